@@ -1,0 +1,1 @@
+"""The vocabulary that every engine and every display shares."""

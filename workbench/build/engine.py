@@ -1,0 +1,93 @@
+"""The Engine protocol: what turns a request into events, and says beforehand what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workbench.build.events import BuildEvent
+from workbench.build.images import ImageStore
+from workbench.build.request import BuildRequest
+from workbench.errors import Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine honours: flags of BuildRequest (`--memory`), and its features (`heredoc`, `run-mount`)."""
+
+    options: frozenset[str]
+    features: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """A usable engine: who it is and where. `details` are short facts for a person (`bwrap 0.11.0, as root`)."""
+
+    name: str
+    version: str
+    address: str = ""
+    details: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+
+class Build(Protocol):
+    """A running build: iterate it for its events. `cancel` may be called at any time, from the loop's thread,
+    and more than once; the events then end in `BuildFinished(outcome="cancelled")` within a second."""
+
+    def __aiter__(self) -> AsyncIterator[BuildEvent]: ...
+
+    async def __anext__(self) -> BuildEvent: ...
+
+    def cancel(self) -> None: ...
+
+    async def aclose(self) -> None:
+        """Cancels, and waits until nothing of the build is left."""
+        ...
+
+
+class Engine(Protocol):
+    """One way to build. Constructing it does nothing; `check` looks."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def images(self) -> ImageStore: ...
+
+    def capabilities(self) -> Capabilities: ...
+
+    async def check(self) -> EngineInfo:
+        """Raises EngineUnavailable, saying what to do."""
+        ...
+
+    def build(self, request: BuildRequest) -> Build:
+        """The events of one build. The first `__anext__` raises what keeps it from starting: DockerfileError,
+        InputError, Unsupported, EngineUnavailable. After the first event nothing raises."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what the engine holds open. Builds are cancelled first."""
+        ...
+
+
+# Which engine honours which flag. One table, so that a refusal can name the engines that do without importing them.
+_COMMON = frozenset(
+    {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--rm", "--force-rm", "--network", "--add-host",
+     "--shm-size", "--ulimit", "--disable-content-trust", "--compress"}
+)  # fmt: skip
+OPTIONS: Mapping[str, frozenset[str]] = {
+    "embedded": _COMMON,
+    "docker": _COMMON
+    | {"--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period", "--cpu-quota", "--cpu-shares",
+       "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt", "--isolation",
+       "--squash"},
+}  # fmt: skip
+
+
+def refuse_unsupported(request: BuildRequest, engine: str) -> None:
+    """Raises Unsupported for the first flag of `request` that `engine` cannot honour, naming the engines that can."""
+    honoured = OPTIONS[engine]
+    for flag in request.options_used():
+        if flag not in honoured:
+            raise Unsupported(flag, engine=engine, engines=[name for name in OPTIONS if flag in OPTIONS[name]])

@@ -1,0 +1,107 @@
+"""What a person has set: file < environment < flags, read once into one frozen value."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UsageError
+
+ENGINES = ("auto", "embedded", "docker", "replay")
+
+_ENVIRONMENT = {
+    "engine": "WORKBENCH_ENGINE",
+    "root": "WORKBENCH_ROOT",
+    "host": "DOCKER_HOST",
+    "docker_context": "DOCKER_CONTEXT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings with their defaults. `config.toml` has the same names; `[keys]` maps an action to its keys."""
+
+    engine: str = "auto"
+    host: str | None = None
+    """Address of a Docker Engine (`unix://`, `tcp://`, `ssh://`)."""
+    docker_context: str | None = None
+    """Name of a context of `~/.docker`."""
+    root: Path | None = None
+    """The embedded store; None is the place that belongs to this user."""
+    watch: bool = True
+    """Whether the workbench starts with watching on."""
+    quiet: float = 0.05
+    """Seconds without a change before a rebuild starts."""
+    theme: str = "textual-dark"
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Path:
+        """Where the embedded engine keeps its images."""
+        return self.root or data_dir() / "store"
+
+    def with_flags(self, **flags: Any) -> Config:
+        """A copy with each flag that is not None. Raises UsageError for an engine that does not exist."""
+        config = replace(self, **{name: value for name, value in flags.items() if value is not None})
+        if config.engine not in ENGINES:
+            raise UsageError(f"no engine is called {config.engine!r}", hint=f"There are: {', '.join(ENGINES)}.")
+        return config
+
+
+def data_dir() -> Path:
+    """What must not be lost: the store."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("workbench", appauthor=False))
+
+
+def state_dir() -> Path:
+    """What may be lost: recovery files, the history of builds, file digests."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("workbench", appauthor=False))
+
+
+def config_file() -> Path:
+    """`WORKBENCH_CONFIG`, else `config.toml` in the user's configuration folder. It need not exist."""
+    if given := os.environ.get("WORKBENCH_CONFIG"):
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("workbench", appauthor=False)) / "config.toml"
+
+
+def load_config(environment: Mapping[str, str] | None = None, path: Path | None = None) -> Config:
+    """File, then environment. Raises UsageError with the file's name for what is not understood."""
+    environment = os.environ if environment is None else environment
+    path = config_file() if path is None else path
+    values = _read(path)
+    for name, variable in _ENVIRONMENT.items():
+        if value := environment.get(variable):
+            values[name] = Path(value).expanduser() if name == "root" else value
+    return Config().with_flags(**values)
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {"watch": bool, "quiet": (int, float), "keys": dict}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    known = {spec.name for spec in fields(Config)}
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(f"{path}: unknown setting {name!r}", hint=f"Settings: {', '.join(sorted(known))}.")
+        if not isinstance(value, _TYPES.get(name, str)):
+            raise UsageError(f"{path}: {name} has a value of the wrong kind: {value!r}")
+    if "root" in values:
+        values["root"] = Path(values["root"]).expanduser()
+    return values

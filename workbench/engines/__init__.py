@@ -1,0 +1,1 @@
+"""Events from reality: one room per engine, imported only when chosen."""
