@@ -100,7 +100,7 @@ class ImageStore(Protocol):
         ...
 
     async def save(self, references: Sequence[str], out: Path) -> None:
-        """A docker-archive that `docker load` and `podman load` read. `out` is complete or absent. Raises ImageNotFound."""
+        """A docker-archive for `docker load` and `podman load`; `out` is complete or absent. Raises ImageNotFound."""
         ...
 
     async def load(self, archive: Path) -> Sequence[str]:

@@ -20,7 +20,7 @@ _TAG = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[\w][\w.-]
 
 
 def normalise_tag(tag: str) -> str:
-    """`genesis` -> `genesis:latest`. Raises UsageError for what is not a reference (distribution/reference's grammar)."""
+    """`genesis` -> `genesis:latest`. Raises UsageError where it is no reference (distribution's grammar)."""
     if not _TAG.fullmatch(tag):
         raise UsageError(
             f"{tag!r} is not an image name",
