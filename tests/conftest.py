@@ -1,0 +1,73 @@
+"""What every test may ask for: the conformance data, a real Docker Engine, a static busybox.
+
+Where one is missing a test skips and says why; in CI (`CI=true`) a missing one is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def missing(what: str) -> NoReturn:
+    """Skips the test, or fails it in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} (in CI this must be there)")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with `conformance/`, `engines/` and `design/`."""
+    folder = Path(os.environ.get("WORKBENCH_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "conformance").is_dir():
+        missing("no conformance data: set WORKBENCH_SHARED to the folder that has conformance/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def conformance(shared: Path) -> Path:
+    """`conformance/` of the shared folder."""
+    return shared / "conformance"
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> str:
+    """The address of a Docker Engine that answers: `WORKBENCH_TEST_DOCKER`, else the local socket."""
+    host = os.environ.get("WORKBENCH_TEST_DOCKER", "unix:///var/run/docker.sock")
+    probe = socket.socket(socket.AF_UNIX)
+    probe.settimeout(2)
+    try:
+        probe.connect(host.removeprefix("unix://"))
+    except OSError as error:
+        missing(f"no Docker Engine at {host}: {error}")
+    finally:
+        probe.close()
+    return host
+
+
+@pytest.fixture(scope="session")
+def static_busybox() -> Path:
+    """A static busybox binary of this machine."""
+    for candidate in (shutil.which("busybox"), "/bin/busybox", "/usr/bin/busybox"):
+        if candidate and Path(candidate).is_file() and b"ld-linux" not in Path(candidate).read_bytes():
+            return Path(candidate)
+    missing("no static busybox on this machine: install Debian's busybox-static")
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's own configuration, state or store."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    for name in ("WORKBENCH_ENGINE", "WORKBENCH_ROOT", "WORKBENCH_CONFIG", "DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
