@@ -6,7 +6,6 @@ absent: it is written under another name, flushed to the disk, and renamed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -31,15 +30,15 @@ def save(path: Path, text: str) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = json.dumps({"path": str(path.absolute()), "text": text})
     handle, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)  # mode 0600
+    new = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, target)
+        new.replace(target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        new.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
 
@@ -61,8 +60,7 @@ def offered(path: Path) -> Recovery | None:
 
 def forget(path: Path) -> None:
     """The text was saved or let go. Nothing to forget is no error."""
-    with contextlib.suppress(FileNotFoundError):
-        _place(path).unlink()
+    _place(path).unlink(missing_ok=True)
 
 
 def _place(path: Path) -> Path:
