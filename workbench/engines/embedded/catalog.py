@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.engines.embedded.layout import INDEX, LAYER, Layout, is_digest
@@ -44,6 +44,8 @@ class StoredImage:
     parent: str = ""
     tagged: float = 0.0
     """When it was last given a tag, in seconds since the epoch; 0 where never."""
+    entries: tuple[str, ...] = ()
+    """Digests of the index entries that describe it: more than one where another tool put it in again."""
 
     @property
     def size(self) -> int:
@@ -79,6 +81,8 @@ class Catalog:
                     return image
         elif identifier := find_id(reference, self.images):
             return self.images[identifier]
+        elif damaged := find_id(reference, self.problems):
+            raise self.problems[damaged]
         raise ImageNotFound(f"no such image: {reference}", hint="`workbench images` lists the images of this store.")
 
     def children(self, identifier: str) -> list[StoredImage]:
@@ -127,15 +131,18 @@ def _read_image(layout: Layout, digest: str, entries: list[dict[str, Any]], tags
         tags=tuple(dict.fromkeys(tags)),
         parent=next((note[PARENT] for note in notes if is_digest(note.get(PARENT))), ""),
         tagged=max((_number(note.get(TAGGED)) for note in notes), default=0.0),
+        entries=(digest,),
     )
 
 
 def _joined(first: StoredImage, second: StoredImage) -> StoredImage:
-    return StoredImage(
-        first.id, first.manifest_digest, first.manifest, first.config, first.layers,
-        tuple(dict.fromkeys((*first.tags, *second.tags))),
-        first.parent or second.parent, max(first.tagged, second.tagged),
-    )  # fmt: skip
+    return replace(
+        first,
+        tags=tuple(dict.fromkeys((*first.tags, *second.tags))),
+        parent=first.parent or second.parent,
+        tagged=max(first.tagged, second.tagged),
+        entries=(*first.entries, *second.entries),
+    )
 
 
 def resolve_manifest(layout: Layout, digest: str, *, depth: int = 0) -> tuple[str, dict[str, Any]]:

@@ -206,6 +206,7 @@ class Layout:
             lease.close()
 
     def hold(self, digests: Iterable[str]) -> None:
+        """Puts digests under every open lease of this object. The caller holds the lock."""
         names = tuple(digests)
         for lease in self._leases:
             lease.write(names)

@@ -6,13 +6,13 @@ import tarfile
 from pathlib import Path
 
 from workbench.engines.embedded.disk import disk_errors
-from workbench.errors import StoreError
+from workbench.errors import InputError
 
 
 def content_size(tar: Path) -> int:
     """Bytes of the regular files in a plain tar: the size that `docker images` shows for it. 0 for an empty file.
 
-    Raises StoreError where it is no tar.
+    Raises InputError where it is no tar.
     """
     with disk_errors(tar):
         if tar.stat().st_size == 0:
@@ -25,5 +25,5 @@ def content_size(tar: Path) -> int:
                     if entry.isreg():
                         total += entry.size
         except tarfile.TarError as error:
-            raise StoreError(f"{tar}: not a layer: {error}") from error
+            raise InputError(f"{tar}: not a layer: {error}") from error
     return total

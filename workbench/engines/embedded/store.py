@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from workbench.engines.embedded.cache_roots import CacheRoots
 from workbench.engines.embedded.catalog import (
     CONTAINERD_NAME,
     CONTENT,
@@ -41,10 +42,8 @@ class Store:
         self.root = root
         self.layout = Layout(root)
         self.layers = UnpackedLayers(self.layout)
-        self.cache_roots: list[Callable[[], Iterable[str]]] = []
-        """Who else names blobs (the step cache): each call gives the digests, asked under the store's lock."""
-        self.cache_drops: list[Callable[[bool], None]] = []
-        """What `prune` calls, under the lock: let go of what is old, or with True of everything."""
+        self.cache_roots = CacheRoots(self.layout.private / "cache-roots", self.layout)
+        """The layers that the step cache names: `put` with each entry, `has` before an entry is believed."""
 
     def open(self) -> Store:
         """Raises StoreError where the folder cannot be made or holds something else."""
@@ -90,7 +89,10 @@ class Store:
         what `hold` names, stay, whatever any process removes."""
         with self.layout.lease() as lease:
             for identifier in ids:
-                self.hold(self.image(identifier).layers)
+                image = self.image(identifier)
+                lease.write((*image.entries, image.manifest_digest, image.id))
+                if not self.hold(image.layers):
+                    raise StoreError(f"{self.root}: a layer of {identifier} is missing")
             yield lease
 
     def hold(self, layers: Iterable[LayerRef]) -> bool:
@@ -99,7 +101,7 @@ class Store:
             wanted = list(layers)
             if not all(self.has_blob(layer.digest, layer.size or None) for layer in wanted):
                 return False
-            self.layout.hold([layer.digest for layer in wanted])
+            self.layout.hold([digest for layer in wanted for digest in (layer.digest, layer.diff_id)])
         return True
 
     # -- layers as folders ---------------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ class Store:
                     entry = self._write_manifest(made, [self._counted(layer) for layer in layers], parent)
                     entries.append(entry)
                 else:
-                    entry = next(entry for entry in entries if entry["digest"] == known.manifest_digest)
+                    entry = next(entry for entry in entries if entry["digest"] == known.entries[0])
                 for name in names:
                     set_tag(entries, entry, name)
         return made.digest
@@ -199,15 +201,9 @@ class Store:
         name = familiar(tag)
         with self.layout.changing() as entries:
             image = read_catalog(self.layout, entries).find(reference)
-            entry = next(entry for entry in entries if entry["digest"] in _digests(image, self.layout, entries))
+            entry = next(entry for entry in entries if entry["digest"] == image.entries[0])
             set_tag(entries, entry, name)
         return image.id
-
-
-def _digests(image: StoredImage, layout: Layout, entries: list[dict[str, Any]]) -> set[str]:
-    return {image.manifest_digest} | {
-        entry["digest"] for entry in entries if image.id in read_catalog(layout, [entry]).images
-    }
 
 
 def set_tag(entries: list[dict[str, Any]], entry: dict[str, Any], tag: str) -> None:

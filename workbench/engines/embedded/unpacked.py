@@ -103,6 +103,13 @@ class UnpackedLayers:
         size = facts.get("bytes", 0)
         return size if isinstance(size, int) else 0
 
+    def made_at(self, diff_id: str) -> float:
+        """When the folder was made, in seconds since the epoch."""
+        try:
+            return self.path(diff_id).parent.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def all(self) -> Iterator[str]:
         """The diff IDs that have a folder."""
         with suppress(FileNotFoundError):
