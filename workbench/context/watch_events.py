@@ -1,0 +1,176 @@
+"""Watching by events of the file system, through watchfiles' Rust backend.
+
+The backend cannot add a folder to a running watch, and following whole trees it would also follow links and enter
+ignored trees. So each folder is named, and when folders come or go the watch is set up anew before the change is told.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.context.ignore import IgnoreRules
+from workbench.context.watch import Tell, Watched
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
+
+_STEP_MS = 5
+"""How long the backend sleeps between two looks while changes come in."""
+_IDLE_STEP_MS = 10
+"""The same while nothing happens: 0.3 % of a processor."""
+_LONGEST = 1.0
+"""Seconds after which changes are told although more of them come."""
+_ATTEMPTS = 20
+"""A folder may vanish between listing and watching; so often the set-up is tried."""
+_AWAY = 0.3
+"""Seconds between two looks for a context that was removed."""
+
+_ADDED, _DELETED = 1, 3  # watchfiles.Change
+
+
+class EventWatcher:
+    """Implements `watch.Watcher`. Raises WorkbenchError where the system gives no more watches."""
+
+    def __init__(self, watched: Watched, quiet: float) -> None:
+        self._watched = watched
+        self._quiet_ms = max(1, round(quiet * 1000))
+        self._folders: set[str] = set()
+
+    def run(self, tell: Tell, halt: threading.Event) -> None:
+        notify = self._set_up(halt)
+        tell(frozenset())
+        while notify is not None and not halt.is_set():
+            events = self._gather(notify, halt)
+            rules = self._watched.rules()
+            told: set[str] = set()
+            outdated = False
+            for kind, place in events:
+                if (path := self._counts(kind, place, rules)) is not None:
+                    told.add(path)
+                    outdated = outdated or self._is_outdated(kind, place)
+            if outdated:
+                notify.close()
+                if not Path(self._watched.root).is_dir():
+                    tell(frozenset(told))
+                # Nothing is missed meanwhile: what is told below is told after the new watch stands.
+                notify = self._set_up(halt)
+            if told and not halt.is_set():
+                tell(frozenset(told))
+        if notify is not None:
+            notify.close()
+
+    def _gather(self, notify: RustNotify, halt: threading.Event) -> set[tuple[int, str]]:
+        """Waits for a change, and then for quiet. Empty when halted."""
+        events: set[tuple[int, str]] = set()
+        end = 0.0
+        while True:
+            if events:
+                batch = notify.watch(4 * _STEP_MS, _STEP_MS, self._quiet_ms, halt)
+            else:
+                batch = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, 0, halt)
+            if isinstance(batch, str):
+                return events
+            if not events:
+                end = time.monotonic() + _LONGEST
+            events |= batch
+            if time.monotonic() > end:
+                return events
+
+    def _counts(self, kind: int, place: str, rules: IgnoreRules) -> str | None:
+        """How a change is told, None where it does not matter."""
+        if place in self._watched.extra:
+            return self._watched.extra[place]
+        if place == self._watched.root:
+            return "." if kind == _DELETED else None
+        path = self._watched.relative(place)
+        if path is None:
+            return None
+        rank = rules.rank(path)
+        if rank < 0 or rules.rules[rank].negated:
+            return path
+        is_folder = place in self._folders or (kind == _ADDED and _is_folder(place))
+        return path if is_folder and rules.may_include_after(path, rank) else None
+
+    def _is_outdated(self, kind: int, place: str) -> bool:
+        """Whether after this change there are other folders to watch: one came or went, or the rules changed."""
+        if kind == _DELETED:
+            return place in self._folders
+        return place in self._watched.extra or (place not in self._folders and _is_folder(place))
+
+    def _set_up(self, halt: threading.Event) -> RustNotify | None:
+        """A watch on every folder that matters; None when halted. Waits for a context that is not there."""
+        from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+
+        attempts = 0
+        while not halt.is_set():
+            rules = self._watched.rules()
+            folders = list_folders(self._watched.root, rules)
+            if not folders:
+                halt.wait(_AWAY)
+                continue
+            self._folders = set(folders)
+            beside = {Path(place).parent for place in self._watched.extra}
+            places = self._folders | {str(folder) for folder in beside if folder.is_dir()}
+            try:
+                return RustNotify(sorted(places), False, False, 0, False, False)
+            except (FileNotFoundError, PermissionError) as error:
+                attempts += 1
+                if attempts == _ATTEMPTS:
+                    raise self._refused(error) from error
+            except (OSError, WatchfilesRustInternalError) as error:
+                raise self._refused(error) from error
+        return None
+
+    def _refused(self, error: Exception) -> WorkbenchError:
+        limits = {name: _limit(name) for name in ("max_user_watches", "max_user_instances")}
+        return WorkbenchError(
+            f"cannot watch the {len(self._folders)} folders of {self._watched.context}: {error}",
+            hint="Raise the limit as root, for instance `sysctl fs.inotify.max_user_watches=524288` "
+            f"(now: {', '.join(f'{name} {value}' for name, value in limits.items())}), "
+            "or leave folders out by lines in .dockerignore.",
+        )
+
+
+def list_folders(root: str, rules: IgnoreRules) -> list[str]:
+    """`root` and every folder below which something may be sent; empty where there is no `root`. Links are not
+    followed; left out is what cannot be read, and names that are not UTF-8, for which the backend has no words."""
+    folders: list[str] = []
+    waiting = [("", -1)]
+    while waiting:
+        prefix, rank = waiting.pop()
+        place = f"{root}/{prefix}" if prefix else root
+        try:
+            place.encode()
+            with os.scandir(place) as entries:
+                below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except UnicodeEncodeError as error:
+            if not prefix:
+                raise WorkbenchError(f"cannot watch {root!r}: its name is not UTF-8") from error
+            continue
+        except OSError as error:
+            if not prefix and error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise WorkbenchError(f"cannot watch {root}: {error.strerror}") from error
+            continue
+        folders.append(place.rstrip("/") or "/")
+        for name, its_rank in zip(below, rules.inside(prefix, rank).ranks(prefix, below), strict=True):
+            if rules.may_include_after(prefix + name, its_rank):
+                waiting.append((f"{prefix}{name}/", its_rank))
+    return folders
+
+
+def _is_folder(place: str) -> bool:
+    path = Path(place)
+    return path.is_dir() and not path.is_symlink()
+
+
+def _limit(name: str) -> str:
+    try:
+        return Path("/proc/sys/fs/inotify", name).read_text().strip()
+    except OSError:
+        return "unknown"
