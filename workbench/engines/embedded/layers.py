@@ -93,7 +93,7 @@ class _Unpacking:
         try:
             self._done.bytes += self._tree.make(path, entry, data, xattrs(entry))
         except tarfile.TarError as error:
-            raise InputError(f"{self._name}: {entry.name}: {error}") from error
+            raise InputError(f"{self._name}: a damaged tar archive, at {entry.name}: {error}") from error
         if was_hidden and entry.isdir():
             self._tree.set_xattr(path, OPAQUE_XATTR, b"y")
 
