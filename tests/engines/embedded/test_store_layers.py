@@ -226,7 +226,7 @@ def test_an_overlay_shows_what_the_layers_say(store: Store, static_busybox: Path
     with store.temporary() as scratch:
         for name in ("upper", "work"):
             (scratch / name).mkdir()
-        user = [] if AS_ROOT else ["--unshare-user", "--uid", "0", "--gid", "0"]
+        user = [] if AS_ROOT else ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
         sources = [part for lower in lowers for part in ("--overlay-src", str(lower))]
         done = subprocess.run(
             [bwrap(), *user, *sources, "--overlay", scratch / "upper", scratch / "work", "/",
@@ -235,7 +235,7 @@ def test_an_overlay_shows_what_the_layers_say(store: Store, static_busybox: Path
              " echo x >/etc/b; $ls rm -r /opaque; $ls mkdir /opaque; $ls id -u"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if "ermission" in done.stderr or "not permitted" in done.stderr:
+        if done.stderr.startswith("bwrap:"):
             pytest.skip(f"bwrap cannot mount an overlay here: {done.stderr.strip()}")
         assert done.stderr == ""
         assert done.stdout.split() == [
