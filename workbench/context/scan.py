@@ -1,0 +1,349 @@
+"""A build context as it is on disk: every entry, whether it is sent, and the rule that decided.
+
+One blocking pass over the folder. Facts are kept as columns and turned into `Entry` when somebody looks, so that a
+context of 100,000 files costs little more than asking the kernel about each.
+"""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, overload
+
+from workbench.context.ignore import IgnoreRules, Rule
+from workbench.errors import InputError
+
+Kind = Literal["file", "directory", "symlink", "fifo", "socket", "device"]
+
+_KINDS: dict[int, Kind] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
+
+
+class Cancelled(Exception):
+    """`cancel` answered True."""
+
+
+class Entry(NamedTuple):
+    """One path of a context. A named tuple: a scan makes 100,000 of them, and this is the cheapest frozen value."""
+
+    path: str
+    """Relative to the context, `/` between its parts, no leading `./`; bytes that are not UTF-8 as surrogateescape."""
+    kind: Kind
+    size: int
+    """Bytes of a file's content; 0 for everything else."""
+    mode: int
+    """Permission bits with set-user-ID, set-group-ID and sticky; no file type."""
+    uid: int
+    gid: int
+    mtime_ns: int
+    link: str
+    """The target as it is written, "" unless a symlink."""
+    sent: bool
+    """False for what a rule excludes, and for sockets, which no archive can carry."""
+    rule: Rule | None
+    error: str
+    """Why it cannot be read, "" where it can. Never set for what is not sent."""
+    device: int
+    inode: int
+    ctime_ns: int
+    nlink: int
+
+
+class _Columns:
+    """What a scan collects, entry by entry in its final order."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.stats: list[os.stat_result] = []
+        self.ranks: list[int] = []
+        self.links: dict[int, str] = {}
+        self.errors: dict[int, str] = {}
+
+    def only_sent(self, excluding: Sequence[bool]) -> _Columns:
+        """A copy without what a rule excludes."""
+        kept = [at for at, rank in enumerate(self.ranks) if not excluding[rank]]
+        columns = _Columns()
+        columns.paths = [self.paths[at] for at in kept]
+        columns.stats = [self.stats[at] for at in kept]
+        columns.ranks = [self.ranks[at] for at in kept]
+        columns.links = {new: self.links[at] for new, at in enumerate(kept) if at in self.links}
+        columns.errors = {new: self.errors[at] for new, at in enumerate(kept) if at in self.errors}
+        return columns
+
+
+class Scan:
+    """The result: entries with parents before their children, in the order of bytes within a directory.
+
+    An excluded directory below which nothing can be sent is one entry that is not sent; nothing below it is known.
+    A directory that is excluded while something below it is sent has `sent=False`: Docker makes it anew.
+    """
+
+    def __init__(self, root: Path, rules: IgnoreRules, columns: _Columns) -> None:
+        self.root = root
+        self.rules = rules
+        self._columns = columns
+        self._excluding = excluding(rules)
+        self._index: dict[str, int] | None = None
+        self.files = 0
+        """How many entries are no directories."""
+        self.bytes = 0
+        self.sent_files = 0
+        self.sent_bytes = 0
+        self._count()
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        return _Entries(self)
+
+    @property
+    def sent(self) -> Iterator[Entry]:
+        """What is sent, in order, directories included."""
+        return (self._entry(at) for at, rank in enumerate(self._columns.ranks) if self._is_sent(at, rank))
+
+    @property
+    def errors(self) -> Iterator[Entry]:
+        """What should be sent and cannot be read."""
+        return (self._entry(at) for at in sorted(self._columns.errors))
+
+    def get(self, path: str) -> Entry | None:
+        """The entry of that path, None where the scan has none."""
+        if self._index is None:
+            self._index = {known: at for at, known in enumerate(self._columns.paths)}
+        at = self._index.get(path)
+        return None if at is None else self._entry(at)
+
+    def _count(self) -> None:
+        excluding = self._excluding
+        for found, rank in zip(self._columns.stats, self._columns.ranks, strict=True):
+            mode = found.st_mode
+            if stat.S_ISDIR(mode):
+                continue
+            size = found.st_size if stat.S_ISREG(mode) else 0
+            self.files += 1
+            self.bytes += size
+            if not excluding[rank] and not stat.S_ISSOCK(mode):
+                self.sent_files += 1
+                self.sent_bytes += size
+
+    def _is_sent(self, at: int, rank: int) -> bool:
+        return not self._excluding[rank] and not stat.S_ISSOCK(self._columns.stats[at].st_mode)
+
+    def _entry(self, at: int) -> Entry:
+        columns = self._columns
+        found, rank = columns.stats[at], columns.ranks[at]
+        mode = found.st_mode
+        kind = _KINDS[stat.S_IFMT(mode)]
+        return Entry(
+            columns.paths[at],
+            kind,
+            found.st_size if kind == "file" else 0,
+            stat.S_IMODE(mode),
+            found.st_uid,
+            found.st_gid,
+            found.st_mtime_ns,
+            columns.links.get(at, "") if kind == "symlink" else "",
+            kind != "socket" and not self._excluding[rank],
+            self.rules.rules[rank] if rank >= 0 else None,
+            columns.errors.get(at, ""),
+            found.st_dev,
+            found.st_ino,
+            found.st_ctime_ns,
+            found.st_nlink,
+        )
+
+
+class _Entries(Sequence[Entry]):
+    """The rows of a scan's columns, made when they are looked at."""
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+
+    def __len__(self) -> int:
+        return len(self._scan._columns.paths)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, at: int | slice) -> Entry | Sequence[Entry]:
+        places = range(len(self))[at]
+        if isinstance(places, int):
+            return self._scan._entry(places)
+        return [self._scan._entry(place) for place in places]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self._scan._entry, range(len(self)))
+
+
+def scan(
+    context: Path,
+    rules: IgnoreRules,
+    *,
+    cancel: Callable[[], bool] | None = None,
+    list_ignored: bool = True,
+) -> Scan:
+    """Reads the folder. Blocks; call it from a thread. Never follows a link below `context`.
+
+    What cannot be read, or vanishes meanwhile, is no failure: it is an entry's `error`, or no entry.
+    Raises InputError when `context` itself is no readable folder, Cancelled when `cancel` answers True.
+    """
+    walk = _Walk(context, rules)
+    walk.run(cancel)
+    return Scan(context, rules, walk.columns if list_ignored else walk.columns.only_sent(excluding(rules)))
+
+
+class _Folder:
+    """A directory that was read: its names in the order of their bytes, what stands behind each, who decided."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.names: list[str] = []
+        self.stats: list[os.stat_result] = []
+        self.ranks: list[int] = []
+        self.links: dict[int, str] = {}
+        self.errors: dict[int, str] = {}
+        self.descend: list[int] = []
+        """Places of the directories to go into, the first one last."""
+        self.done = 0
+
+
+class _Walk:
+    """One pass, depth first, without recursion."""
+
+    def __init__(self, root: Path, rules: IgnoreRules) -> None:
+        self._root = os.fspath(root)
+        self._rules = rules
+        self._excluding = excluding(rules)
+        self._me = os.geteuid()
+        self.columns = _Columns()
+
+    def run(self, cancel: Callable[[], bool] | None) -> None:
+        stack = [self._read("", -1)]
+        while stack:
+            if cancel is not None and cancel():
+                raise Cancelled
+            folder = stack[-1]
+            if folder.descend:
+                at = folder.descend.pop()
+                self._emit(folder, at + 1)
+                stack.append(self._read(f"{folder.prefix}{folder.names[at]}/", folder.ranks[at]))
+            else:
+                self._emit(folder, len(folder.names))
+                stack.pop()
+
+    def _emit(self, folder: _Folder, end: int) -> None:
+        """Appends the entries from where the last call ended."""
+        columns, prefix, start = self.columns, folder.prefix, folder.done
+        shift = len(columns.paths) - start
+        columns.paths += [prefix + name for name in folder.names[start:end]]
+        columns.stats += folder.stats[start:end]
+        columns.ranks += folder.ranks[start:end]
+        columns.links.update((at + shift, link) for at, link in folder.links.items() if start <= at < end)
+        columns.errors.update((at + shift, why) for at, why in folder.errors.items() if start <= at < end)
+        folder.done = end
+
+    def _read(self, prefix: str, rank: int) -> _Folder:
+        folder = _Folder(prefix)
+        nofollow = os.O_NOFOLLOW if prefix else 0
+        try:
+            fd = os.open(f"{self._root}/{prefix}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | nofollow)
+            try:
+                self._list(folder, fd)
+                folder.ranks = self._rules.inside(prefix, rank).ranks(prefix, folder.names)
+                self._look(folder, fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if not prefix:
+                raise _not_a_context(self._root, error) from error
+            if not self._excluding[rank]:
+                self.columns.errors[len(self.columns.paths) - 1] = error.strerror or str(error)
+            return _Folder(prefix)
+        return folder
+
+    def _list(self, folder: _Folder, fd: int) -> None:
+        """Names and stats, sorted. Relative to `fd`, so that a directory swapped for a link is not followed."""
+        with os.scandir(fd) as found:
+            entries = sorted(found, key=_name)
+        if not "".join([entry.name for entry in entries]).isascii():
+            entries.sort(key=lambda entry: os.fsencode(entry.name))
+        try:
+            folder.stats = [entry.stat(follow_symlinks=False) for entry in entries]
+        except OSError:
+            entries = self._list_slowly(folder, entries)
+        folder.names = [entry.name for entry in entries]
+
+    def _list_slowly(self, folder: _Folder, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        """Drops what vanished; keeps what may be listed but not looked at (a directory without `x`) as an error."""
+        kept: list[os.DirEntry[str]] = []
+        folder.stats.clear()
+        for entry in entries:
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                found = _unknown(entry)
+                folder.errors[len(kept)] = error.strerror or str(error)
+            folder.stats.append(found)
+            kept.append(entry)
+        return kept
+
+    def _look(self, folder: _Folder, fd: int) -> None:
+        """Directories to go into, targets of links, files that cannot be read: all but world-readable files."""
+        odd = [at for at, found in enumerate(folder.stats) if found.st_mode & 0o170444 != 0o100444]
+        for at in odd:
+            found, name = folder.stats[at], folder.names[at]
+            mode, excluded = found.st_mode, self._excluding[folder.ranks[at]]
+            if at in folder.errors:
+                if excluded:
+                    del folder.errors[at]
+            elif stat.S_ISDIR(mode):
+                if not excluded or self._rules.may_include_after(folder.prefix + name, folder.ranks[at]):
+                    folder.descend.append(at)
+            elif stat.S_ISLNK(mode):
+                try:
+                    folder.links[at] = os.readlink(name, dir_fd=fd)
+                except OSError as error:
+                    folder.errors[at] = error.strerror or str(error)
+            elif stat.S_ISREG(mode) and not excluded and not self._readable(name, found, fd):
+                folder.errors[at] = os.strerror(errno.EACCES)
+        folder.descend.reverse()
+
+    def _readable(self, name: str, found: os.stat_result, fd: int) -> bool:
+        if found.st_uid == self._me and found.st_mode & stat.S_IRUSR:
+            return True
+        return os.access(name, os.R_OK, dir_fd=fd)
+
+
+_name = operator.attrgetter("name")
+
+
+def excluding(rules: IgnoreRules) -> list[bool]:
+    """By rank whether that rule excludes. The last one is rank -1: no rule."""
+    return [*(not rule.negated for rule in rules), False]
+
+
+def _unknown(entry: os.DirEntry[str]) -> os.stat_result:
+    """What the directory itself says of an entry that cannot be looked at: its type."""
+    kind = stat.S_IFLNK if entry.is_symlink() else stat.S_IFREG
+    if entry.is_dir(follow_symlinks=False):
+        kind = stat.S_IFDIR
+    return os.stat_result((kind, entry.inode(), 0, 1, 0, 0, 0, 0, 0, 0), {"st_mtime_ns": 0, "st_ctime_ns": 0})
+
+
+def _not_a_context(context: str, error: OSError) -> InputError:
+    if isinstance(error, NotADirectoryError):
+        return InputError(f"{context} is not a folder", hint="A build context is a folder.")
+    return InputError(f"{context}: {error.strerror}", hint="Name the folder of the build context.")
