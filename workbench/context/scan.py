@@ -19,7 +19,7 @@ from workbench.errors import InputError
 
 Kind = Literal["file", "directory", "symlink", "fifo", "socket", "device"]
 
-_KINDS: dict[int, Kind] = {
+KINDS: dict[int, Kind] = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
     stat.S_IFLNK: "symlink",
@@ -143,7 +143,7 @@ class Scan:
         columns = self._columns
         found, rank = columns.stats[at], columns.ranks[at]
         mode = found.st_mode
-        kind = _KINDS[stat.S_IFMT(mode)]
+        kind = KINDS[stat.S_IFMT(mode)]
         return Entry(
             columns.paths[at],
             kind,
