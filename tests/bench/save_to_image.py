@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from table import Row, print_table, seconds_of
-from workbench.engines.embedded.engine import EmbeddedEngine
 
 from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.request import BuildRequest
+from workbench.engines.embedded.engine import EmbeddedEngine
 
 RUNS = 7
 FILES = 2_000
