@@ -66,6 +66,6 @@ def test_mounts() -> None:
 
 def test_a_bad_word_has_its_place() -> None:
     with pytest.raises(DockerfileError) as caught:
-        expanded("ENV a=1\nWORKDIR ${x\n".splitlines(keepends=True)[1])
-    assert (caught.value.line, caught.value.column) == (2, 1)
+        expanded("ENV a=1 \\\n b=${x\n")
+    assert (caught.value.line, caught.value.column) == (3, 4)
     assert "missing '}'" in caught.value.message

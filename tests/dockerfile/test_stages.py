@@ -7,6 +7,7 @@ import pytest
 from workbench.dockerfile import (
     DockerfileError,
     base_stage,
+    build_steps,
     find_stage,
     global_environment,
     needed_stages,
@@ -64,6 +65,11 @@ def test_needed() -> None:
     assert needed_stages(dockerfile, None) == (0, 1, 2, 3)
     assert needed_stages(parse(TEXT.replace("base=alpine", "final=one")), None) == (0, 2, 3)
     assert needed_stages(parse("ARG b=x\nFROM a AS x\nFROM $b\n"), None, {"b": "other"}) == (1,)
+
+
+def test_steps() -> None:
+    steps = build_steps(parse(TEXT), (0, 2))
+    assert [it.line for it in steps] == [1, 2, 3, 4, 6, 7, 8]
 
 
 def test_names_mean_earlier_stages_only() -> None:
