@@ -12,6 +12,7 @@ from workbench.dockerfile.nodes import Heredoc, Node, Range
 from workbench.dockerfile.stages import (
     Stage,
     base_stage,
+    build_steps,
     find_stage,
     global_environment,
     needed_stages,
@@ -30,6 +31,7 @@ __all__ = [
     "Stage",
     "WordError",
     "base_stage",
+    "build_steps",
     "decode",
     "expand",
     "find_stage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workbench.dockerfile.lexical import BLANKS, is_space, trim, trim_left
 
@@ -14,8 +14,7 @@ class ArgumentError(ValueError):
     """Arguments that cannot be read in that form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(NamedTuple):
     """The flat arguments, and whether they were a JSON array."""
 
     values: tuple[str, ...] = ()

@@ -56,13 +56,18 @@ def expand(instruction: _Some, env: Environment, escape: str = "\\") -> tuple[_S
     All pairs of one ENV see the environment before it. Raises DockerfileError for a word that cannot be expanded.
     """
     used: set[str] = set()
+    reading = ""
 
     def words(text: str) -> tuple[str, ...]:
+        nonlocal reading
+        reading = text
         result = Lexer(escape).process(text, env)
         used.update(result.used)
         return result.words
 
     def word(text: str) -> str:
+        nonlocal reading
+        reading = text
         result = process(text, env, escape)
         used.update(result.used)
         return result.text
@@ -79,7 +84,7 @@ def expand(instruction: _Some, env: Environment, escape: str = "\\") -> tuple[_S
         for name in EXPANDED.get(type(instruction), ()):
             changed[name] = _expanded(name, getattr(instruction, name), word, words, document)
     except (WordError, MountError) as error:
-        place = instruction.node.keyword_range
+        place = instruction.node.find(reading, len(instruction.keyword))
         raise DockerfileError(place.start_line, place.start_column, str(error)) from error
     return (replace(instruction, **changed) if changed else instruction), frozenset(used)
 

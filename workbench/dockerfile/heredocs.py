@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workbench.dockerfile.words import Lexer, WordError
 
@@ -13,8 +13,7 @@ _PLAIN = Lexer(keep_unset=True)
 _RAW = Lexer(raw_quotes=True, keep_unset=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """The word that begins a document: its closing line, and how the content is to be treated."""
 
     name: str

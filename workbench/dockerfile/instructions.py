@@ -66,6 +66,8 @@ class Arg(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class Env(Instruction):
+    """Names with their values, quotes and variables as written."""
+
     pairs: Pairs
     legacy: bool = False
     """Written `ENV name value`."""
@@ -73,6 +75,8 @@ class Env(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class Label(Instruction):
+    """Labels with their values, quotes and variables as written."""
+
     pairs: Pairs
     legacy: bool = False
     """Written `LABEL name value`."""
@@ -88,6 +92,8 @@ class Command(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class Run(Command):
+    """A command to run now, on the image so far."""
+
     mounts: tuple[Mount, ...] = ()
     network: str = "default"
     security: str = "sandbox"
@@ -122,12 +128,12 @@ class Run(Command):
 
 @dataclass(frozen=True, slots=True)
 class Cmd(Command):
-    pass
+    """The default command of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entrypoint(Command):
-    pass
+    """The program that the image starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,8 @@ class Transfer(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class Copy(Transfer):
+    """Files of the context, of a stage or of an image."""
+
     from_: str = ""
     """A stage, its number, or an image; "" is the build context."""
     parents: bool = False
@@ -152,6 +160,8 @@ class Copy(Transfer):
 
 @dataclass(frozen=True, slots=True)
 class Add(Transfer):
+    """Files of the context, archives, downloads."""
+
     checksum: str = ""
     keep_git_dir: bool | None = None
     """None where the flag was not given."""
@@ -161,11 +171,15 @@ class Add(Transfer):
 
 @dataclass(frozen=True, slots=True)
 class Workdir(Instruction):
+    """The working directory from here on; a relative one adds to the one before."""
+
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class User(Instruction):
+    """The user from here on, with a group behind a colon if given."""
+
     user: str
 
 
@@ -178,16 +192,22 @@ class Expose(Instruction):
 
 @dataclass(frozen=True, slots=True)
 class Volume(Instruction):
+    """Where a container gets volumes."""
+
     paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Stopsignal(Instruction):
+    """The signal that stops a container."""
+
     signal: str
 
 
 @dataclass(frozen=True, slots=True)
 class Shell(Instruction):
+    """The words before a command in shell form, from here on."""
+
     args: tuple[str, ...]
 
 
@@ -210,6 +230,8 @@ class Healthcheck(Command):
 
 @dataclass(frozen=True, slots=True)
 class Maintainer(Instruction):
+    """The author, in the old way."""
+
     name: str
 
 

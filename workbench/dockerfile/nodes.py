@@ -5,18 +5,22 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from workbench.dockerfile.lexical import trim
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Range:
+class Range(NamedTuple):
     """A piece of the text. Lines and columns count characters from 1; the end column is exclusive."""
 
     start_line: int
     start_column: int
     end_line: int
     end_column: int
+
+
+NOWHERE = Range(1, 1, 1, 1)
+"""The place of what stands in no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Heredoc:
     chomp: bool
     """Whether leading tabs are dropped (`<<-`)."""
     descriptor: int = 0
-    range: Range = Range(1, 1, 1, 1)
+    range: Range = NOWHERE
     """The content and its closing line."""
 
     @property
@@ -41,8 +45,7 @@ class Heredoc:
         return "".join(line.lstrip("\t") for line in self.content.splitlines(keepends=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Where a piece of the joined text stands: from `offset` on, the source goes on at `line` and `column`."""
 
     offset: int

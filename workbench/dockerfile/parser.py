@@ -7,7 +7,8 @@ beyond ASCII are read as text, where BuildKit takes them byte by byte.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from workbench.dockerfile.arguments import ArgumentError, Arguments, parse_arguments, split_command
 from workbench.dockerfile.directives import DirectiveError, Directives
@@ -25,8 +26,7 @@ _DEEPEST = 20
 _WITH_HEREDOCS = ("add", "copy", "run")
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """What the text says line by line, not yet what it means."""
 
     nodes: tuple[Node, ...]

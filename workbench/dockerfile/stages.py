@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,12 @@ def needed_stages(
             needed.add(index)
             wanted += stage_dependencies(dockerfile, dockerfile.stages[index], env)
     return tuple(sorted(needed))
+
+
+def build_steps(dockerfile: Dockerfile, indexes: Iterable[int]) -> tuple[Instruction, ...]:
+    """What "Step 1/4" counts: the ARGs before the first FROM, then each of these stages, its FROM included."""
+    staged = (dockerfile.stages[index] for index in indexes)
+    return (*dockerfile.global_args, *(step for stage in staged for step in (stage.base, *stage.instructions)))
 
 
 def stage_dependencies(dockerfile: Dockerfile, stage: Stage, env: Mapping[str, str]) -> tuple[int, ...]:

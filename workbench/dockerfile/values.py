@@ -37,8 +37,11 @@ def parse_duration(text: str) -> int:
             problem = "missing unit in duration" if missing else "invalid duration"
             raise ValueError(f'time: {problem} "{text}"')
         unit = _UNITS[match[3]]
-        fraction = match[2] or ""
-        total += int((match[1] or "0")[:20]) * unit + int(fraction[:20] or "0") * unit // 10 ** len(fraction[:20])
+        whole = match[1].lstrip("0") or "0"
+        fraction = (match[2] or "")[:18]
+        if len(whole) > 19:
+            raise ValueError(f'time: invalid duration "{text}"')
+        total += int(whole) * unit + int(fraction or "0") * unit // 10 ** len(fraction)
         position = match.end()
     if total >= 2**63:
         raise ValueError(f'time: invalid duration "{text}"')
@@ -50,8 +53,10 @@ def parse_size(text: str) -> int:
     match = _SIZE.match(text)
     if match is None:
         raise ValueError(f'invalid size: "{text}"')
-    power = " kmgtp".index((match[2] or " ").lower())
-    return int(float(match[1][:20]) * 1024**power)
+    size = float(match[1]) * 1024 ** " kmgtp".index((match[2] or " ").lower())
+    if size >= 2**63:
+        raise ValueError(f'invalid size: "{text}"')
+    return int(size)
 
 
 def parse_bool(text: str) -> bool:

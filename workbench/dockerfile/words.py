@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workbench.dockerfile.lexical import is_space
 from workbench.dockerfile.patterns import PatternError, replace, trim_prefix, trim_suffix
@@ -28,8 +28,7 @@ class WordError(ValueError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """One text, expanded: as a whole, split at spaces, and the names it spoke of (set ones and unset ones)."""
 
     text: str
@@ -43,8 +42,7 @@ class Words:
         return self.matched | self.unmatched
 
 
-@dataclass(frozen=True, slots=True)
-class Lexer:
+class Lexer(NamedTuple):
     """How to read: keep quotes or escapes, take quotes for plain text, leave unset variables as written."""
 
     escape: str = "\\"

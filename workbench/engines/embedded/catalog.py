@@ -154,11 +154,12 @@ def resolve_manifest(layout: Layout, digest: str, *, depth: int = 0) -> tuple[st
     usable = [choice for choice in choices if isinstance(choice, dict) and is_digest(choice.get("digest"))]
     if not usable or depth > 3:
         raise StoreError(f"{layout.blob_path(digest)}: an {INDEX} without a usable manifest")
-    here = [choice for choice in usable if _is_here(choice.get("platform"))]
+    here = [choice for choice in usable if is_here(choice.get("platform"))]
     return resolve_manifest(layout, (here or usable)[0]["digest"], depth=depth + 1)
 
 
-def _is_here(platform: object) -> bool:
+def is_here(platform: object) -> bool:
+    """Whether a descriptor's `platform` is this machine."""
     return isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", machine())
 
 

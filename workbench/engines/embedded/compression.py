@@ -75,6 +75,13 @@ def chunks(source: IO[bytes]) -> Iterator[bytes]:
         yield data
 
 
+def decompress(source: BinaryIO, target: Path, name: str) -> None:
+    """Writes the plain bytes of `source` to a new file. Raises InputError as `plain` does, and OSError."""
+    with plain(source, name) as data, target.open("wb") as out:
+        for piece in chunks(data):
+            out.write(piece)
+
+
 def open_plain_file(path: Path) -> io.BufferedReader:
     """A file to be given to `plain`. Raises InputError where it cannot be read, is no file or is empty."""
     try:

@@ -27,14 +27,17 @@ _HINTS = {
 
 
 @contextmanager
-def disk_errors(path: Path | str) -> Iterator[None]:
-    """Every OSError of the block as a StoreError that names the file (`path` where the error names none)."""
+def disk_errors(path: Path | str, *, ours: bool = True) -> Iterator[None]:
+    """Every OSError of the block as a StoreError that names the file (`path` where the error names none).
+
+    The hints speak of the store; with `ours` false, for a file elsewhere, there is none.
+    """
     try:
         yield
     except OSError as error:
         where = error.filename if error.filename is not None else path
         reason = os.strerror(error.errno) if error.errno else str(error)
-        hint = _HINTS.get(error.errno or 0, "")
+        hint = _HINTS.get(error.errno or 0, "") if ours else ""
         raise StoreError(f"{os.fsdecode(where)}: {reason}", hint=hint) from error
 
 

@@ -93,7 +93,7 @@ class _Unpacking:
         try:
             self._done.bytes += self._tree.make(path, entry, data, xattrs(entry))
         except tarfile.TarError as error:
-            raise InputError(f"{self._name}: {entry.name}: {error}") from error
+            raise InputError(f"{self._name}: a damaged tar archive, at {entry.name}: {error}") from error
         if was_hidden and entry.isdir():
             self._tree.set_xattr(path, OPAQUE_XATTR, b"y")
 
@@ -125,11 +125,11 @@ class _Unpacking:
                 self._tree.remove(path)
 
 
-class _StrictTarInfo(tarfile.TarInfo):
+class StrictTarInfo(tarfile.TarInfo):
     """`tarfile` takes a damaged header in mid-archive for the end; here it is an error."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _StrictTarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> StrictTarInfo:
         try:
             return super().frombuf(buf, encoding, errors)
         except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
@@ -147,7 +147,7 @@ def read_tar(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, Bin
     try:
         try:
             tar = tarfile.open(  # noqa: SIM115
-                fileobj=source, mode="r|", tarinfo=_StrictTarInfo, encoding="utf-8", errors="surrogateescape",
+                fileobj=source, mode="r|", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape",
                 bufsize=CHUNK,
             )  # fmt: skip
         except tarfile.ReadError as error:

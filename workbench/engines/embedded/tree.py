@@ -1,7 +1,6 @@
 """Writes files below one folder and never beside it: the careful half of unpacking a stranger's tar."""
 
 # Plain strings and os calls: a base image has tens of thousands of entries, and pathlib takes longer than the kernel.
-# ruff: noqa: PTH101, PTH102, PTH115, PTH208, PTH211
 
 from __future__ import annotations
 
