@@ -19,7 +19,6 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from workbench.engines.embedded.compression import CHUNK
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.tree import TreeWriter, clean_name
 from workbench.errors import InputError
@@ -28,6 +27,7 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 OPAQUE_XATTR = "user.overlay.opaque"
 _XATTR = "SCHILY.xattr."
+_BUFFER = 1 << 15  # tarfile copies what is left of it for each header
 
 
 class Form(Enum):
@@ -148,7 +148,7 @@ def read_tar(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, Bin
         try:
             tar = tarfile.open(  # noqa: SIM115
                 fileobj=source, mode="r|", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape",
-                bufsize=CHUNK,
+                bufsize=_BUFFER,
             )  # fmt: skip
         except tarfile.ReadError as error:
             if str(error) == "empty file":

@@ -15,14 +15,14 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from workbench.engines.embedded.disk import FileLock, disk_errors, sync_file, sync_folder
-from workbench.engines.embedded.scratch import Lease, Scratch
+from workbench.engines.embedded.scratch import Lease, Reserve, Scratch
 from workbench.errors import StoreError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -89,7 +89,8 @@ class BlobWriter:
 
     def close(self) -> None:
         """Drops what was not committed. May be called again."""
-        self._file.close()
+        with suppress(OSError):  # a full disk was told by `write`; here the data is dropped anyway
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> BlobWriter:
@@ -110,6 +111,7 @@ class Layout:
         self.lock = FileLock(self.private / "lock")
         self.scratch = Scratch(self.private / "tmp")
         self.blobs = root / "blobs" / "sha256"
+        self.reserve = Reserve(self.private / "reserve")
         self._leases: list[Lease] = []
 
     def open(self) -> None:
@@ -132,6 +134,7 @@ class Layout:
                 folder.mkdir(parents=True, exist_ok=True)
             with self.lock.held():
                 self._create()
+                self.reserve.refill()
         self.scratch.sweep()
 
     def _create(self) -> None:

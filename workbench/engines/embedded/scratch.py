@@ -25,7 +25,9 @@ class Lease:
         self._handle = handle
 
     def write(self, digests: Iterable[str]) -> None:
-        os.write(self._handle, "".join(f"{digest}\n" for digest in digests).encode())
+        """Adds digests. Raises StoreError."""
+        with disk_errors(self._path):
+            os.write(self._handle, "".join(f"{digest}\n" for digest in digests).encode())
 
     def close(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -121,6 +123,25 @@ class Scratch:
                     continue
                 finally:
                     os.close(handle)
+
+
+class Reserve:
+    """A little space kept aside, so that images can be removed from a disk that is full."""
+
+    SIZE = 128 << 10
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def refill(self) -> None:
+        """Takes the space again, if there is any. The caller holds the store's lock."""
+        with suppress(OSError):
+            if not self._path.exists():
+                with self._path.open("xb") as file:
+                    os.posix_fallocate(file.fileno(), 0, self.SIZE)
+
+    def release(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 def _owner_lives(path: Path) -> bool:

@@ -28,7 +28,6 @@ from workbench.engines.embedded.catalog import (
 from workbench.engines.embedded.layout import CONFIG, LAYER, MANIFEST, BlobWriter, Descriptor, Layout
 from workbench.engines.embedded.refs import domain_name, familiar
 from workbench.engines.embedded.scratch import Lease
-from workbench.engines.embedded.sizes import content_size
 from workbench.engines.embedded.unpacked import UnpackedLayers
 from workbench.errors import StoreError
 
@@ -178,6 +177,8 @@ class Store:
     def _counted(self, layer: LayerRef) -> LayerRef:
         if layer.content is not None or layer.digest != layer.diff_id:
             return layer
+        from workbench.engines.embedded.sizes import content_size  # a list of images needs no tarfile
+
         return LayerRef(
             layer.digest, layer.diff_id, layer.size, layer.media_type, content_size(self.blob_path(layer.digest))
         )
