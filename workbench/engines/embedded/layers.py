@@ -19,6 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
+from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.tree import TreeWriter, clean_name
 from workbench.errors import InputError
@@ -55,6 +56,12 @@ def unpack(tar: BinaryIO, folder: Path, *, form: Form = Form.OVERLAY, name: str 
     out, a hard link to nothing, a damaged tar; StoreError for the disk.
     """
     return _Unpacking(folder, form, name).run(tar)
+
+
+def unpack_blob(blob: Path, folder: Path, *, form: Form = Form.OVERLAY) -> Unpacked:
+    """`unpack` of a file that may be compressed."""
+    with disk_errors(blob), blob.open("rb") as file, plain(file, str(blob)) as tar:
+        return unpack(tar, folder, form=form, name=str(blob))
 
 
 class _Unpacking:

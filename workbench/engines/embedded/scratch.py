@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,15 +24,20 @@ class Lease:
     def __init__(self, path: Path, handle: int) -> None:
         self._path = path
         self._handle = handle
+        self._writing = threading.Lock()
+        self._closed = False
 
     def write(self, digests: Iterable[str]) -> None:
         """Adds digests. Raises StoreError."""
-        with disk_errors(self._path):
-            os.write(self._handle, "".join(f"{digest}\n" for digest in digests).encode())
+        with disk_errors(self._path), self._writing:
+            if not self._closed:
+                os.write(self._handle, "".join(f"{digest}\n" for digest in digests).encode())
 
     def close(self) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._handle)
+        with self._writing:
+            self._closed = True
+            self._path.unlink(missing_ok=True)
+            os.close(self._handle)
 
 
 class Scratch:

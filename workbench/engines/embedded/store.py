@@ -129,6 +129,15 @@ class Store:
         """The folders of a chain of layers, lowest first, as `bwrap --overlay-src` wants them."""
         return [self.unpacked(layer) for layer in layers]
 
+    def flatten(self, layers: Iterable[LayerRef], folder: Path) -> None:
+        """Writes the whole file system of a chain of layers into an empty folder: for where no overlay can be
+        mounted. Raises StoreError, InputError."""
+        from workbench.engines.embedded.layers import Form, unpack_blob
+
+        for layer in layers:
+            blob = self.blob_path(layer.digest)
+            unpack_blob(blob, folder, form=Form.APPLY)
+
     def adopt(self, diff_id: str, folder: Path, *, content: int = 0) -> Path:
         """Takes an overlay's upper folder as the unpacked form of the layer that was written from it (moved)."""
         return self.layers.adopt(diff_id, folder, content=content)
