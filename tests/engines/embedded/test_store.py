@@ -152,7 +152,8 @@ def test_leases_of_several_threads(store: Store) -> None:
             with store.keep(), store.write_blob() as blob:
                 blob.write(os.urandom(8))
                 found = blob.commit()
-                assert found.digest in store.layout.scratch.leased()
+                with store.layout.lock.held():
+                    assert found.digest in store.layout.scratch.leased()
 
     errors: list[BaseException] = []
 

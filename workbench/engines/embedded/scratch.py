@@ -107,10 +107,11 @@ class Scratch:
         """Digests under a lease whose owner lives; leases of the dead are removed. The caller holds the lock."""
         digests: set[str] = set()
         for path in self.leases.iterdir():
-            if _owner_lives(path):
-                digests.update(path.read_text().split())
-            else:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a lease may end at any moment
+                if _owner_lives(path):
+                    digests.update(path.read_text().split())
+                else:
+                    path.unlink()
         return digests
 
     def sweep(self) -> None:
