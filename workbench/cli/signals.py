@@ -3,7 +3,6 @@ does not wait."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import threading
@@ -56,11 +55,15 @@ class Stop:
 
 def run(work: Callable[[Stop], Coroutine[Any, Any, int]]) -> int:
     """Runs `work` in a loop; its exit code, or 128+N where signal N ended it. A second signal ends the process."""
+    import asyncio
+
     stop = Stop()
     return asyncio.run(_guarded(work, stop))
 
 
 async def _guarded(work: Callable[[Stop], Coroutine[Any, Any, int]], stop: Stop) -> int:
+    import asyncio
+
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work(stop))
 
