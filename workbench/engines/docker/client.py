@@ -21,7 +21,7 @@ from docker import APIClient
 
 from workbench.engines.docker.address import Address
 from workbench.engines.docker.dial import Dialer
-from workbench.errors import EngineLost, EngineUnavailable
+from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to connect; `check` uses less."""
@@ -170,6 +170,23 @@ class Client(APIClient):
         self._sdk._raise_for_status(response)
         return response
 
+    def facts(self, reference: str) -> dict[str, Any]:
+        """`docker image inspect`. Raises ImageNotFound."""
+        with _no_such(reference):
+            found: dict[str, Any] = self._sdk.inspect_image(reference)
+            return found
+
+    def rows(self, reference: str) -> list[dict[str, Any]]:
+        """`docker history`, newest first. Raises ImageNotFound."""
+        with _no_such(reference):
+            found: list[dict[str, Any]] = self._sdk.history(reference)
+            return found
+
+    def prune_unused(self, *, dangling: bool) -> dict[str, Any]:
+        """`docker image prune`, of all unused images where not `dangling`."""
+        found: dict[str, Any] = self._sdk.prune_images(filters={"dangling": dangling})
+        return found
+
     def proxy_arguments(self) -> dict[str, str]:
         """Build arguments for the proxies of the docker CLI's configuration (`proxies` in config.json)."""
         return dict(self._sdk._proxy_configs.get_environment())
@@ -192,6 +209,16 @@ class Client(APIClient):
         )  # fmt: skip
         self._sdk._raise_for_status(response)
         return response
+
+
+@contextlib.contextmanager
+def _no_such(reference: str) -> Iterator[None]:
+    try:
+        if not reference.strip("/"):
+            raise ImageNotFound(f"no such image: {reference!r}")
+        yield
+    except docker.errors.NotFound as error:
+        raise ImageNotFound(f"no such image: {reference}") from error
 
 
 def _not_there(address: Address, error: BaseException, dialer: Dialer) -> EngineUnavailable:
@@ -230,6 +257,8 @@ def losing(address: Address) -> Iterator[None]:
         yield
     except EngineUnavailable as error:
         raise EngineLost(f"the Docker Engine at {address.host} went away: {error}", hint=error.hint) from error
+    except docker.errors.APIError:  # an answer, although requests makes it an OSError
+        raise
     except LOST as error:
         raise EngineLost(
             f"the Docker Engine at {address.host} went away",

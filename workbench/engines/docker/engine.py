@@ -9,7 +9,8 @@ from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
 from workbench.build.request import BuildRequest
 from workbench.engines.docker.address import Address, resolve
 from workbench.engines.docker.builder import ClassicBuild
-from workbench.engines.docker.threads import within
+from workbench.engines.docker.images import DockerImages
+from workbench.engines.docker.threads import in_thread, within
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineUnavailable
 
@@ -30,6 +31,7 @@ class DockerEngine:
     def __init__(self, host: str | None = None, context: str | None = None) -> None:
         self._host = host
         self._context = context
+        self.images = DockerImages(lambda: self.address)
 
     @property
     def address(self) -> Address:
@@ -47,7 +49,7 @@ class DockerEngine:
         return ThreadBuild(lambda emit, cancel: ClassicBuild(request, self.address)(emit, cancel), name="docker build")
 
     async def close(self) -> None:
-        return None
+        await in_thread(self.images.close)
 
 
 def _overall(address: Address) -> float:
