@@ -117,6 +117,61 @@ def test_an_index_that_is_not_json_is_named(store: Store) -> None:
         store.catalog()
 
 
+def test_what_another_tool_wrote_into_the_index_stays(store: Store, make_image: MakeImage) -> None:
+    path = store.root / "index.json"
+    strange = {"mediaType": "x", "digest": "sha512:" + "0" * 128, "size": 1}
+    path.write_text(json.dumps({"schemaVersion": 2, "manifests": [strange], "annotations": {"a": "b"}}))
+    make_image("a")
+    index = json.loads(path.read_text())
+    assert strange in index["manifests"]
+    assert index["annotations"] == {"a": "b"}
+    assert store.image("a").tags == ("a:latest",)
+
+
+def test_building_again_mends_a_damaged_image(store: Store, make_image: MakeImage) -> None:
+    path = store.blob_path(make_image("a"))
+    path.write_bytes(path.read_bytes().replace(b"amd64", b"AMD64"))
+    with pytest.raises(StoreError):
+        store.image("a")
+    make_image("a")
+    assert store.image("a").config["architecture"] == "amd64"
+    assert len(index_of(store)) == 1
+
+
+def test_a_chain_is_flattened_where_there_is_no_overlay(store: Store, tmp_path: Path) -> None:
+    tars = make_tar(("a", b"1"), ("b", b"1")), make_tar((".wh.a", b""), ("c", b"2"))
+    layers = [put_layer(store, tar) for tar in tars]
+    (tmp_path / "root").mkdir()
+    store.flatten(layers, tmp_path / "root")
+    assert sorted(os.listdir(tmp_path / "root")) == ["b", "c"]
+
+
+def test_leases_of_several_threads(store: Store) -> None:
+    def work() -> None:
+        for _ in range(30):
+            with store.keep(), store.write_blob() as blob:
+                blob.write(os.urandom(8))
+                found = blob.commit()
+                with store.layout.lock.held():
+                    assert found.digest in store.layout.scratch.leased()
+
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert list(store.layout.scratch.leases.iterdir()) == []
+
+
 def test_a_folder_that_is_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("x")
     with pytest.raises(StoreError, match=r"not an image store: it holds 'precious.txt'"):

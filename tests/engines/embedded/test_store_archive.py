@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from store_tools import config_of, header, make_tar
 
+from workbench.engines.embedded.catalog import machine
 from workbench.engines.embedded.load import load
 from workbench.engines.embedded.save import save
 from workbench.engines.embedded.store import Store
@@ -145,6 +146,57 @@ def test_a_missing_archive_is_an_input_error(store: Store, tmp_path: Path) -> No
     for path in (tmp_path / "nothing.tar", tmp_path):
         with pytest.raises(InputError):
             load(store, path)
+
+
+def test_what_docker_25_saves_is_loaded(store: Store, tmp_path: Path) -> None:
+    """An OCI layout and a manifest.json in one archive; the manifest.json has the tags."""
+    layer = make_tar(("file", b"data"))
+    hexes = [hashlib.sha256(layer).hexdigest()]
+    config = json.dumps({"os": "linux", "rootfs": {"diff_ids": [f"sha256:{hexes[0]}"]}}).encode()
+    hexes.append(hashlib.sha256(config).hexdigest())
+    item = {"Config": f"blobs/sha256/{hexes[1]}", "RepoTags": ["a:1", "a:2"], "Layers": [f"blobs/sha256/{hexes[0]}"]}
+    archive = make_tar(
+        (f"blobs/sha256/{hexes[0]}", layer),
+        (f"blobs/sha256/{hexes[1]}", config),
+        ("index.json", b'{"manifests": []}'),
+        ("manifest.json", json.dumps([item]).encode()),
+        ("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'),
+    )
+    (tmp_path / "a.tar").write_bytes(archive)
+    assert load(store, tmp_path / "a.tar") == ["a:1", "a:2"]
+    assert store.image("a:2").id == f"sha256:{hexes[1]}"
+
+
+def test_what_buildx_writes_is_loaded(store: Store, tmp_path: Path) -> None:
+    """An index of this platform, another one and an attestation; the reference name is the bare tag."""
+    blobs: list[tuple[str, bytes]] = []
+
+    def put(data: bytes, **more: object) -> dict[str, object]:
+        digest = hashlib.sha256(data).hexdigest()
+        blobs.append((f"blobs/sha256/{digest}", data))
+        return {"digest": f"sha256:{digest}", "size": len(data), **more}
+
+    def image(content: bytes, **platform: str) -> dict[str, object]:
+        layer = make_tar(("file", content))
+        diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+        config = put(json.dumps({"os": platform["os"], "rootfs": {"diff_ids": [diff_id]}}).encode())
+        manifest = {"schemaVersion": 2, "config": config, "layers": [put(gzip.compress(layer, mtime=0))]}
+        return put(json.dumps(manifest).encode(), platform=platform)
+
+    manifests = [
+        image(b"attestation", os="unknown", architecture="unknown"),
+        image(b"foreign", os="linux", architecture="s390x"),
+        image(b"own", os="linux", architecture=machine()),
+    ]
+    index = put(json.dumps({"schemaVersion": 2, "manifests": manifests}).encode())
+    index["annotations"] = {
+        "io.containerd.image.name": "docker.io/library/a:1",
+        "org.opencontainers.image.ref.name": "1",
+    }
+    blobs.append(("index.json", json.dumps({"schemaVersion": 2, "manifests": [index]}).encode()))
+    (tmp_path / "a.tar").write_bytes(make_tar(*blobs))
+    assert load(store, tmp_path / "a.tar") == ["a:1"]
+    assert (store.unpacked(store.image("a:1").layers[0]) / "file").read_bytes() == b"own"
 
 
 def test_an_oci_layout_folder_and_archive_are_loaded(

@@ -168,6 +168,28 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
         assert os.listdir(os.fsencode(root)) == [b"caf\xe9"]
 
 
+def attributed(name: str, **headers: str) -> tarfile.TarInfo:
+    entry = header(name)
+    entry.pax_headers = headers
+    return entry
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        header("a" * 300),
+        header("a", tarfile.SYMTYPE, link=""),
+        header("a", tarfile.REGTYPE, mtime=2**70),
+        attributed("a", path="a\0b"),
+        attributed("a", **{"SCHILY.xattr.user.\0": "x"}),
+        pytest.param(attributed("a", uid=str(2**40)), marks=pytest.mark.skipif(not AS_ROOT, reason="no owners")),
+    ],
+)
+def test_what_the_kernel_cannot_make_is_the_tars_fault(tmp_path: Path, entry: tarfile.TarInfo) -> None:
+    with pytest.raises(InputError, match=r"test\.tar"):
+        unpacked(tmp_path / "root", entry)
+
+
 @pytest.mark.parametrize("cut", ["nothing", "noise", "middle", "tail"])
 def test_damaged_tars(tmp_path: Path, cut: str) -> None:
     good = make_tar(("a", b"a" * 3000), ("b", b"b"))

@@ -69,6 +69,7 @@ class FileLock:
             yield
         finally:
             self._mine.depth = 0
+            fcntl.flock(handle, fcntl.LOCK_UN)  # a child between fork and exec has the handle too
             os.close(handle)
 
 

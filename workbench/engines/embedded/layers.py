@@ -11,6 +11,7 @@ device nodes are left out with a warning. Sources: OCI image-spec 1.1 layer.md; 
 
 from __future__ import annotations
 
+import errno
 import stat
 import tarfile
 from collections.abc import Iterator
@@ -19,15 +20,18 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from workbench.engines.embedded.compression import CHUNK
+from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.tree import TreeWriter, clean_name
-from workbench.errors import InputError
+from workbench.errors import InputError, StoreError
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 OPAQUE_XATTR = "user.overlay.opaque"
 _XATTR = "SCHILY.xattr."
+_STRANGERS = (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.ENOENT, errno.ENOTDIR)
+"""What the kernel says where the tar is to blame, and not the disk."""
+_BUFFER = 1 << 15  # tarfile copies what is left of it for each header
 
 
 class Form(Enum):
@@ -57,6 +61,12 @@ def unpack(tar: BinaryIO, folder: Path, *, form: Form = Form.OVERLAY, name: str 
     return _Unpacking(folder, form, name).run(tar)
 
 
+def unpack_blob(blob: Path, folder: Path, *, form: Form = Form.OVERLAY) -> Unpacked:
+    """`unpack` of a file that may be compressed."""
+    with disk_errors(blob), blob.open("rb") as file, plain(file, str(blob)) as tar:
+        return unpack(tar, folder, form=form, name=str(blob))
+
+
 class _Unpacking:
     def __init__(self, folder: Path, form: Form, name: str) -> None:
         self._tree = TreeWriter(folder)
@@ -67,20 +77,33 @@ class _Unpacking:
         self._written: set[str] = set()  # what an APPLY has brought itself: a whiteout hides only what was there
 
     def run(self, tar: BinaryIO) -> Unpacked:
-        with disk_errors(self._tree.root):
-            for entry, data in read_tar(tar, self._name):
-                self._done.entries += 1
-                path = clean_name(entry.name, self._name)
-                if path == "":
-                    self._tree.folder_attributes("", entry, xattrs(entry))
-                    continue
-                parent, _, last = path.rpartition("/")
-                if self._form is not Form.PLAIN and last.startswith(WHITEOUT):
-                    self._hide(parent, last, entry)
-                    continue
-                self._make(self._tree.place(parent), last, entry, data)
-            self._tree.finish()
+        at = ""
+        try:
+            with disk_errors(self._tree.root):
+                for entry, data in read_tar(tar, self._name):
+                    at = entry.name
+                    self._done.entries += 1
+                    self._entry(entry, data)
+                self._tree.finish()
+        except (ValueError, OverflowError) as error:  # a NUL in a name, an owner or a time beyond the kernel's
+            raise InputError(f"{self._name}: a damaged tar archive, at {at!r}: {error}") from error
+        except StoreError as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in _STRANGERS:
+                raise InputError(f"{self._name}: {at!r} cannot be made here: {cause.strerror}") from error
+            raise
         return self._done
+
+    def _entry(self, entry: tarfile.TarInfo, data: BinaryIO | None) -> None:
+        path = clean_name(entry.name, self._name)
+        if path == "":
+            self._tree.folder_attributes("", entry, xattrs(entry))
+            return
+        parent, _, last = path.rpartition("/")
+        if self._form is not Form.PLAIN and last.startswith(WHITEOUT):
+            self._hide(parent, last, entry)
+        else:
+            self._make(self._tree.place(parent), last, entry, data)
 
     def _make(self, parent: str, last: str, entry: tarfile.TarInfo, data: BinaryIO | None) -> None:
         path = f"{parent}/{last}" if parent else last
@@ -148,7 +171,7 @@ def read_tar(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, Bin
         try:
             tar = tarfile.open(  # noqa: SIM115
                 fileobj=source, mode="r|", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape",
-                bufsize=CHUNK,
+                bufsize=_BUFFER,
             )  # fmt: skip
         except tarfile.ReadError as error:
             if str(error) == "empty file":

@@ -13,16 +13,17 @@ import hashlib
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from workbench.engines.embedded.disk import FileLock, disk_errors, sync_file, sync_folder
-from workbench.engines.embedded.scratch import Lease, Scratch
+from workbench.engines.embedded.scratch import Lease, Reserve, Scratch
 from workbench.errors import StoreError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -32,6 +33,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_SMALL = 64 << 10
 _OURS = frozenset({"oci-layout", "index.json", "blobs", "workbench"})
 
 
@@ -74,22 +76,24 @@ class BlobWriter:
                 os.fsync(self._file.fileno())
             with self._layout.lock.held():
                 self._layout.hold((found.digest,))
-                self._place(self._layout.blob_path(found.digest), found.size)
+                self._place(self._layout.blob_path(found.digest), found)
         self.close()
         return found
 
-    def _place(self, path: Path, size: int) -> None:
-        try:
-            if path.stat().st_size == size:
+    def _place(self, path: Path, found: Descriptor) -> None:
+        with suppress(FileNotFoundError):
+            same = path.stat().st_size == found.size
+            if same and found.size <= _SMALL:  # what describes an image is mended where it was damaged
+                same = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" == found.digest
+            if same:
                 os.utime(path)  # young again: the sweep of forgotten blobs leaves it
                 return
-        except FileNotFoundError:
-            pass
         self._path.rename(path)
 
     def close(self) -> None:
         """Drops what was not committed. May be called again."""
-        self._file.close()
+        with suppress(OSError):  # a full disk was told by `write`; here the data is dropped anyway
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> BlobWriter:
@@ -110,7 +114,9 @@ class Layout:
         self.lock = FileLock(self.private / "lock")
         self.scratch = Scratch(self.private / "tmp")
         self.blobs = root / "blobs" / "sha256"
+        self.reserve = Reserve(self.private / "reserve")
         self._leases: list[Lease] = []
+        self._leases_change = threading.Lock()
 
     def open(self) -> None:
         """Makes the layout where there is none, and sweeps what dead processes left. Raises StoreError where the
@@ -132,11 +138,12 @@ class Layout:
                 folder.mkdir(parents=True, exist_ok=True)
             with self.lock.held():
                 self._create()
+                self.reserve.refill()
         self.scratch.sweep()
 
     def _create(self) -> None:
         if not (self.root / "index.json").exists():
-            self._write_index([])
+            self._write_index(self._read_index())
         if not (self.root / "oci-layout").exists():
             self.scratch.replace(self.root / "oci-layout", _LAYOUT)
 
@@ -198,11 +205,13 @@ class Layout:
         """While it is open every blob written through this object stays, whatever another process removes."""
         with self.lock.held(), disk_errors(self.root):
             lease = self.scratch.lease()
-            self._leases = [*self._leases, lease]
+            with self._leases_change:
+                self._leases = [*self._leases, lease]
         try:
             yield lease
         finally:
-            self._leases = [other for other in self._leases if other is not lease]
+            with self._leases_change:
+                self._leases = [other for other in self._leases if other is not lease]
             lease.close()
 
     def hold(self, digests: Iterable[str]) -> None:
@@ -214,31 +223,38 @@ class Layout:
     # -- the index -----------------------------------------------------------------------------------------------
 
     def entries(self) -> list[dict[str, Any]]:
-        """The descriptors of `index.json`, as they stand. Raises StoreError where the file is not an index."""
-        path = self.root / "index.json"
-        with disk_errors(path):
-            try:
-                data = path.read_bytes()
-            except FileNotFoundError:
-                return []
-        index = _as_object(data, path)
-        entries = index.get("manifests") or []
-        if not isinstance(entries, list):
-            raise StoreError(f"{path}: the store is damaged: `manifests` is not a list", hint=_MEND)
-        return [entry for entry in entries if isinstance(entry, dict) and is_digest(entry.get("digest"))]
+        """The image descriptors of `index.json`, as they stand. Raises StoreError where the file is no index."""
+        return [entry for entry in self._read_index()["manifests"] if _is_entry(entry)]
 
     @contextmanager
     def changing(self) -> Iterator[list[dict[str, Any]]]:
-        """The entries, to be changed in place under the lock; written when the block ends without an error."""
+        """The entries, to be changed in place under the lock; written when the block ends without an error.
+
+        What another tool wrote into the index and we do not know is kept.
+        """
         with self.lock.held():
-            entries = self.entries()
+            index = self._read_index()
+            entries = [entry for entry in index["manifests"] if _is_entry(entry)]
+            strange = [entry for entry in index["manifests"] if not _is_entry(entry)]
             before = json.dumps(entries)
             yield entries
             if json.dumps(entries) != before:
-                self._write_index(entries)
+                self._write_index(index | {"manifests": entries + strange})
 
-    def _write_index(self, entries: list[dict[str, Any]]) -> None:
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}
+    def _read_index(self) -> dict[str, Any]:
+        path = self.root / "index.json"
+        with disk_errors(path):
+            try:
+                index = _as_object(path.read_bytes(), path)
+            except FileNotFoundError:
+                index = {"schemaVersion": 2, "mediaType": INDEX}
+        if index.get("manifests") is None:
+            index["manifests"] = []
+        if not isinstance(index["manifests"], list):
+            raise StoreError(f"{path}: the store is damaged: `manifests` is not a list", hint=_MEND)
+        return index
+
+    def _write_index(self, index: dict[str, Any]) -> None:
         with disk_errors(self.root / "index.json"):
             self.scratch.replace(self.root / "index.json", json.dumps(index, indent=2).encode() + b"\n")
 
@@ -252,6 +268,10 @@ class Layout:
 
 
 _MEND = "Remove the image and build or load it again; `workbench images` shows the images that are whole."
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and is_digest(entry.get("digest"))
 
 
 def _as_object(data: bytes, path: Path) -> dict[str, Any]:

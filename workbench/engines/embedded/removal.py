@@ -210,6 +210,8 @@ def _add_garbage(store: Store, plan: Plan, kept: Reach, gone: Reach, *, everythi
 
 def _carry_out(store: Store, plan: Plan, bin_folder: Path) -> None:
     """The index first, then what it named: a kill in between leaves only garbage, which a later removal finds."""
+    with disk_errors(store.root):
+        store.layout.reserve.release()
     with store.layout.changing() as entries:
         entries[:] = [entry for entry in entries if entry["digest"] not in plan.entries]
         for tag in plan.removal.untagged:
@@ -221,3 +223,4 @@ def _carry_out(store: Store, plan: Plan, bin_folder: Path) -> None:
             store.blob_path(digest).unlink(missing_ok=True)
         for number, diff_id in enumerate(plan.folders):
             store.layers.take(diff_id, bin_folder / str(number))  # removed with that folder, after the lock
+    store.layout.reserve.refill()

@@ -9,7 +9,7 @@ import secrets
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +31,8 @@ def save(store: Store, references: Sequence[str], out: Path) -> None:
             tags = chosen.setdefault(image.id, (image, []))[1]
             if tag and tag not in tags:
                 tags.append(tag)
-    with store.keep(chosen), _whole_file(out) as file:
+    writable = os.access(store.private, os.W_OK)  # from a read-only store nobody can take anything meanwhile
+    with store.keep(chosen) if writable else nullcontext(), _whole_file(out) as file:
         _write(store, list(chosen.values()), file, out)
 
 
@@ -50,7 +51,7 @@ def _write(store: Store, images: Sequence[tuple[StoredImage, list[str]]], file: 
     manifest = []
     repositories: dict[str, dict[str, str]] = {}
     written: set[str] = set()
-    with tarfile.open(fileobj=file, mode="w|", format=tarfile.GNU_FORMAT, bufsize=1 << 20) as tar:
+    with tarfile.open(fileobj=file, mode="w|", format=tarfile.GNU_FORMAT) as tar:
         for image, tags in images:
             names = []
             for layer in image.layers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,13 +24,20 @@ class Lease:
     def __init__(self, path: Path, handle: int) -> None:
         self._path = path
         self._handle = handle
+        self._writing = threading.Lock()
+        self._closed = False
 
     def write(self, digests: Iterable[str]) -> None:
-        os.write(self._handle, "".join(f"{digest}\n" for digest in digests).encode())
+        """Adds digests. Raises StoreError."""
+        with disk_errors(self._path), self._writing:
+            if not self._closed:
+                os.write(self._handle, "".join(f"{digest}\n" for digest in digests).encode())
 
     def close(self) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._handle)
+        with self._writing:
+            self._closed = True
+            self._path.unlink(missing_ok=True)
+            os.close(self._handle)
 
 
 class Scratch:
@@ -99,10 +107,11 @@ class Scratch:
         """Digests under a lease whose owner lives; leases of the dead are removed. The caller holds the lock."""
         digests: set[str] = set()
         for path in self.leases.iterdir():
-            if _owner_lives(path):
-                digests.update(path.read_text().split())
-            else:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a lease may end at any moment
+                if _owner_lives(path):
+                    digests.update(path.read_text().split())
+                else:
+                    path.unlink()
         return digests
 
     def sweep(self) -> None:
@@ -121,6 +130,25 @@ class Scratch:
                     continue
                 finally:
                     os.close(handle)
+
+
+class Reserve:
+    """A little space kept aside, so that images can be removed from a disk that is full."""
+
+    SIZE = 128 << 10
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def refill(self) -> None:
+        """Takes the space again, if there is any. The caller holds the store's lock."""
+        with suppress(OSError):
+            if not self._path.exists():
+                with self._path.open("xb") as file:
+                    os.posix_fallocate(file.fileno(), 0, self.SIZE)
+
+    def release(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 def _owner_lives(path: Path) -> bool:

@@ -28,7 +28,6 @@ from workbench.engines.embedded.catalog import (
 from workbench.engines.embedded.layout import CONFIG, LAYER, MANIFEST, BlobWriter, Descriptor, Layout
 from workbench.engines.embedded.refs import domain_name, familiar
 from workbench.engines.embedded.scratch import Lease
-from workbench.engines.embedded.sizes import content_size
 from workbench.engines.embedded.unpacked import UnpackedLayers
 from workbench.errors import StoreError
 
@@ -130,6 +129,15 @@ class Store:
         """The folders of a chain of layers, lowest first, as `bwrap --overlay-src` wants them."""
         return [self.unpacked(layer) for layer in layers]
 
+    def flatten(self, layers: Iterable[LayerRef], folder: Path) -> None:
+        """Writes the whole file system of a chain of layers into an empty folder: for where no overlay can be
+        mounted. Raises StoreError, InputError."""
+        from workbench.engines.embedded.layers import Form, unpack_blob
+
+        for layer in layers:
+            blob = self.blob_path(layer.digest)
+            unpack_blob(blob, folder, form=Form.APPLY)
+
     def adopt(self, diff_id: str, folder: Path, *, content: int = 0) -> Path:
         """Takes an overlay's upper folder as the unpacked form of the layer that was written from it (moved)."""
         return self.layers.adopt(diff_id, folder, content=content)
@@ -178,6 +186,8 @@ class Store:
     def _counted(self, layer: LayerRef) -> LayerRef:
         if layer.content is not None or layer.digest != layer.diff_id:
             return layer
+        from workbench.engines.embedded.sizes import content_size  # a list of images needs no tarfile
+
         return LayerRef(
             layer.digest, layer.diff_id, layer.size, layer.media_type, content_size(self.blob_path(layer.digest))
         )

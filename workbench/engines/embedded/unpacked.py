@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.disk import disk_errors
-from workbench.engines.embedded.layers import Unpacked, unpack
 from workbench.engines.embedded.layout import Layout
 from workbench.errors import StoreError
 
@@ -45,6 +43,9 @@ class UnpackedLayers:
         """Unpacks a layer (compressed or not), checking its digest. Two processes may do it at once; one wins."""
         if found := self.get(diff_id):
             return found
+        from workbench.engines.embedded.compression import plain  # a list of images needs neither
+        from workbench.engines.embedded.layers import unpack
+
         with self._layout.scratch.directory() as scratch, disk_errors(blob):
             root = scratch / "root"
             self._new_root(root)
@@ -57,7 +58,7 @@ class UnpackedLayers:
                     f"{blob}: the store is damaged: this layer is not what its name says",
                     hint="Remove the image and build or load it again.",
                 )
-            return self._place(diff_id, scratch, done)
+            return self._place(diff_id, scratch, done.bytes, done.warnings)
 
     def adopt(self, diff_id: str, folder: Path, *, content: int = 0) -> Path:
         """Moves a folder that already is this layer in overlay form (an overlay's upper folder) into place.
@@ -68,7 +69,7 @@ class UnpackedLayers:
             return found
         with self._layout.scratch.directory() as scratch, disk_errors(folder):
             folder.rename(scratch / "root")
-            return self._place(diff_id, scratch, Unpacked(bytes=content))
+            return self._place(diff_id, scratch, content)
 
     def _new_root(self, root: Path) -> None:
         root.mkdir()
@@ -76,8 +77,8 @@ class UnpackedLayers:
             os.chown(root, -1, os.getegid())  # a store in a set-group-ID folder
         root.chmod(0o755)
 
-    def _place(self, diff_id: str, scratch: Path, done: Unpacked) -> Path:
-        facts = {"boot": self._boot, "bytes": done.bytes, "warnings": done.warnings}
+    def _place(self, diff_id: str, scratch: Path, size: int, warnings: Sequence[str] = ()) -> Path:
+        facts = {"boot": self._boot, "bytes": size, "warnings": list(warnings)}
         (scratch / "facts.json").write_text(json.dumps(facts))
         path = self.path(diff_id)
         with self._layout.lock.held():
