@@ -64,6 +64,17 @@ class LogView(ScrollView, can_focus=True):
         def control(self) -> LogView:
             return self.log
 
+    class StatusChanged(Message):
+        """`status` says something else now."""
+
+        def __init__(self, log: LogView) -> None:
+            super().__init__()
+            self.log = log
+
+        @property
+        def control(self) -> LogView:
+            return self.log
+
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self._lines = LogLines()
@@ -73,6 +84,8 @@ class LogView(ScrollView, can_focus=True):
         self._current: Match | None = None
         self._following = True
         self._empty_text = ""
+        self._missed = False
+        self._told = ""
 
     @property
     def text(self) -> str:
@@ -87,6 +100,16 @@ class LogView(ScrollView, can_focus=True):
     def following(self) -> bool:
         """Whether new lines scroll the view to its end."""
         return self._following
+
+    @property
+    def status(self) -> str:
+        """`1,234 lines · follow`, in our own words: also the border's subtitle."""
+        parts = [f"{self.line_count:,} line{'' if self.line_count == 1 else 's'}"]
+        if self._following:
+            parts.append("follow")
+        if self._missed:
+            parts.append("not found")
+        return " · ".join(parts)
 
     @property
     def match(self) -> Match | None:
@@ -122,7 +145,7 @@ class LogView(ScrollView, can_focus=True):
         self._lines = LogLines()
         self._strips.clear()
         self._current = None
-        self._following = True
+        self._following, self._missed = True, False
         self._resize()
         self.scroll_to(x=0, y=0, animate=False, force=True, immediate=True)
         self.refresh()
@@ -139,13 +162,15 @@ class LogView(ScrollView, can_focus=True):
             self._current = None
         self._strips.clear()
         self.refresh()
-        if not pattern or not self.line_count:
-            return False
-        top = min(self.scroll_offset.y, self.line_count - 1)
-        found = self._lines.find(pattern, after=self._current or Match(top, 0, 0), forward=forward)
+        found = None
+        if pattern and self.line_count:
+            top = min(self.scroll_offset.y, self.line_count - 1)
+            found = self._lines.find(pattern, after=self._current or Match(top, 0, 0), forward=forward)
         self._current = found
+        self._missed = bool(pattern) and found is None
         if found is not None:
             self._show(found)
+        self._tell()
         return found is not None
 
     def action_next_match(self, forward: bool) -> None:
@@ -186,7 +211,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _show(self, match: Match) -> None:
         height, top = self.size.height, self.scroll_offset.y
-        left, width = self.scroll_offset.x, self.size.width
+        left, width = self.scroll_offset.x, self.scrollable_content_region.width
         y = top if top <= match.line < top + height else match.line - height // 2
         x = left if left <= match.start and match.end <= left + width else max(0, match.end - width + _SIDEWAYS)
         if match.end <= width:
@@ -215,10 +240,11 @@ class LogView(ScrollView, can_focus=True):
         self._to_end()
 
     def _tell(self) -> None:
-        lines = f"{self.line_count:,} line{'' if self.line_count == 1 else 's'}"
-        subtitle = f"{lines} · follow" if self._following else lines
-        if subtitle != self.border_subtitle:
-            self.border_subtitle = subtitle
+        status = self.status
+        if status != self._told:
+            self._told = status
+            self.border_subtitle = status
+            self.post_message(self.StatusChanged(self))
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -240,7 +266,7 @@ class LogView(ScrollView, can_focus=True):
         return "\n".join(lines), "\n"
 
     def render_line(self, y: int) -> Strip:
-        width, base = self.size.width, self.rich_style
+        width, base = self.scrollable_content_region.width, self.rich_style
         left, top = self.scroll_offset
         line = top + y
         if line >= self.line_count:
