@@ -14,7 +14,8 @@ from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
 from workbench.config import Config
-from workbench.engines.endpoint import docker_address, ping
+from workbench.engines.docker.address import resolve
+from workbench.engines.ping import ping
 from workbench.errors import EngineUnavailable, UsageError
 
 KNOWN = ("embedded", "docker", "buildkit")
@@ -37,7 +38,7 @@ def decide(config: Config) -> Choice:
         raise _no_buildkit()
     if config.engine not in ("auto", "docker"):
         return Choice(config.engine, "as asked")
-    address = docker_address(config.host, config.docker_context)
+    address = resolve(config.host, config.docker_context).host
     try:
         if address.startswith("unix://"):
             ping(address)
@@ -79,7 +80,9 @@ def make(name: str, config: Config) -> Engine:
         case "embedded":
             return _load("workbench.engines.embedded.engine", "EmbeddedEngine", config.store)
         case "docker":
-            return _load("workbench.engines.docker", "DockerEngine", config.host, config.docker_context)
+            from workbench.engines.docker.engine import DockerEngine
+
+            return DockerEngine(config.host, config.docker_context)
         case "replay":
             return _replay()
     raise _no_buildkit()
@@ -136,7 +139,7 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
         if name == "buildkit":
             raise _no_buildkit()
         if name == "docker":
-            address = docker_address(config.host, config.docker_context)
+            address = resolve(config.host, config.docker_context).host
             if address.startswith("unix://"):
                 await asyncio.to_thread(ping, address)
         engine = make(name, config)
