@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import struct
 from pathlib import Path
 from typing import NoReturn
 
@@ -57,9 +58,19 @@ def docker_host() -> str:
 def static_busybox() -> Path:
     """A static busybox binary of this machine."""
     for candidate in (shutil.which("busybox"), "/bin/busybox", "/usr/bin/busybox"):
-        if candidate and Path(candidate).is_file() and b"ld-linux" not in Path(candidate).read_bytes():
+        if candidate and Path(candidate).is_file() and _is_static(Path(candidate)):
             return Path(candidate)
     missing("no static busybox on this machine: install Debian's busybox-static")
+
+
+def _is_static(binary: Path) -> bool:
+    """Whether a 64-bit ELF file asks for no interpreter. (A static glibc has the interpreter's name in its text.)"""
+    data = binary.read_bytes()
+    if data[:5] != b"\x7fELF\x02":
+        return False
+    start, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    interpreter = 3  # PT_INTERP
+    return all(struct.unpack_from("<I", data, start + size * number)[0] != interpreter for number in range(count))
 
 
 @pytest.fixture(autouse=True)

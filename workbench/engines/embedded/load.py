@@ -1,0 +1,205 @@
+"""Reads images: docker-archives of every age since manifest.json, OCI archives, OCI layout folders.
+
+Nothing is believed: a config must have the digest that it is called by, a layer the diff ID that its config names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from workbench.engines.embedded.catalog import CONTAINERD_NAME, REF_NAME, LayerRef, is_here
+from workbench.engines.embedded.compression import chunks, plain
+from workbench.engines.embedded.layout import CONFIG, is_digest
+from workbench.engines.embedded.refs import familiar
+from workbench.engines.embedded.sizes import content_size
+from workbench.engines.embedded.sources import Source, open_source, read_json, read_small
+from workbench.engines.embedded.store import Store
+from workbench.errors import InputError, UsageError
+
+_CONFIG_TYPES = (CONFIG, "application/vnd.docker.container.image.v1+json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An image of the archive: its config as it is, the names of its layers' files, the tags it comes with."""
+
+    config: bytes
+    layers: Sequence[str]
+    tags: Sequence[str]
+
+
+def load(store: Store, archive: Path) -> list[str]:
+    """The tags that came, or the ID of an image without one. Images before a damaged one have come. Raises
+    InputError for what is no image archive, is damaged, or is of another system; StoreError."""
+    came: list[str] = []
+    with store.keep(), open_source(store, archive) as source:
+        for found in _images(source):
+            config = _config(source, found.config)
+            diff_ids = config["rootfs"]["diff_ids"]
+            if len(diff_ids) != len(found.layers):
+                raise InputError(f"{source.name}: {len(found.layers)} layers, but the config names {len(diff_ids)}")
+            pairs = zip(found.layers, diff_ids, strict=True)
+            layers = [_layer(store, source, name, diff_id) for name, diff_id in pairs]
+            tags = [_tag(source, tag) for tag in found.tags]
+            identifier = store.put_image(found.config, layers, tags=tags)
+            came += tags or [identifier]
+    return list(dict.fromkeys(came))
+
+
+def _images(source: Source) -> Iterator[_Found]:
+    if source.has("manifest.json"):
+        yield from _docker_images(source)
+    elif source.has("index.json"):
+        yield from _oci_images(source)
+    elif source.has("repositories"):
+        raise InputError(
+            f"{source.name}: an archive of Docker before 1.10, which has no manifest.json",
+            hint="`docker load` it with a Docker of today and `docker save` it again.",
+        )
+    else:
+        raise InputError(
+            f"{source.name}: not an image archive: it has neither manifest.json nor index.json",
+            hint="A file system without an image around it is read by `workbench import`.",
+        )
+
+
+# -- docker-archive ----------------------------------------------------------------------------------------------
+
+
+def _docker_images(source: Source) -> Iterator[_Found]:
+    manifest = read_json(source, "manifest.json")
+    if not isinstance(manifest, list) or not all(isinstance(item, dict) for item in manifest):
+        raise InputError(f"{source.name}: manifest.json is not a list of images")
+    for item in manifest:
+        name = item.get("Config")
+        if not isinstance(name, str):
+            raise InputError(f"{source.name}: manifest.json names no config")
+        config = read_small(source, name)
+        claimed = re.search(r"[0-9a-f]{64}", name)
+        if claimed:
+            _check(source, name, config, f"sha256:{claimed[0]}")
+        yield _Found(config, _names(source, item, "Layers"), _names(source, item, "RepoTags"))
+
+
+def _names(source: Source, item: Mapping[str, Any], key: str) -> list[str]:
+    names = item.get(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{source.name}: manifest.json: {key} is not a list of names")
+    return [name for name in names if "<none>" not in name]
+
+
+# -- OCI ---------------------------------------------------------------------------------------------------------
+
+
+def _oci_images(source: Source) -> Iterator[_Found]:
+    same: dict[str, list[str]] = {}
+    for entry in _descriptors(source, read_json(source, "index.json"), "manifests"):
+        tags = same.setdefault(entry["digest"], [])
+        tags += _oci_tags(entry.get("annotations") or {})
+    for digest, tags in same.items():
+        manifest = _oci_manifest(source, digest)
+        config = manifest.get("config")
+        if not isinstance(config, dict) or not is_digest(config.get("digest")):
+            raise InputError(f"{source.name}: {digest} is no image manifest")
+        if config.get("mediaType", CONFIG) not in _CONFIG_TYPES:
+            continue  # an artifact: a signature, a chart
+        layers = [_blob(layer["digest"]) for layer in _descriptors(source, manifest, "layers")]
+        yield _Found(_read_blob(source, config["digest"]), layers, tags)
+
+
+def _oci_tags(annotations: Mapping[str, Any]) -> list[str]:
+    """containerd's full name; else the reference name, which some tools (buildx) use for the bare tag alone."""
+    name = annotations.get(CONTAINERD_NAME) or annotations.get(REF_NAME)
+    return [name] if isinstance(name, str) and name not in ("", "latest") else []
+
+
+def _oci_manifest(source: Source, digest: str, depth: int = 0) -> dict[str, Any]:
+    manifest = _object(source, digest, _read_blob(source, digest))
+    if "manifests" not in manifest:
+        return manifest
+    choices = _descriptors(source, manifest, "manifests")
+    usable = [choice for choice in choices if (choice.get("platform") or {}).get("os") != "unknown"]
+    here = [choice for choice in usable if is_here(choice.get("platform"))] or usable
+    if not here or depth > 3:
+        raise InputError(f"{source.name}: {digest} is an index without an image")
+    return _oci_manifest(source, here[0]["digest"], depth + 1)
+
+
+def _descriptors(source: Source, holder: object, key: str) -> list[dict[str, Any]]:
+    found = holder.get(key) if isinstance(holder, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) and is_digest(one.get("digest")) for one in found):
+        raise InputError(f"{source.name}: `{key}` is not a list of sha256 descriptors")
+    return found
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
+
+
+def _read_blob(source: Source, digest: str) -> bytes:
+    data = read_small(source, _blob(digest))
+    _check(source, _blob(digest), data, digest)
+    return data
+
+
+def _check(source: Source, name: str, data: bytes, digest: str) -> None:
+    found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if found != digest:
+        raise InputError(f"{source.name}: {name} is not what its name says: it has the digest {found}")
+
+
+def _object(source: Source, name: str, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source.name}: {name} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{source.name}: {name} is not a JSON object")
+    return value
+
+
+# -- both --------------------------------------------------------------------------------------------------------
+
+
+def _config(source: Source, data: bytes) -> dict[str, Any]:
+    config = _object(source, "the image config", data)
+    rootfs = config.get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if rootfs is not None and isinstance(rootfs, dict) and diff_ids is None:
+        rootfs["diff_ids"] = []  # an image without layers, as Go writes it
+    elif not isinstance(diff_ids, list) or not all(is_digest(diff_id) for diff_id in diff_ids):
+        raise InputError(f"{source.name}: the image config names no layers")
+    if config.get("os") not in ("linux", "", None):
+        raise InputError(f"{source.name}: an image for {config['os']}: this engine builds for linux")
+    return config
+
+
+def _layer(store: Store, source: Source, name: str, diff_id: str) -> LayerRef:
+    with source.open(name) as packed, plain(packed, f"{source.name}: {name}") as tar:
+        found = put_tar(store, tar)
+    if found.digest != diff_id:
+        raise InputError(f"{source.name}: {name} is damaged: its content has the digest {found.digest}, not {diff_id}")
+    content = content_size(store.blob_path(found.digest), f"{source.name}: {name}")
+    return LayerRef(found.digest, diff_id, found.size, content=content)
+
+
+def put_tar(store: Store, tar: BinaryIO) -> LayerRef:
+    """A plain tar stream as a layer blob, not looked into."""
+    with store.write_blob() as blob:
+        for piece in chunks(tar):
+            blob.write(piece)
+        found = blob.commit()
+    return LayerRef(found.digest, found.digest, found.size)
+
+
+def _tag(source: Source, tag: str) -> str:
+    try:
+        return familiar(tag)
+    except UsageError as error:
+        raise InputError(f"{source.name}: {error}") from error

@@ -1,0 +1,259 @@
+"""One command in a sandbox: an overlay of the image's layers, private namespaces, nothing of the host to be seen.
+
+All mounts live in bwrap's own mount namespace, so that nothing is left when it ends, however it ends. As root the
+sandbox has a user namespace in which every user is itself: owners are real on the disk, but devices cannot be made
+or opened, and the machine's own settings cannot be changed. Without root it has one user, see `seccomp`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from workbench.build.events import Stream
+from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
+from workbench.engines.embedded.seccomp import owner_filter
+from workbench.engines.embedded.switch_user import program
+from workbench.engines.worker import Cancel
+from workbench.errors import StoreError
+
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+)  # fmt: skip
+"""Docker's default set (moby 20.10, oci/caps/defaults.go)."""
+
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_MASKED = (
+    "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+)  # fmt: skip
+_CHUNK = 1 << 16
+SHM_SIZE = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A file or folder of the host at a place in the sandbox. With `tmpfs` there is no source."""
+
+    source: Path | None
+    target: str
+    read_only: bool = False
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What runs, on what. `lowers` is lowest first; `argv[0]` is what the program sees, `program` what is run."""
+
+    lowers: Sequence[Path]
+    upper: Path
+    work: Path
+    program: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    workdir: str = "/"
+    uid: int = 0
+    gid: int = 0
+    groups: Sequence[int] = ()
+    hostname: str = ""
+    network: Literal["host", "none"] = "host"
+    binds: Sequence[Bind] = ()
+    shm_size: int = SHM_SIZE
+    limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """`resource.RLIMIT_...` -> (soft, hard)."""
+
+
+def run(container: Container, bwrap: Bwrap, mode: Mode, cancel: Cancel, log: Callable[[str, Stream], None]) -> int:
+    """Runs it to its end and returns its exit code (128 + signal where a signal ended it).
+
+    `log` gets the output as it comes. Raises Cancelled within moments of cancelling, when all of it is gone; raises
+    StoreError where the sandbox could not be made.
+    """
+    cancel.check()
+    with contextlib.ExitStack() as held:
+        start = _Start(container, bwrap, mode, held)
+        process = start.process()
+        forget = cancel.on_ask(lambda: _kill(process))
+        try:
+            if mode == "root":
+                start.map_users()
+            start.close_theirs()
+            _pump(process, log)
+            code = process.wait()
+        except BaseException:
+            _kill(process)
+            process.wait()
+            raise
+        finally:
+            forget()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+    cancel.check()
+    return 128 - code if code < 0 else code
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """bwrap's child dies with it, and the pid namespace with that child."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGKILL)
+
+
+class _Start:
+    """The descriptors and arguments of one start of bwrap."""
+
+    def __init__(self, container: Container, bwrap: Bwrap, mode: Mode, held: contextlib.ExitStack) -> None:
+        self._container = container
+        self._bwrap = bwrap
+        self._mode = mode
+        self._held = held
+        self._theirs: list[int] = []
+        self._info = self._block = -1
+
+    def process(self) -> subprocess.Popen[bytes]:
+        container = self._container
+        command = [str(self._bwrap.path), *self._arguments()]
+        limits = dict(container.limits)
+
+        def limit() -> None:
+            for what, value in limits.items():
+                resource.setrlimit(what, value)
+
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+            env=dict(container.env), pass_fds=self._theirs, start_new_session=True,
+            preexec_fn=limit if limits else None,
+        )  # fmt: skip
+
+    def close_theirs(self) -> None:
+        """Our copies of what bwrap has been handed."""
+        for descriptor in self._theirs:
+            os.close(descriptor)
+        self._theirs = []
+
+    def map_users(self) -> None:
+        """Tells the kernel that users inside are the same users outside, and lets bwrap go on."""
+        self.close_theirs()
+        told = b""
+        while b"}" not in told:
+            data = os.read(self._info, 4096)
+            if not data:
+                return  # bwrap ended before it made its namespaces: it says why on stderr
+            told += data
+        import json
+
+        child = json.loads(told)["child-pid"]
+        try:
+            for name in ("uid_map", "gid_map"):
+                Path(f"/proc/{child}/{name}").write_text("0 0 4294967295")
+        except OSError as error:
+            raise StoreError(f"the sandbox could not be made: {error}") from error
+        os.write(self._block, b"1")
+
+    def _pipe(self, *, ours: Literal["read", "write"]) -> tuple[int, int]:
+        reader, writer = os.pipe()
+        our, their = (reader, writer) if ours == "read" else (writer, reader)
+        self._held.callback(os.close, our)
+        self._theirs.append(their)
+        return our, their
+
+    def _memory(self, content: bytes) -> int:
+        descriptor = os.memfd_create("workbench", 0)
+        self._theirs.append(descriptor)
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+
+    def _arguments(self) -> list[str]:
+        container = self._container
+        out = namespaces(self._mode)
+        if self._mode == "root":
+            self._info, info = self._pipe(ours="read")
+            self._block, block = self._pipe(ours="write")
+            out += ["--info-fd", str(info), "--userns-block-fd", str(block)]
+        elif (container.uid, container.gid) != (0, 0):
+            out += ["--uid", str(container.uid), "--gid", str(container.gid)]
+        if container.network == "none":
+            out.append("--unshare-net")
+        if container.hostname:
+            out += ["--hostname", container.hostname]
+        out += ["--cap-drop", "ALL"]
+        for name in CAPABILITIES:
+            out += ["--cap-add", f"CAP_{name}"]
+        for lower in container.lowers:
+            out += ["--overlay-src", str(lower)]
+        out += ["--overlay", str(container.upper), str(container.work), "/"]
+        out += ["--dev", "/dev", "--size", str(container.shm_size), "--perms", "1777", "--tmpfs", "/dev/shm"]
+        out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
+        out += _covers(self._mode)
+        for bind in container.binds:
+            if bind.source is None:
+                out += ["--size", str(bind.size)] if bind.size else []
+                out += ["--perms", "1777", "--tmpfs", bind.target]
+            else:
+                out += ["--ro-bind" if bind.read_only else "--bind", str(bind.source), bind.target]
+        out += ["--chdir", container.workdir]
+        if self._mode == "user" and (rules := owner_filter()) is not None:
+            out += ["--seccomp", str(self._memory(rules))]
+        return [*out, *self._command()]
+
+    def _command(self) -> list[str]:
+        container = self._container
+        if self._mode == "user" or (container.uid, container.gid, list(container.groups)) == (0, 0, []):
+            return ["--argv0", container.argv[0], "--", container.program, *container.argv[1:]]
+        descriptor = os.memfd_create("workbench", 0)
+        self._theirs.append(descriptor)
+        content = program(container.uid, container.gid, container.groups, descriptor)
+        if content is None:
+            raise StoreError("RUN as another user works on x86-64 and arm64 only")
+        os.write(descriptor, content)
+        return ["--", f"/proc/self/fd/{descriptor}", container.program, *container.argv]
+
+
+@lru_cache(maxsize=2)
+def _covers(mode: Mode) -> tuple[str, ...]:
+    """What Docker makes read-only or hides below /proc and /sys, as far as this kernel has it."""
+    out: list[str] = []
+    for path in _READ_ONLY if mode == "root" else ():
+        if os.path.exists(path):
+            out += ["--ro-bind", path, path]
+    for path in _MASKED:
+        if os.path.isdir(path):
+            out += ["--tmpfs", path]
+        elif os.path.exists(path):
+            out += ["--ro-bind", "/dev/null", path]
+    return tuple(out)
+
+
+def _pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:
+    """Hands on all output until both pipes are closed. Bytes that are not UTF-8 become U+FFFD."""
+    make = codecs.getincrementaldecoder("utf-8")
+    streams: list[tuple[int, Stream]] = []
+    for pipe, name in ((process.stdout, "stdout"), (process.stderr, "stderr")):
+        assert pipe is not None
+        streams.append((pipe.fileno(), "stdout" if name == "stdout" else "stderr"))
+    decoders = {descriptor: make(errors="replace") for descriptor, _ in streams}
+    names = dict(streams)
+    with selectors.DefaultSelector() as selector:
+        for descriptor in names:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                data = os.read(key.fd, _CHUNK)
+                text = decoders[key.fd].decode(data, final=not data)
+                if text:
+                    log(text, names[key.fd])
+                if not data:
+                    selector.unregister(key.fd)

@@ -1,0 +1,205 @@
+"""The file system of an image, read from its layers' tars: look up, list, follow links inside the root, read.
+
+Links are followed as Docker's `symlink.FollowSymlinkInScope` does (moby 20.10, pkg/symlink): the path is cleaned
+first, what does not exist is taken as it is, and nothing leads out of the image's root.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import BinaryIO
+
+from workbench.engines.embedded.layer_index import LayerIndex
+from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.errors import InputError
+
+_LINKS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is at a path: the entry (a hard link is told as the file it is), and where its content lies."""
+
+    entry: TarEntry
+    layer: LayerIndex | None = field(default=None, repr=False)
+    offset: int = 0
+    inode: tuple[int, str] = (0, "")
+    """The same for all names of one file: layer number and first path."""
+
+    @property
+    def is_directory(self) -> bool:
+        return self.entry.kind == "directory"
+
+    def open(self) -> BinaryIO:
+        """The tar, positioned at the content; the caller reads `entry.size` bytes and closes it."""
+        assert self.layer is not None
+        source = self.layer.tar.open("rb")
+        source.seek(self.offset)
+        return source
+
+    def read(self) -> bytes:
+        with self.open() as source:
+            return source.read(self.entry.size)
+
+
+_ROOT = Found(TarEntry("", "directory"))
+
+
+class ImageView:
+    """An image's root, lowest layer first. It never changes; `plus` makes the next one."""
+
+    def __init__(self, layers: tuple[LayerIndex, ...] = ()) -> None:
+        self.layers = layers
+
+    def plus(self, layer: LayerIndex) -> ImageView:
+        return ImageView((*self.layers, layer))
+
+    def lookup(self, path: str) -> Found | None:
+        """What is at a clean relative path, without following a link in its last part (or any other)."""
+        directory: Found | None = None
+        for number in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[number]
+            if (got := layer.entries.get(path)) is not None:
+                return self._found(number, got[0], got[1], path)
+            if layer.masks(path):
+                if path in layer.children and path not in layer.hidden:
+                    return directory or Found(TarEntry(path, "directory"))
+                return directory
+            if directory is None and any(True for _ in self._own(layer, path)):
+                directory = Found(TarEntry(path, "directory"))
+        return directory if path else directory or _ROOT
+
+    @staticmethod
+    def _own(layer: LayerIndex, path: str) -> Iterator[str]:
+        for name in layer.children.get(path, ()):
+            if (f"{path}/{name}" if path else name) not in layer.hidden:
+                yield name
+
+    def _found(self, number: int, entry: TarEntry, offset: int, path: str) -> Found:
+        layer = self.layers[number]
+        if entry.kind != "hardlink":
+            return Found(entry, layer, offset, (number, path))
+        for _ in range(_LINKS):
+            target = layer.entries.get(entry.link)
+            if target is None:
+                below = ImageView(self.layers[:number]).lookup(entry.link)
+                if below is None:
+                    raise InputError(f"{layer.tar}: {path}: a hard link to {entry.link}, which is not there")
+                return replace(below, entry=replace(below.entry, path=path))
+            if target[0].kind != "hardlink":
+                found = replace(target[0], path=path)
+                return Found(found, layer, target[1], (number, target[0].path))
+            entry = target[0]
+        raise InputError(f"{layer.tar}: {path}: a circle of hard links")
+
+    def names(self, path: str) -> list[str]:
+        """The names in a folder, sorted by their bytes."""
+        seen: dict[str, bool] = {}
+        for layer in reversed(self.layers):
+            for name in layer.children.get(path, ()):
+                child = f"{path}/{name}" if path else name
+                own = child in layer.entries or child in layer.children
+                seen.setdefault(name, own)
+            if layer.masks(path):
+                break
+        return sorted(
+            (name for name, there in seen.items() if there), key=lambda n: n.encode("utf-8", "surrogateescape")
+        )
+
+    def walk(self, path: str) -> Iterator[tuple[str, Found]]:
+        """Everything below a folder, parents before children, in the order of names' bytes."""
+        for name in self.names(path):
+            child = f"{path}/{name}" if path else name
+            found = self.lookup(child)
+            if found is None:
+                continue
+            yield child, found
+            if found.is_directory:
+                yield from self.walk(child)
+
+    def resolve(self, path: str) -> str:
+        """`path` with its links followed inside the root. Raises InputError for a circle of links, and where a part
+        that is no folder stands in the middle."""
+        left = posixpath.normpath("/" + path).strip("/").split("/")
+        left.reverse()
+        done: list[str] = []
+        links = 0
+        while left:
+            part = left.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if done:
+                    done.pop()
+                continue
+            here = "/".join([*done, part])
+            found = self.lookup(here)
+            if found is None or found.entry.kind != "symlink":
+                if found is not None and not found.is_directory and any(p not in ("", ".") for p in left):
+                    raise InputError(f"/{here}: not a directory")
+                done.append(part)
+                continue
+            links += 1
+            if links > _LINKS:
+                raise InputError(f"/{path.lstrip('/')}: too many symbolic links")
+            if found.entry.link.startswith("/"):
+                done.clear()
+            left.extend(reversed(found.entry.link.split("/")))
+        return "/".join(done)
+
+    def follow(self, path: str) -> tuple[str, Found | None]:
+        """Where `path` leads, and what is there."""
+        resolved = self.resolve(path)
+        return resolved, self.lookup(resolved)
+
+    def read_text(self, path: str, limit: int = 1 << 22) -> str | None:
+        """A small text file of the image, or None where there is none."""
+        _, found = self.follow(path)
+        if found is None or found.entry.kind != "file" or found.entry.size > limit:
+            return None
+        return found.read().decode("utf-8", "surrogateescape")
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """The image's users and groups."""
+        return Accounts(self.read_text("etc/passwd") or "", self.read_text("etc/group") or "")
+
+
+class Accounts:
+    """`/etc/passwd` and `/etc/group` of an image."""
+
+    def __init__(self, passwd: str, group: str) -> None:
+        self._users: dict[str, tuple[int, int, str]] = {}
+        self._groups: dict[str, tuple[int, frozenset[str]]] = {}
+        for fields in _lines(passwd, 6):
+            if fields[2].isdigit() and fields[3].isdigit():
+                self._users.setdefault(fields[0], (int(fields[2]), int(fields[3]), fields[5]))
+        for fields in _lines(group, 4):
+            if fields[2].isdigit():
+                self._groups.setdefault(fields[0], (int(fields[2]), frozenset(fields[3].split(","))))
+
+    def user(self, name: str) -> tuple[int, int, str] | None:
+        """(uid, gid, home) by name, or by number where a user has it."""
+        if name in self._users:
+            return self._users[name]
+        if name.isdigit():
+            return next((user for user in self._users.values() if user[0] == int(name)), None)
+        return None
+
+    def group(self, name: str) -> int | None:
+        return self._groups[name][0] if name in self._groups else None
+
+    def groups_of(self, uid: int) -> list[int]:
+        """The supplementary groups of the users with that number."""
+        names = {name for name, user in self._users.items() if user[0] == uid}
+        return sorted({gid for gid, members in self._groups.values() if members & names})
+
+
+def _lines(text: str, fields: int) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        parts = line.split(":")
+        if len(parts) >= fields:
+            yield parts
