@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from textual.app import App, ComposeResult
+from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -22,7 +23,7 @@ from workbench.build.events import (
 )
 from workbench.build.progress import BuildProgress, StepLogBuffer, StepState
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
-from workbench.tui.widgets.build_text import stages_of, time_of
+from workbench.tui.widgets.build_text import instruction_of, stages_of, time_of
 from workbench.tui.widgets.step_list import WARNINGS
 
 PLAN = (
@@ -285,6 +286,27 @@ def test_titles_and_strips() -> None:
     progress.apply(BuildFinished(outcome="succeeded", tags=("genesis:r8",), seconds=1.3))
     assert title_of(progress, 8, 99.0) == "Build r8  ✔ 3/3 · 1.3s"
     assert strip_of(progress, 8, 99.0) == "Build r8 3/3 ✔ genesis:r8 · 1.3s"
+
+
+def test_an_instruction_is_one_line() -> None:
+    step = StepState(1, "RUN a;\n      b\x1b[2J", 1, 2)
+    assert instruction_of(step) == "RUN a; b\\x1b[2J"
+
+
+async def test_state_colours_are_readable_on_light_and_dark() -> None:
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        for theme in ("textual-light", "textual-dark", "nord"):
+            app.theme = theme
+            app.progress = BuildProgress()
+            app.apply(RUNNING)
+            await pilot.pause()
+            for y in range(2):
+                for segment in app.panel.step_list.render_line(y):
+                    style = segment.style
+                    if segment.text.strip() and style is not None and style.color and style.bgcolor:
+                        front, back = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+                        assert abs(front.brightness - back.brightness) > 0.2, (theme, segment.text)
 
 
 def test_times_of_steps() -> None:

@@ -40,7 +40,7 @@ class BuildPanel(Widget):
         layout: vertical;
         & > StepList { height: auto; min-height: 1; max-height: 50%; }
         & > .build--line { height: auto; max-height: 2; color: $text-muted; }
-        & > #build-problem { color: $error; text-style: bold; max-height: 4; display: none; }
+        & > #build-problem { color: $text-error; text-style: bold; max-height: 4; display: none; }
         & > #build-hint { color: $foreground; max-height: 3; display: none; }
         &.-failed > #build-problem { display: block; }
         &.-hinted > #build-hint { display: block; }
@@ -48,7 +48,7 @@ class BuildPanel(Widget):
         & > LogView:focus { border-top: solid $border; border-title-color: $foreground; }
         & > #build-search-line { height: 1; display: none; }
         &.-searching > #build-search-line { display: block; }
-        & #build-search-sign { width: 1; color: $accent; }
+        & #build-search-sign { width: 1; color: $text-accent; }
         & #build-search { width: 1fr; }
         &.-log-large > StepList { display: none; }
     }

@@ -60,6 +60,11 @@ def stages_of(steps: Sequence[StepState]) -> Iterator[StageGroup]:
         yield StageGroup(name, tuple(group))
 
 
+def instruction_of(step: StepState) -> str:
+    """The instruction on one line, its runs of blanks as one: continuation lines are indented in the file."""
+    return one_line(" ".join(step.text.split()))
+
+
 def seconds_of(step: StepState, now: float) -> float | None:
     """How long a step took, or has been running; None where it never began."""
     if step.status == "running" and step.started is not None:
@@ -177,4 +182,4 @@ def strip_of(progress: BuildProgress, revision: int | None, now: float) -> str:
     if error:
         return f"{head} {one_line(error)}"
     current = progress.current
-    return f"{head} {one_line(current.text)}" if current is not None else head
+    return f"{head} {instruction_of(current)}" if current is not None else head

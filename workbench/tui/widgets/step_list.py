@@ -13,8 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.build.progress import BuildProgress, StepState, StepStatus
-from workbench.build.text import one_line
-from workbench.tui.widgets.build_text import SIGNS, added_of, stages_of, time_of
+from workbench.tui.widgets.build_text import SIGNS, added_of, instruction_of, stages_of, time_of
 
 WARNINGS = 0
 """The key of the row that counts the warnings. Steps have their own numbers, from 1."""
@@ -44,13 +43,13 @@ class StepList(ScrollView, can_focus=True):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
-        & > .step--done { color: $success; }
+        & > .step--done { color: $text-success; }
         & > .step--cached { color: $text-muted; }
-        & > .step--running { color: $accent; text-style: bold; }
-        & > .step--failed { color: $error; text-style: bold; }
+        & > .step--running { color: $text-accent; text-style: bold; }
+        & > .step--failed { color: $text-error; text-style: bold; }
         & > .step--pending { color: $text-muted; }
-        & > .step--cancelled { color: $warning; }
-        & > .step--warnings { color: $warning; }
+        & > .step--cancelled { color: $text-warning; }
+        & > .step--warnings { color: $text-warning; }
         & > .step--heading { text-style: bold; }
         & > .step--detail { color: $text-muted; }
         & > .step--cursor {
@@ -140,7 +139,7 @@ class StepList(ScrollView, can_focus=True):
             if headed and group.name:
                 rows.append(Row(None, None, group.name, group.status))
             indent = 2 if headed and group.name else 0
-            rows += [Row(step.step, step, one_line(step.text), step.status, indent) for step in group.steps]
+            rows += [Row(step.step, step, instruction_of(step), step.status, indent) for step in group.steps]
         if warnings:
             rows.append(Row(WARNINGS, None, f"{warnings} warning{'' if warnings == 1 else 's'}"))
         self._digits = max((len(str(step.step)) for step in steps), default=1)
@@ -235,7 +234,7 @@ class StepList(ScrollView, can_focus=True):
         return Strip(line.render(self.app.console)).crop_extend(0, width, base)
 
     def _style(self, text: Text, start: int, end: int, name: str) -> None:
-        text.stylize(self.get_component_rich_style(f"step--{name}", partial=True), start, end)
+        text.stylize(self.get_component_rich_style(f"step--{name}"), start, end)
 
     def _draw(self, row: Row, width: int) -> Text:
         if row.step is None:
@@ -257,7 +256,7 @@ class StepList(ScrollView, can_focus=True):
             self._style(left, indent + 1, len(left), row.status)
         if detail:
             named = "detail" if row.status in ("done", "cached", "pending") else row.status
-            left.append(detail, self.get_component_rich_style(f"step--{named}", partial=True))
+            left.append(detail, self.get_component_rich_style(f"step--{named}"))
         return left
 
     def _kind(self, row: Row) -> str:
