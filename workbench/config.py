@@ -11,7 +11,8 @@ from typing import Any
 
 from workbench.errors import UsageError
 
-ENGINES = ("auto", "embedded", "docker", "replay")
+ENGINES = ("auto", "embedded", "docker", "buildkit", "replay")
+"""Every name that `--engine` takes. Not every one is there: choosing one that is not says so."""
 
 _ENVIRONMENT = {
     "engine": "WORKBENCH_ENGINE",

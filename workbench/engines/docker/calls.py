@@ -1,0 +1,80 @@
+"""Calls of the image operations: one client, made at the first, and the engine's answers as the workbench's errors."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workbench.engines.docker.address import Address
+from workbench.engines.docker.stream import read_objects
+from workbench.engines.docker.threads import in_thread
+from workbench.errors import EngineLost, ImageError, ImageInUse, ImageNotFound, UsageError, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.engines.docker.client import Client
+
+T = TypeVar("T")
+
+
+class Calls:
+    """Runs functions of a client on threads. A client that lost its engine is replaced at the next call."""
+
+    def __init__(self, address: Callable[[], Address]) -> None:
+        self.address = address
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+
+    async def run(self, work: Callable[[Client], T]) -> T:
+        """Raises EngineUnavailable, EngineLost, ImageNotFound (404), ImageInUse (409), UsageError (400), ImageError."""
+        return await in_thread(self._work, work)
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _work(self, work: Callable[[Client], T]) -> T:
+        client = self._connected()
+        try:
+            with api_errors(client.address):
+                return work(client)
+        except EngineLost:
+            self.close()
+            raise
+
+    def _connected(self) -> Client:
+        from workbench.engines.docker.client import Client
+
+        with self._lock:
+            if self._client is None:
+                self._client = Client(self.address())
+            return self._client
+
+
+@contextlib.contextmanager
+def api_errors(address: Address) -> Iterator[None]:
+    """The engine's refusals by their status code, a broken connection as EngineLost."""
+    from docker.errors import APIError
+
+    from workbench.engines.docker.client import api_message, losing
+
+    try:
+        with losing(address):
+            yield
+    except APIError as error:
+        message = api_message(error)
+        kinds: dict[int | None, type[WorkbenchError]] = {400: UsageError, 404: ImageNotFound, 409: ImageInUse}
+        raise kinds.get(error.status_code, ImageError)(message) from error
+
+
+def read_progress(response: Any) -> Iterator[dict[str, Any]]:
+    """The objects of a long answer. Raises ImageError for the one that says that it failed."""
+    for message in read_objects(response):
+        if "error" in message or "errorDetail" in message:
+            detail = message.get("errorDetail")
+            said = detail.get("message") if isinstance(detail, dict) else None
+            raise ImageError(str(said or message.get("error") or "the engine gave up without a reason").strip())
+        yield message

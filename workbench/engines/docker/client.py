@@ -1,0 +1,271 @@
+"""The docker SDK's APIClient over our own sockets, each of which can be shut down from another thread.
+
+Importing this module imports the docker SDK: do it inside functions. The uses of the SDK that are not public
+(`_url`, `_get`, `_post`, `_result`, `_set_auth_headers`) stand in this module alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import docker.errors
+import requests
+import requests.adapters
+import urllib3
+import urllib3.exceptions
+from docker import APIClient
+
+from workbench.engines.docker.address import Address
+from workbench.engines.docker.dial import Dialer
+from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to connect; `check` uses less."""
+
+
+class _Sockets:
+    """Every open socket of one client."""
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._aborted = False
+
+    def dial(self, timeout: float) -> socket.socket:
+        sock = self._dialer.dial(timeout)
+        with self._lock:
+            self._open = {it for it in self._open if it.fileno() >= 0}
+            self._open.add(sock)
+            aborted = self._aborted
+        if aborted:
+            _shut(sock)
+        return sock
+
+    def abort(self, how: int, keep: frozenset[socket.socket]) -> None:
+        with self._lock:
+            self._aborted = True
+            sockets = self._open - keep
+        for sock in sockets:
+            _shut(sock, how)
+
+    def open(self) -> frozenset[socket.socket]:
+        with self._lock:
+            return frozenset(self._open)
+
+
+def _shut(sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
+    """Ends reads and writes that block on it. Of a TLS socket the TCP connection, without a farewell."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, how)
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    sockets: _Sockets
+    dial_timeout: float
+
+    def connect(self) -> None:
+        sock = self.sockets.dial(self.dial_timeout)
+        sock.settimeout(None)
+        self.sock = sock
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    def __init__(self, sockets: _Sockets, timeout: float) -> None:
+        super().__init__("docker", maxsize=4)
+        self._sockets = sockets
+        self._dial_timeout = timeout
+
+    def _new_conn(self) -> _Connection:
+        connection = _Connection("docker", timeout=self._dial_timeout)
+        connection.sockets = self._sockets
+        connection.dial_timeout = self._dial_timeout
+        return connection
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Sends every request through one pool, whatever its host, and never through a proxy."""
+
+    def __init__(self, pool: _Pool) -> None:
+        super().__init__()
+        self._pool = pool
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        return self._pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        return str(request.path_url)
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()
+
+
+class Client(APIClient):
+    """An APIClient for one address, its API version negotiated. Raises EngineUnavailable where nothing answers.
+
+    `timeout` is seconds for connecting and for the first answer.
+    """
+
+    def __init__(self, address: Address, *, timeout: float = CONNECT_TIMEOUT) -> None:
+        self._dialer = Dialer(address)
+        self._sockets = _Sockets(self._dialer)
+        self._adapter = _Adapter(_Pool(self._sockets, timeout))
+        self.address = address
+        try:
+            super().__init__(base_url="tcp://docker:80", version="auto", timeout=int(timeout) or 1)
+        except docker.errors.DockerException as error:
+            self._dialer.close()
+            raise _not_there(address, error, self._dialer) from error
+        self.timeout = 60
+
+    @property
+    def _sdk(self) -> Any:
+        """The methods of the SDK's client that it keeps to itself."""
+        return self
+
+    def get_adapter(self, url: str | bytes) -> Any:
+        return self._adapter
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        self.trust_env = False  # no proxy, no ~/.netrc, for a name that is none
+        return super().request(*args, **kwargs)
+
+    def open_sockets(self) -> frozenset[socket.socket]:
+        """The connections there are now."""
+        return self._sockets.open()
+
+    def hang_up(self, keep: frozenset[socket.socket] = frozenset()) -> None:
+        """Closes our direction of every connection but `keep`, from any thread: sending fails at once, the engine
+        cancels what it does for us, and what it still says about that can be read."""
+        self._sockets.abort(socket.SHUT_WR, keep)
+
+    def abort(self, keep: frozenset[socket.socket] = frozenset()) -> None:
+        """Shuts every connection but `keep` down, from any thread: what blocks on one ends at once."""
+        self._sockets.abort(socket.SHUT_RDWR, keep)
+
+    def close(self) -> None:
+        self.abort()
+        super().close()
+        self._adapter.close()
+        self._dialer.close()
+
+    def post_build(self, params: Mapping[str, Any], body: Iterable[bytes] | None, *, encoding: str = "") -> Any:
+        """`POST /build`, the body chunked as it comes; the response, unread. Raises docker.errors.APIError.
+
+        The SDK's own `build` knows neither several tags nor ulimits, security options or memory of today's API.
+        """
+        headers = {"Content-Type": "application/x-tar"}
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        self._sdk._set_auth_headers(headers)
+        response = self._sdk._post(
+            self._sdk._url("/build"), data=body, params=params, headers=headers, stream=True,
+            timeout=(CONNECT_TIMEOUT, None),
+        )  # fmt: skip
+        self._sdk._raise_for_status(response)
+        return response
+
+    def facts(self, reference: str) -> dict[str, Any]:
+        """`docker image inspect`. Raises ImageNotFound."""
+        with _no_such(reference):
+            found: dict[str, Any] = self._sdk.inspect_image(reference)
+            return found
+
+    def rows(self, reference: str) -> list[dict[str, Any]]:
+        """`docker history`, newest first. Raises ImageNotFound."""
+        with _no_such(reference):
+            found: list[dict[str, Any]] = self._sdk.history(reference)
+            return found
+
+    def prune_unused(self, *, dangling: bool) -> dict[str, Any]:
+        """`docker image prune`, of all unused images where not `dangling`."""
+        found: dict[str, Any] = self._sdk.prune_images(filters={"dangling": dangling})
+        return found
+
+    def proxy_arguments(self) -> dict[str, str]:
+        """Build arguments for the proxies of the docker CLI's configuration (`proxies` in config.json)."""
+        return dict(self._sdk._proxy_configs.get_environment())
+
+    def get_json(self, path: str, **params: Any) -> Any:
+        """`GET path` of the versioned API, decoded."""
+        return self._sdk._result(self._sdk._get(self._sdk._url(path), params=params), True)
+
+    def get_stream(self, path: str, **params: Any) -> Any:
+        """`GET path`; the response, unread, without a limit of time."""
+        response = self._sdk._get(self._sdk._url(path), params=params, stream=True, timeout=(CONNECT_TIMEOUT, None))
+        self._sdk._raise_for_status(response)
+        return response
+
+    def post_stream(self, path: str, body: Iterable[bytes] | None = None, **params: Any) -> Any:
+        """`POST path`; the response, unread, without a limit of time."""
+        response = self._sdk._post(
+            self._sdk._url(path), data=body, params=params, stream=True, timeout=(CONNECT_TIMEOUT, None),
+            headers={"Content-Type": "application/x-tar"},
+        )  # fmt: skip
+        self._sdk._raise_for_status(response)
+        return response
+
+
+@contextlib.contextmanager
+def _no_such(reference: str) -> Iterator[None]:
+    try:
+        if not reference.strip("/"):
+            raise ImageNotFound(f"no such image: {reference!r}")
+        yield
+    except docker.errors.NotFound as error:
+        raise ImageNotFound(f"no such image: {reference}") from error
+
+
+def _not_there(address: Address, error: BaseException, dialer: Dialer) -> EngineUnavailable:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, EngineUnavailable):
+            return cause
+        if isinstance(cause, requests.Timeout):
+            return EngineUnavailable(
+                f"the Docker Engine at {address.host} does not answer",
+                hint="It may be busy or stuck: see its log, or use --engine embedded.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    said = dialer.reason()
+    return EngineUnavailable(
+        f"no Docker Engine answers at {address.host} ({address.origin}){f': {said}' if said else ''}",
+        hint="Check that the address is that of a Docker Engine"
+        + (" and that ssh logs in without asking." if address.scheme == "ssh" else "."),
+    )
+
+
+LOST = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
+"""What the SDK raises when a connection breaks; it does not wrap what urllib3 and the socket raise while reading."""
+
+
+@contextlib.contextmanager
+def losing(address: Address) -> Iterator[None]:
+    """Turns a connection that breaks into EngineLost."""
+    try:
+        yield
+    except EngineUnavailable as error:
+        raise EngineLost(f"the Docker Engine at {address.host} went away: {error}", hint=error.hint) from error
+    except docker.errors.APIError:  # an answer, although requests makes it an OSError
+        raise
+    except LOST as error:
+        raise EngineLost(
+            f"the Docker Engine at {address.host} went away",
+            hint="See whether it still runs (docker info) and what its log says.",
+        ) from error
+
+
+def api_message(error: docker.errors.APIError) -> str:
+    """The engine's own words."""
+    return str(error.explanation or error).strip()

@@ -1,0 +1,177 @@
+"""Opens a socket to a Docker Engine, over a unix socket, TCP, TLS or ssh; says what to do where that fails.
+
+A socket from here is always a real one, so that shutting it down ends whatever waits on it in another thread.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from workbench.engines.docker.address import Address
+from workbench.errors import EngineUnavailable
+
+_EMBEDDED = "or use --engine embedded"
+_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+
+
+class Dialer:
+    """Dials one address, any number of times."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._ssh: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
+
+    def dial(self, timeout: float) -> socket.socket:
+        """A connected socket. Raises EngineUnavailable with a hint by cause. `timeout` is seconds to connect."""
+        try:
+            if self.address.scheme == "unix":
+                return _unix(self.address.rest, timeout)
+            if self.address.scheme == "ssh":
+                return self._dial_ssh()
+            return _tcp(self.address, timeout)
+        except OSError as error:  # ssl.SSLError, socket.gaierror and TimeoutError are OSErrors
+            raise unavailable(self.address, error) from error
+
+    def reason(self) -> str:
+        """What ssh said, where ssh is the way and it ended; else empty."""
+        for process, log in reversed(self._ssh):
+            try:
+                process.wait(0.5)
+            except subprocess.TimeoutExpired:
+                continue
+            log.seek(0)
+            if lines := log.read().decode("utf-8", "replace").strip().splitlines():
+                return lines[-1]
+        return ""
+
+    def close(self) -> None:
+        """Ends the ssh processes."""
+        for process, log in self._ssh:
+            process.terminate()
+            process.wait()
+            log.close()
+        self._ssh.clear()
+
+    def _dial_ssh(self) -> socket.socket:
+        """`ssh host docker system dial-stdio` on one end of a socket pair, as the docker CLI does.
+
+        Without a terminal: ssh must not ask for a password in the middle of somebody's screen.
+        """
+        target, _, port = self.address.rest.partition("/")[0].rpartition(":")
+        if not (target and port.isdecimal()):
+            target, port = self.address.rest.partition("/")[0], ""
+        command = ["ssh", "-o", "ConnectTimeout=30", "-o", "BatchMode=yes", "-T"]
+        command += ["-p", port] if port else []
+        ours, theirs = socket.socketpair()
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        try:
+            process = subprocess.Popen(
+                [*command, "--", target, "docker", "system", "dial-stdio"],
+                stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=log, start_new_session=True,
+            )  # fmt: skip
+        except OSError:
+            ours.close()
+            log.close()
+            raise
+        finally:
+            theirs.close()
+        self._ssh.append((process, log))
+        return ours
+
+
+def _unix(path: str, timeout: float) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _tcp(address: Address, timeout: float) -> socket.socket:
+    host, _, port = address.rest.rpartition(":")
+    host = host.strip("[]")
+    if not port.isdecimal() or int(port) > 65535:
+        raise EngineUnavailable(
+            f"{address.host} ({address.origin}) has no usable port", hint="An address is tcp://host:port."
+        )
+    sock = socket.create_connection((host, int(port)), timeout)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        if address.tls is None:
+            return sock
+        return _tls_context(address).wrap_socket(sock, server_hostname=host)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _tls_context(address: Address) -> ssl.SSLContext:
+    tls = address.tls
+    assert tls is not None
+    context = ssl.create_default_context(cafile=os.fspath(tls.ca) if tls.ca else None)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert and tls.key:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
+
+
+def unavailable(address: Address, error: OSError) -> EngineUnavailable:
+    """What to tell a person about a connection that could not be made."""
+    where = f"{address.host} ({address.origin})" if address.origin != "default" else address.host
+    if isinstance(error, ssl.SSLError):
+        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        return EngineUnavailable(
+            f"TLS with the Docker Engine at {where} fails: {why}",
+            hint="Check ca.pem, cert.pem and key.pem of the Docker context or of DOCKER_CERT_PATH, and the host name.",
+        )
+    if isinstance(error, socket.gaierror):
+        return EngineUnavailable(
+            f"the host name in {where} is not known: {error.strerror}", hint="Check the address and the network."
+        )
+    if isinstance(error, TimeoutError):
+        return EngineUnavailable(
+            f"the Docker Engine at {where} does not answer", hint=f"Check address and firewall, {_EMBEDDED}."
+        )
+    if address.scheme == "ssh" and isinstance(error, FileNotFoundError):
+        return EngineUnavailable(f"{where} needs the ssh command", hint="Install openssh-client.")
+    if isinstance(error, FileNotFoundError):
+        missing = error.filename or (address.rest if address.scheme == "unix" else "")
+        if address.tls is not None:
+            return EngineUnavailable(
+                f"a TLS file for {where} is missing",
+                hint="DOCKER_CERT_PATH must have ca.pem, cert.pem and key.pem.",
+            )
+        return EngineUnavailable(f"there is no Docker Engine at {where}: no socket {missing}", hint=_start_hint())
+    if isinstance(error, PermissionError):
+        return EngineUnavailable(
+            f"no permission for the Docker Engine's socket {address.rest}",
+            hint="Add yourself to the docker group (sudo usermod -aG docker $USER, then log in again), use sudo, "
+            f"{_EMBEDDED}.",
+        )
+    if isinstance(error, ConnectionRefusedError):
+        hint = _start_hint() if address.scheme == "unix" else f"Start the engine there, check the port, {_EMBEDDED}."
+        return EngineUnavailable(f"nothing answers at {where}: connection refused", hint=hint)
+    return EngineUnavailable(
+        f"cannot reach the Docker Engine at {where}: {error.strerror or error}", hint=f"Check the address, {_EMBEDDED}."
+    )
+
+
+def _start_hint() -> str:
+    if Path("/run/systemd/system").is_dir():
+        return f"Start Docker: sudo systemctl start docker, {_EMBEDDED}."
+    return f"Start Docker (sudo service docker start, or sudo dockerd), {_EMBEDDED}."

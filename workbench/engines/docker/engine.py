@@ -1,0 +1,81 @@
+"""The Docker Engine as an engine of the workbench: its classic builder and its images, through the docker SDK.
+
+The SDK is imported at the first use, not with this module.
+"""
+
+from __future__ import annotations
+
+from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
+from workbench.build.request import BuildRequest
+from workbench.engines.docker.address import Address, resolve
+from workbench.engines.docker.builder import ClassicBuild
+from workbench.engines.docker.images import DockerImages
+from workbench.engines.docker.threads import in_thread, within
+from workbench.engines.worker import ThreadBuild
+from workbench.errors import EngineUnavailable
+
+CHECK_TIMEOUT = 2.0
+"""Seconds that `check` gives an engine to answer."""
+
+
+class DockerEngine:
+    """Implements `build.engine.Engine`.
+
+    Args:
+        host: an address (`unix://`, `tcp://`, `ssh://`); without one DOCKER_HOST and the Docker contexts decide.
+        context: the name of a context of `~/.docker`.
+    """
+
+    name = "docker"
+
+    def __init__(self, host: str | None = None, context: str | None = None) -> None:
+        self._host = host
+        self._context = context
+        self.images = DockerImages(lambda: self.address)
+
+    @property
+    def address(self) -> Address:
+        """Where the engine is. Raises UsageError for a context that does not exist or an address that is none."""
+        return resolve(self._host, self._context)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(options=OPTIONS["docker"], features=frozenset({"intermediate-containers", "remote"}))
+
+    async def check(self) -> EngineInfo:
+        address = self.address
+        return await within(_overall(address), _late(address), _look, address)
+
+    def build(self, request: BuildRequest) -> ThreadBuild:
+        return ThreadBuild(lambda emit, cancel: ClassicBuild(request, self.address)(emit, cancel), name="docker build")
+
+    async def close(self) -> None:
+        await in_thread(self.images.close)
+
+
+def _overall(address: Address) -> float:
+    """ssh logs in first."""
+    return CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5)
+
+
+def _late(address: Address) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"the Docker Engine at {address.host} ({address.origin}) does not answer",
+        hint="Check address and network, or use --engine embedded.",
+    )
+
+
+def _look(address: Address) -> EngineInfo:
+    from workbench.engines.docker.client import Client, losing
+
+    with losing(address):
+        client = Client(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
+        try:
+            version = client.version()
+        finally:
+            client.close()
+    parts = [part.get("Name", "") for part in version.get("Components") or () if isinstance(part, dict)]
+    details = [f"API {version.get('ApiVersion', '?')}", f"{version.get('Os', '?')}/{version.get('Arch', '?')}"]
+    if any("podman" in part.lower() for part in parts):
+        details.append("Podman")
+    details.append(f"from {address.origin}" if address.origin != "default" else "classic builder")
+    return EngineInfo("docker", str(version.get("Version", "")), address.host, tuple(details))

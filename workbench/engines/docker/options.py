@@ -1,0 +1,85 @@
+"""A build request in the words of `POST /build` (Docker Engine API 1.41, the classic builder: `version=1`)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.build.request import BuildRequest
+from workbench.errors import UsageError
+
+_PLAIN = {
+    "network": "networkmode",
+    "cgroup_parent": "cgroupparent",
+    "cpu_period": "cpuperiod",
+    "cpu_quota": "cpuquota",
+    "cpu_shares": "cpushares",
+    "cpuset_cpus": "cpusetcpus",
+    "cpuset_mems": "cpusetmems",
+    "memory": "memory",
+    "memory_swap": "memswap",
+    "shm_size": "shmsize",
+    "isolation": "isolation",
+    "platform": "platform",
+    "remote": "remote",
+}
+
+
+def build_params(request: BuildRequest, *, dockerfile: str, target: str, proxies: Mapping[str, str]) -> dict[str, Any]:
+    """The query. `proxies` are build arguments from the docker CLI's configuration, which the request's own replace.
+
+    A build argument without a value takes it from the environment. Raises UsageError for a malformed ulimit.
+    """
+    params: dict[str, Any] = {
+        "version": "1",
+        "dockerfile": dockerfile,
+        "t": list(request.tags),
+        "rm": _flag(request.rm),
+        "forcerm": _flag(request.force_rm),
+        "nocache": _flag(request.no_cache),
+        "pull": _flag(request.pull),
+        "squash": _flag(request.squash),
+        "target": target,
+        "extrahosts": [_host(entry) for entry in request.add_hosts],
+    }
+    for name, parameter in _PLAIN.items():
+        if (value := getattr(request, name)) is not None:
+            params[parameter] = value
+    arguments: dict[str, str | None] = {**proxies, **request.build_args}
+    arguments = {name: os.environ.get(name) if value is None else value for name, value in arguments.items()}
+    structured: dict[str, Any] = {
+        "buildargs": arguments,
+        "labels": dict(request.labels),
+        "cachefrom": list(request.cache_from),
+        "ulimits": [_ulimit(text) for text in request.ulimits],
+        "securityopt": list(request.security_opt),
+    }
+    params.update({name: json.dumps(value) for name, value in structured.items() if value})
+    return {name: value for name, value in params.items() if value not in ("", [], None)}
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else "0"
+
+
+def _host(entry: str) -> str:
+    """`name=address`, today's form, as the `name:address` that every engine reads."""
+    name, separator, address = entry.partition("=")
+    return f"{name}:{address}" if separator and ":" not in name else entry
+
+
+def _ulimit(text: str) -> dict[str, Any]:
+    """`nofile=1024:2048` or `nofile=1024` (github.com/docker/go-units, ParseUlimit)."""
+    name, separator, limits = text.partition("=")
+    soft, _, hard = limits.partition(":")
+    try:
+        values = int(soft), int(hard or soft)
+    except ValueError:
+        values = (1, 0)
+    if not name or not separator or (values[1] != -1 and values[0] > values[1]):
+        raise UsageError(
+            f"{text!r} is not a ulimit", hint="It is NAME=SOFT[:HARD], as in nofile=1024:2048; SOFT is at most HARD."
+        )
+    return {"Name": name, "Soft": values[0], "Hard": values[1]}

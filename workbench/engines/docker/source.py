@@ -1,0 +1,178 @@
+"""What a request sends: the Dockerfile read and parsed, the context scanned, and the tar as a stream of blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from workbench.build.request import BuildRequest
+from workbench.context.archive import ArchiveStats, dockerfile_name, write_context
+from workbench.context.ignore import IgnoreRules, load_rules
+from workbench.context.scan import scan
+from workbench.dockerfile import Dockerfile, decode, parse
+from workbench.engines.worker import Cancelled
+from workbench.errors import InputError
+
+_BLOCK = 256 * 1024
+_WAITING = 8
+"""Blocks between the thread that reads files and the one that sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A Dockerfile and where it goes in the context."""
+
+    dockerfile: Dockerfile
+    name: str
+    """What the engine calls the Dockerfile: its path in the context, or a made-up name."""
+    text: bytes
+    replaces: bool
+    """Whether the text is sent in place of, or beside, what is on disk."""
+
+
+def read_source(request: BuildRequest) -> Source:
+    """Reads and parses the request's Dockerfile. Raises InputError where there is none, DockerfileError."""
+    context = request.context
+    path = Path(request.dockerfile)
+    if context is not None:
+        if not context.is_dir():
+            why = "it is not a directory" if context.exists() else "no such directory"
+            raise InputError(f"{context}: {why}", hint="A build context is a folder that has a Dockerfile.")
+        path = context / path
+    shown = request.dockerfile
+    given = request.dockerfile_text
+    try:
+        text = given.encode("utf-8", "surrogateescape") if given is not None else path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: there is no such Dockerfile", hint="Give its path with -f, relative to the context or absolute."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", hint="The Dockerfile must be a readable file.") from error
+    dockerfile = parse(decode(text, path=shown), path=shown)
+    inside = _inside(context, path) if context is not None else ""
+    on_disk = bool(inside) and context is not None and (context / inside).is_file()
+    name = inside if on_disk else dockerfile_name(text)
+    return Source(dockerfile, name, text, given is not None or not on_disk)
+
+
+def _inside(context: Path, path: Path) -> str:
+    """The path within the context, empty where it lies outside."""
+    relative = os.path.relpath(path, context)
+    return "" if relative == ".." or relative.startswith("../") else relative
+
+
+class Upload:
+    """The context's tar, made on a thread of its own and handed over block by block: iterate it once.
+
+    What keeps the tar from being made (InputError) is raised by `begin`, or by the iteration.
+    """
+
+    def __init__(self, request: BuildRequest, source: Source, asked: Callable[[], bool]) -> None:
+        self._request = request
+        self._source = source
+        self._asked = asked
+        self._blocks: queue.Queue[bytes | None] = queue.Queue(_WAITING)
+        self._left = threading.Event()
+        self._error: BaseException | None = None
+        self._first: bytes | None = None
+        self._thread = threading.Thread(target=self._run, name="docker context", daemon=True)
+        self.stats: ArchiveStats | None = None
+        """Set when the last block has been taken."""
+        self.bytes = 0
+        """Handed over so far, compressed where the request compresses."""
+
+    def begin(self) -> None:
+        """Scans and opens the first files. Raises InputError for what cannot be read."""
+        self._thread.start()
+        self._first = self._next()
+
+    def __iter__(self) -> Iterator[bytes]:
+        block = self._first
+        while block is not None:
+            self.bytes += len(block)
+            yield block
+            block = self._next()
+
+    def leave(self) -> None:
+        """Nobody takes blocks any more: ends the thread."""
+        self._left.set()
+        if self._thread.ident is None:
+            return
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._blocks.get_nowait()
+        self._thread.join()
+
+    def _next(self) -> bytes | None:
+        block = self._blocks.get()
+        if block is None and self._error is not None:
+            raise self._error
+        return block
+
+    def _stop(self) -> bool:
+        return self._left.is_set() or self._asked()
+
+    def _put(self, block: bytes | None) -> None:
+        while True:
+            try:
+                return self._blocks.put(block, timeout=0.2)
+            except queue.Full:
+                if self._stop():
+                    raise Cancelled from None
+
+    def _run(self) -> None:
+        try:
+            out = _Blocks(self._put)
+            if self._request.compress:
+                with gzip.GzipFile(fileobj=cast(Any, out), mode="wb", compresslevel=6, mtime=0, filename="") as packed:
+                    self.stats = self._write(cast(BinaryIO, packed))
+            else:
+                self.stats = self._write(cast(BinaryIO, out))
+            out.flush()
+        except BaseException as error:  # raised again by whoever takes the blocks
+            self._error = error
+        with contextlib.suppress(Cancelled):
+            self._put(None)
+
+    def _write(self, out: BinaryIO) -> ArchiveStats:
+        with contextlib.ExitStack() as stack:
+            context = self._request.context
+            if context is None:  # the Dockerfile comes alone
+                context = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-")))
+                rules = IgnoreRules()
+            else:
+                rules = load_rules(context, self._request.dockerfile)
+            found = scan(context, rules, cancel=self._stop, list_ignored=False)
+            extra = (self._source.name, self._source.text) if self._source.replaces else None
+            return write_context(found, out, cancel=self._stop, dockerfile=extra)
+
+
+class _Blocks:
+    """Gathers small writes into blocks."""
+
+    def __init__(self, put: Callable[[bytes], None]) -> None:
+        self._put = put
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        self._waiting.append(bytes(data))
+        self._size += len(data)
+        if self._size >= _BLOCK:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        if self._size:
+            self._put(b"".join(self._waiting))
+        self._waiting.clear()
+        self._size = 0

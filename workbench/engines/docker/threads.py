@@ -1,0 +1,46 @@
+"""Blocking calls away from the loop, on daemon threads: one that hangs on a dead address never holds up the exit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` returns or raises. Cancelling leaves the thread to end by itself."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def work() -> None:
+        result, caught = None, None
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            caught = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(settle, result, caught)
+
+    threading.Thread(target=work, name=f"docker {function.__name__}", daemon=True).start()
+    return await future
+
+
+async def within(seconds: float, late: BaseException, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`in_thread`, or `late` raised after that time."""
+    try:
+        return await asyncio.wait_for(in_thread(function, *args, **kwargs), seconds)
+    except TimeoutError as error:
+        raise late from error
