@@ -14,8 +14,7 @@ from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
 from workbench.config import Config
-from workbench.engines.endpoint import docker_address, ping
-from workbench.errors import EngineUnavailable, UsageError
+from workbench.errors import EngineError, EngineUnavailable, UsageError
 
 KNOWN = ("embedded", "docker", "buildkit")
 """What `workbench engines` speaks of, usable or not."""
@@ -37,13 +36,16 @@ def decide(config: Config) -> Choice:
         raise _no_buildkit()
     if config.engine not in ("auto", "docker"):
         return Choice(config.engine, "as asked")
-    address = docker_address(config.host, config.docker_context)
+    from workbench.engines.docker.address import resolve
+    from workbench.engines.ping import ping
+
+    address = resolve(config.host, config.docker_context).host
     try:
         if address.startswith("unix://"):
             ping(address)
         elif config.engine == "auto":
             _check_far(config)
-    except EngineUnavailable as error:
+    except EngineError as error:
         if config.engine == "docker":
             raise
         return Choice("embedded", str(error), automatic=True)
@@ -79,7 +81,9 @@ def make(name: str, config: Config) -> Engine:
         case "embedded":
             return _load("workbench.engines.embedded.engine", "EmbeddedEngine", config.store)
         case "docker":
-            return _load("workbench.engines.docker", "DockerEngine", config.host, config.docker_context)
+            from workbench.engines.docker.engine import DockerEngine
+
+            return DockerEngine(config.host, config.docker_context)
         case "replay":
             return _replay()
     raise _no_buildkit()
@@ -136,7 +140,10 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
         if name == "buildkit":
             raise _no_buildkit()
         if name == "docker":
-            address = docker_address(config.host, config.docker_context)
+            from workbench.engines.docker.address import resolve
+            from workbench.engines.ping import ping
+
+            address = resolve(config.host, config.docker_context).host
             if address.startswith("unix://"):
                 await asyncio.to_thread(ping, address)
         engine = make(name, config)
@@ -146,5 +153,5 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
             await engine.close()
     except EngineUnavailable as error:
         return error
-    except UsageError as error:
+    except (EngineError, UsageError) as error:
         return EngineUnavailable(str(error), hint=error.hint)

@@ -170,6 +170,15 @@ class Client(APIClient):
         self._sdk._raise_for_status(response)
         return response
 
+    def is_running(self, container: str) -> bool:
+        """Whether it runs now; False too where that cannot be known."""
+        try:
+            with losing(self.address):
+                state = self._sdk.inspect_container(container).get("State") or {}
+        except (docker.errors.APIError, EngineLost):
+            return False
+        return bool(state.get("Running"))
+
     def facts(self, reference: str) -> dict[str, Any]:
         """`docker image inspect`. Raises ImageNotFound."""
         with _no_such(reference):
