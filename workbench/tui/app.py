@@ -316,7 +316,9 @@ class WorkbenchApp(App[int]):
             info = await engine.check()
         except WorkbenchError as error:
             await engine.close()
-            self.notify(f"{error}\n{error.hint}".strip(), title=f"Not changed to {name}", severity="error", markup=False)
+            self.notify(
+                f"{error}\n{error.hint}".strip(), title=f"Not changed to {name}", severity="error", markup=False
+            )
             return
         before, self.engine = self.engine, engine
         self._live.loop.engine = engine
@@ -331,7 +333,9 @@ class WorkbenchApp(App[int]):
         yield from keys.commands(self)
         for name in self.engines:
             if name != self.engine.name:
-                yield SystemCommand(f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name))
+                yield SystemCommand(
+                    f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name)
+                )
 
     # -- the rest
 
@@ -343,6 +347,10 @@ class WorkbenchApp(App[int]):
     @property
     def editor_panel(self) -> EditorPanel:
         return self.screen_stack[0].query_one(EditorPanel)
+
+    @property
+    def images_box(self) -> Panel:
+        return self._box("images")
 
     @property
     def context_panel(self) -> ContextPanel:

@@ -46,7 +46,7 @@ class ImageActions:
         self._problem = ""
         app = self._app
         app.screen_stack[0].query_one(ImagesPanel).show(images, time.time())
-        panel = app.image_panel
+        panel = app.images_box
         panel.title = panel.strip_text = f"Images  {len(images)} · {human_size(sum(image.size for image in images))}"
 
     async def details(self, image: Image, reference: str) -> None:
@@ -82,9 +82,7 @@ class ImageActions:
         """Asks for a name, and gives it to the image."""
         from workbench.tui.screens.dialogs import PromptDialog
 
-        name = await self._app.push_screen_wait(
-            PromptDialog(f"Tag {reference}", "", "repository:tag", _complaint)
-        )
+        name = await self._app.push_screen_wait(PromptDialog(f"Tag {reference}", "", "repository:tag", _complaint))
         if name is None:
             return
         try:

@@ -19,7 +19,9 @@ _NAMES = {"context": "Context", "dockerfile": "Editor", "build": "Build", "image
 
 def sections(app: WorkbenchApp) -> list[tuple[str, list[tuple[str, str]]]]:
     """(title, [(keys, what it does)]) for the whole workbench, then panel by panel."""
-    found = [("Everywhere", [*_rows(_bindings(app)), ("tab, shift+tab", "Next, previous panel"), ("ctrl+p", "Commands")])]
+    found = [
+        ("Everywhere", [*_rows(_bindings(app)), ("tab, shift+tab", "Next, previous panel"), ("ctrl+p", "Commands")])
+    ]
     for panel, widgets in _panels(app):
         rows = [row for widget in widgets for row in _rows(_bindings(widget))]
         found.append((_NAMES[panel], list(dict.fromkeys(rows))))

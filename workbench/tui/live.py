@@ -1,4 +1,5 @@
-"""The live loop as the screen sees it: events folded into progress, and the screen told at most twelve times a second."""
+"""The live loop as the screen sees it: events folded into progress, and the screen told a few times a
+second."""
 
 from __future__ import annotations
 

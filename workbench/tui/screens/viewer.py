@@ -30,19 +30,19 @@ class FileViewer(ModalScreen[None]):
     def __init__(self, path: Path, name: str) -> None:
         super().__init__()
         self._path = path
-        self._name = name
+        self._shown_as = name
 
     def compose(self) -> ComposeResult:
         yield LogView()
 
     async def on_mount(self) -> None:
         view = self.query_one(LogView)
-        view.border_title = one_line(self._name).replace("[", "\\[")
+        view.border_title = one_line(self._shown_as).replace("[", "\\[")
         view.focus()
         try:
             text = await asyncio.to_thread(self._read)
         except OSError as error:
-            text = f"{self._name}: {error.strerror}"
+            text = f"{self._shown_as}: {error.strerror}"
         view.append(text)
         view.scroll_home(animate=False)
 
@@ -50,6 +50,6 @@ class FileViewer(ModalScreen[None]):
         with self._path.open("rb") as file:
             data = file.read(BOUND + 1)
         if b"\0" in data[:8192]:
-            return f"{self._name} is not text"
+            return f"{self._shown_as} is not text"
         more = "\n… and more" if len(data) > BOUND else ""
         return data[:BOUND].decode("utf-8", "replace") + more

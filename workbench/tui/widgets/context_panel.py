@@ -57,9 +57,7 @@ class ContextPanel(Panel):
     def look(self, dockerfile: str) -> None:
         """Scans anew, for that Dockerfile's ignore rules; a scan that runs is given up."""
         self.dockerfile = dockerfile
-        self.run_worker(
-            self._look(), group="scan", exclusive=True, exit_on_error=False, description="scan the context"
-        )
+        self.run_worker(self._look(), group="scan", exclusive=True, exit_on_error=False, description="scan the context")
 
     async def _look(self) -> None:
         gone = threading.Event()

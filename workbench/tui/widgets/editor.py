@@ -218,9 +218,11 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             self.post_message(self.CursorLine(line))
 
     async def _on_key(self, event: events.Key) -> None:
+        """Runs before TextArea's own handler, which would take `escape` for itself."""
         if event.key == "escape":
-            return  # the binding has it
-        await super()._on_key(event)
+            event.prevent_default()
+            event.stop()
+            self.action_leave()
 
     def load_text(self, text: str) -> None:
         super().load_text(text)

@@ -90,7 +90,7 @@ class EditorPanel(Panel):
         yield Static("", id="editor-note", markup=False)
 
     def on_mount(self) -> None:
-        self._name()
+        self._show_name()
 
     async def load(self) -> None:
         """Reads the file into the editor, and offers what an earlier run left unsaved."""
@@ -186,10 +186,10 @@ class EditorPanel(Panel):
         self._moved = False
 
     def watch_unsaved(self, unsaved: bool) -> None:
-        self._name()
+        self._show_name()
         self.post_message(self.UnsavedChanged(unsaved))
 
-    def _name(self) -> None:
+    def _show_name(self) -> None:
         self.title = f"{self.file_name}{' •' if self.unsaved else ''}"
         self.strip_text = f"{self.file_name}{' • unsaved' if self.unsaved else ''}"
 

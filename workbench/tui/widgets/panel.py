@@ -42,7 +42,7 @@ class Panel(Vertical):
             return self.panel
 
     def watch_title(self, title: str) -> None:
-        self.border_title = Content(one_line(title))  # type: ignore[assignment]
+        self.border_title = Content(one_line(title))
 
     def watch_strip_text(self) -> None:
         self.post_message(self.StripChanged(self))
