@@ -5,7 +5,6 @@ Only the engine that is taken is imported; where no socket answers, the docker S
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -79,7 +78,9 @@ def make(name: str, config: Config) -> Engine:
     """The engine of that name. Constructing one looks at nothing but a recording."""
     match name:
         case "embedded":
-            return _load("workbench.engines.embedded.engine", "EmbeddedEngine", config.store)
+            from workbench.engines.embedded.engine import EmbeddedEngine
+
+            return EmbeddedEngine(config.store)
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
@@ -87,11 +88,6 @@ def make(name: str, config: Config) -> Engine:
         case "replay":
             return _replay()
     raise _no_buildkit()
-
-
-def _load(module: str, name: str, *arguments: object) -> Engine:
-    engine: Engine = getattr(importlib.import_module(module), name)(*arguments)
-    return engine
 
 
 def _replay() -> Engine:
