@@ -64,7 +64,11 @@ def _write_new(new: Path, data: bytes, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
         if not new.exists():
-            os.link(f"/proc/self/fd/{file.fileno()}", new, follow_symlinks=True)
+            folder = os.open(new.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:  # given a folder, Python asks the kernel to follow the link in /proc, and not otherwise
+                os.link(f"/proc/self/fd/{file.fileno()}", new.name, dst_dir_fd=folder, follow_symlinks=True)
+            finally:
+                os.close(folder)
 
 
 def _umask() -> int:

@@ -119,8 +119,9 @@ class Client(APIClient):
         try:
             super().__init__(base_url="tcp://docker:80", version="auto", timeout=int(timeout) or 1)
         except docker.errors.DockerException as error:
+            told = _not_there(address, error, self._dialer)
             self._dialer.close()
-            raise _not_there(address, error, self._dialer) from error
+            raise told from error
         self.timeout = 60
 
     @property
