@@ -44,7 +44,7 @@ class ContextPanel(Panel):
         self.dockerfile = "Dockerfile"
 
     @property
-    def tree(self) -> ContextTree:
+    def context_tree(self) -> ContextTree:
         return self.query_one(ContextTree)
 
     def compose(self) -> ComposeResult:
@@ -70,7 +70,7 @@ class ContextPanel(Panel):
             return
         finally:
             gone.set()
-        self.tree.show_model(model)
+        self.context_tree.show_model(model)
         self.title = f"Context  {model.sent_files:,} of {model.files:,} files · {human_size(model.sent_bytes)}"
         self.strip_text = f"{model.sent_files:,} of {model.files:,} files · {human_size(model.sent_bytes)}"
 

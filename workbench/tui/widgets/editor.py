@@ -70,25 +70,25 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         & .editor--flag { color: $text-accent; }
         & .editor--string { color: $text-success; }
         & .editor--variable { color: $text-warning; }
-        & .editor--comment { color: $text-muted; text-style: italic; }
+        & .editor--comment { color: $foreground-muted; text-style: italic; }
         & .editor--directive { color: $text-secondary; text-style: italic; }
         & .editor--heredoc { color: $text-secondary; }
         & .editor--number { color: $text-accent; }
-        & .editor--operator { color: $text-muted; text-style: bold; }
+        & .editor--operator { color: $foreground-muted; text-style: bold; }
         & .editor--stage { color: $text-secondary; text-style: bold; }
         & .editor--error { color: $text-error; text-style: underline; }
-        & .editor--mark-pending { color: $text-disabled; }
+        & .editor--mark-pending { color: $foreground-disabled; }
         & .editor--mark-running { color: $text-warning; text-style: bold; }
         & .editor--mark-done { color: $text-success; }
-        & .editor--mark-cached { color: $text-muted; }
+        & .editor--mark-cached { color: $foreground-muted; }
         & .editor--mark-failed { color: $text-error; text-style: bold; }
-        & .editor--mark-cancelled { color: $text-muted; }
+        & .editor--mark-cancelled { color: $foreground-muted; }
         & .editor--squiggle-error { text-style: underline; }
         & .editor--squiggle-warning { text-style: underline; }
         & .editor--squiggle-info { text-style: underline; }
         & .editor--message-error { color: $text-error; text-style: italic; }
         & .editor--message-warning { color: $text-warning; text-style: italic; }
-        & .editor--message-info { color: $text-muted; text-style: italic; }
+        & .editor--message-info { color: $foreground-muted; text-style: italic; }
     }
     """
 
