@@ -153,7 +153,7 @@ class WorkbenchApp(App[int]):
         self._work(self.image_actions.refresh(), "images-now", "list the images after a build")
         failed = self._live.progress.failed_step
         if event.finished.outcome == "failed" and (line := event.finished.line or (failed.line if failed else 0)):
-            self.editor_panel.lead_to(line)
+            self.editor_panel.lead_to(line, end_line=failed.end_line if failed else line)
 
     def on_live_state_changed(self, event: Live.StateChanged) -> None:
         """Another revision was saved, is built, or could not be."""
@@ -181,6 +181,8 @@ class WorkbenchApp(App[int]):
         box = self._box("build")
         box.title = title_of(live.progress, live.revision, now)
         box.strip_text = strip_of(live.progress, live.revision, now)
+        if live.state.problem and live.state.ended is not None and not live.running:
+            box.title = box.strip_text = f"Build r{live.state.ended}  ✘ not built: {live.state.problem}"
         problem = "" if isinstance(live.state.error, DockerfileError) else live.state.problem
         self.editor_panel.show_build(live.progress, marks_of(live.progress, now), problem)
 

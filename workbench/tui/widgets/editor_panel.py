@@ -173,12 +173,22 @@ class EditorPanel(Panel):
         """What the last or the running build says of each instruction."""
         self.progress = progress
         self.problem = problem
-        self.editor.show_marks(marks)
+        self.editor.show_marks({line: mark for line, mark in marks.items() if self._still_there(line)})
         self._explain()
 
-    def lead_to(self, line: int, column: int = 1) -> None:
-        """Puts the cursor on a failure's line, unless the person has gone on since the save."""
-        if not self._moved and not self.unsaved:
+    def _still_there(self, line: int) -> bool:
+        """Whether the line is still the instruction that was built; others have moved since."""
+        step = next((it for it in self.progress if it.line == line), None)
+        if step is None or line > self.editor.document.line_count:
+            return step is None
+        words = self.editor.document.get_line(line - 1).split(maxsplit=1)
+        return bool(words) and words[0].upper() in (step.text.split(maxsplit=1)[0].upper(), "ONBUILD")
+
+    def lead_to(self, line: int, column: int = 1, end_line: int = 0) -> None:
+        """Puts the cursor on a failure's first line, unless it is on one of its lines already or the person has gone
+        on since the save."""
+        here = self.editor.cursor_location[0] + 1
+        if not self._moved and not self.unsaved and not line <= here <= max(line, end_line):
             self.editor.go_to(line, column)
             self.call_after_refresh(self._still)
 
