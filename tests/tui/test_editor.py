@@ -73,6 +73,14 @@ async def test_tab_indents_escape_leaves_and_the_prefixes_of_tmux_and_screen_are
         assert not {"ctrl+a", "ctrl+b", "f6", "f7"} & set(taken)
 
 
+async def test_keys_with_alt_write_nothing() -> None:
+    app = Host("x")
+    async with app.run_test(size=(70, 10)) as pilot:
+        app.query_one(DockerfileEditor).focus()
+        await pilot.press("alt+1", "alt+4")
+        assert app.query_one(DockerfileEditor).text == "x"
+
+
 async def test_going_to_a_line_beyond_the_end_stops_at_the_end() -> None:
     app = Host()
     async with app.run_test(size=(70, 10)):

@@ -223,6 +223,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             event.prevent_default()
             event.stop()
             self.action_leave()
+        elif event.key.startswith("alt+"):
+            event.prevent_default()  # a key of the workbench; Textual gives it a character (alt+4 is a cent sign)
 
     def load_text(self, text: str) -> None:
         super().load_text(text)
