@@ -22,7 +22,7 @@ from workbench.build.progress import StepState
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
-from workbench.tui import ending, keys
+from workbench.tui import ending, keys, terminal_keys
 from workbench.tui.image_actions import ImageActions
 from workbench.tui.live import Live, marks_of
 from workbench.tui.naming import tag_for
@@ -83,6 +83,7 @@ class WorkbenchApp(App[int]):
         watch: bool | None = None,
         engines: Mapping[str, Callable[[], Engine]] | None = None,
     ) -> None:
+        terminal_keys.install()
         super().__init__()
         self.animation_level = "none"
         self.engine = engine
