@@ -6,16 +6,19 @@ terminal; to everybody in xterm, tmux or screen it is alt+1, which leads to a pa
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
-AltDigit = Enum("AltDigit", [(f"ALT_{digit}", f"alt+{digit}") for digit in range(10)])
+
+class _Key(NamedTuple):
+    """As much of `textual.keys.Keys` as the parser looks at."""
+
+    value: str
 
 
 def install() -> None:
     """Corrects Textual's table; doing it again changes nothing."""
     table = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
-    for key in AltDigit:
-        table[f"\x1b{key.value[-1]}"] = (key,)
+    for digit in "0123456789":
+        table[f"\x1b{digit}"] = (_Key(f"alt+{digit}"),)

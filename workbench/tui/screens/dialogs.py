@@ -26,7 +26,7 @@ _BOX = """
     }
     & .dialog--title { text-style: bold; width: auto; max-width: 100%; margin-bottom: 1; }
     & .dialog--line { width: auto; max-width: 100%; }
-    & .dialog--buttons { width: 100%; height: auto; align-horizontal: right; margin-top: 1; }
+    & .dialog--buttons { width: auto; min-width: 100%; height: auto; align-horizontal: right; margin-top: 1; }
     & Button { margin-left: 2; }
 """
 

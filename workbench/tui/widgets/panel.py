@@ -82,7 +82,8 @@ class Strip(Static):
 
     def say(self, text: str) -> None:
         """Shows that text after the key that leads to the panel."""
-        self.update(f"alt+{self.number} {self.panel_name.title()}  {one_line(text)}")
+        name = self.panel_name.title()
+        self.update(f"alt+{self.number} {name}  {one_line(text.removeprefix(name).lstrip())}")
 
     def on_click(self) -> None:
         self.post_message(self.Chosen(self.panel_name))
