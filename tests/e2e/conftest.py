@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
+from tests.conftest import REPOSITORY, missing
 from tests.e2e.terminal import Terminal
 
 NewTerminal = Callable[..., Terminal]
@@ -38,3 +39,14 @@ def new_terminal(tmp_path: Path) -> Iterator[NewTerminal]:
         finally:
             for terminal in opened:
                 terminal.close()
+
+
+@pytest.fixture
+def genesis(tmp_path: Path, static_busybox: Path) -> Path:
+    """A copy of the sample context, with the busybox.tar.xz that it adds."""
+    context = tmp_path / "genesis"
+    shutil.copytree(REPOSITORY / "sample_contexts" / "genesis", context)
+    workbench = Path(sys.executable).with_name("workbench")
+    subprocess.run([workbench, "demo", "--make", context], check=True, capture_output=True)
+    assert (context / "busybox.tar.xz").is_file()
+    return context

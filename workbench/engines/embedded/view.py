@@ -7,7 +7,7 @@ first, what does not exist is taken as it is, and nothing leads out of the image
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import BinaryIO
@@ -46,6 +46,40 @@ class Found:
 
 
 _ROOT = Found(TarEntry("", "directory"))
+
+
+def resolve(path: str, lookup: Callable[[str], TarEntry | None], *, root: str = "") -> str:
+    """`path`, which is below `root`, with its links followed and nothing leading out of `root`.
+
+    Raises InputError for a circle of links, and where something that is no folder stands in the middle.
+    """
+    left = posixpath.normpath("/" + path).strip("/").split("/")
+    left.reverse()
+    base = root.split("/") if root else []
+    done: list[str] = []
+    links = 0
+    while left:
+        part = left.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if done:
+                done.pop()
+            continue
+        here = "/".join([*base, *done, part])
+        entry = lookup(here)
+        if entry is None or entry.kind != "symlink":
+            if entry is not None and entry.kind != "directory" and any(p not in ("", ".") for p in left):
+                raise InputError(f"/{here}: not a directory")
+            done.append(part)
+            continue
+        links += 1
+        if links > _LINKS:
+            raise InputError(f"/{path.lstrip('/')}: too many symbolic links")
+        if entry.link.startswith("/"):
+            done.clear()
+        left.extend(reversed(entry.link.split("/")))
+    return "/".join([*base, *done])
 
 
 class ImageView:
@@ -121,34 +155,12 @@ class ImageView:
                 yield from self.walk(child)
 
     def resolve(self, path: str) -> str:
-        """`path` with its links followed inside the root. Raises InputError for a circle of links, and where a part
-        that is no folder stands in the middle."""
-        left = posixpath.normpath("/" + path).strip("/").split("/")
-        left.reverse()
-        done: list[str] = []
-        links = 0
-        while left:
-            part = left.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                if done:
-                    done.pop()
-                continue
-            here = "/".join([*done, part])
-            found = self.lookup(here)
-            if found is None or found.entry.kind != "symlink":
-                if found is not None and not found.is_directory and any(p not in ("", ".") for p in left):
-                    raise InputError(f"/{here}: not a directory")
-                done.append(part)
-                continue
-            links += 1
-            if links > _LINKS:
-                raise InputError(f"/{path.lstrip('/')}: too many symbolic links")
-            if found.entry.link.startswith("/"):
-                done.clear()
-            left.extend(reversed(found.entry.link.split("/")))
-        return "/".join(done)
+        """`path` with its links followed inside the root; see `resolve`."""
+        return resolve(path, self._entry)
+
+    def _entry(self, path: str) -> TarEntry | None:
+        found = self.lookup(path)
+        return None if found is None else found.entry
 
     def follow(self, path: str) -> tuple[str, Found | None]:
         """Where `path` leads, and what is there."""

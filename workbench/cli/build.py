@@ -1,0 +1,143 @@
+"""`workbench build`: one build without a screen, or with `--watch` one for every change."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from workbench.build.engine import Engine
+from workbench.build.events import BuildFinished
+from workbench.build.request import BuildRequest
+from workbench.cli import output, signals
+from workbench.cli.display import MODES, Display, make_display
+from workbench.cli.engine import choose_engine, with_engine
+from workbench.cli.parser import Parser
+from workbench.cli.request import add_request_arguments, build_request, request_fields
+from workbench.cli.source import Source, open_source, read_bytes
+from workbench.config import Config
+from workbench.errors import InputError, UsageError
+
+
+def add_arguments(parser: Parser, name: str) -> None:
+    parser.add_argument("path", metavar="PATH | URL | -", help="folder, git or http(s) URL, or stdin (Dockerfile, tar)")
+    add_request_arguments(parser)
+    parser.add_switch("-q", "--quiet", dest="quiet", help="print the image's ID alone")
+    parser.add_argument("--iidfile", metavar="FILE", help="write the image's ID here")
+    parser.add_argument("--progress", choices=MODES, default="auto",
+                        help="plain: the transcript; tty: with a live line; json: one event a line")  # fmt: skip
+    parser.add_switch("--check", dest="check", help="check the Dockerfile, build nothing")
+    parser.add_switch("--watch", dest="watch", help="build again whenever the context changes")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    fields = request_fields(args)
+    asked = build_request(fields, None)
+    if args.check:
+        return _check(args)
+    engine = choose_engine(config, quiet=args.quiet, request=asked)
+    if args.iidfile:
+        _forget(Path(args.iidfile))
+    if args.watch:
+        from workbench.cli.watch import watch
+
+        return watch(args, config, engine, fields)
+    with open_source(args.path, args.file) as source:
+        request = build_request(fields, source)
+        display = make_display(args.progress, quiet=args.quiet, shown=source.shown)
+        return with_engine(engine, _Headless(request, source, display, args.iidfile))
+
+
+def _check(args: argparse.Namespace) -> int:
+    from workbench.cli.check import check
+
+    with open_source(args.path, args.file) as source:
+        if source.text is not None:
+            data = source.text.encode()
+        else:
+            assert source.context is not None, "a Dockerfile without text is one of a context"
+            data = read_bytes(source.context / source.dockerfile, source.shown)
+        return check(data, source.shown, as_json=args.progress == "json")
+
+
+class _Headless:
+    """The work of one build: shows its events, and turns its end into an exit code."""
+
+    def __init__(self, request: BuildRequest, source: Source, display: Display, iidfile: str | None) -> None:
+        self._request = request
+        self._source = source
+        self._display = display
+        self._iidfile = iidfile
+
+    async def __call__(self, engine: Engine, stop: signals.Stop) -> int:
+        from workbench.build.progress import BuildProgress
+
+        build = engine.build(self._request)
+        stop.on_stop = build.cancel
+        progress = BuildProgress()
+        try:
+            async with self._display:
+                async for event in build:
+                    progress.apply(event)
+                    self._display.feed(event)
+        except InputError as error:
+            error.hint = missing_busybox(self._source, str(error)) or error.hint
+            raise
+        finally:
+            await build.aclose()
+        assert progress.finished is not None, "the last event of a build is BuildFinished"
+        if not self._source.temporary:
+            _remember(self._request, progress)
+        return self._end(progress.finished, progress.failed_step.text if progress.failed_step else "")
+
+    def _end(self, finished: BuildFinished, text: str) -> int:
+        if finished.outcome == "succeeded":
+            if self._iidfile:
+                write_iidfile(Path(self._iidfile), finished.image)
+            return 0
+        if finished.outcome == "cancelled":
+            output.talk("the build was cancelled")
+            return 130
+        hint = missing_busybox(self._source, text) or finished.hint
+        self._display.failed(finished, hint)
+        return 3 if finished.lost else 1
+
+
+def missing_busybox(source: Source, about: str) -> str:
+    """What to do where a step wants the `busybox.tar.xz` of a sample context and nobody has made it yet."""
+    from workbench.cli.busybox import ARCHIVE
+
+    if source.context is None or ARCHIVE not in about or (source.context / ARCHIVE).exists():
+        return ""
+    here = os.path.relpath(source.context)
+    return f"`workbench demo --make {here}` makes {ARCHIVE} there; `workbench demo genesis` does it on a copy."
+
+
+def write_iidfile(path: Path, identifier: str) -> None:
+    try:
+        path.write_text(identifier, encoding="ascii")
+    except OSError as error:
+        raise UsageError(f"--iidfile {path}: {error.strerror}") from error
+
+
+def _forget(path: Path) -> None:
+    """An ID file of an earlier build says nothing about this one."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"--iidfile {path}: {error.strerror}") from error
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--iidfile {path}: there is no folder {path.absolute().parent}")
+
+
+def _remember(request: BuildRequest, progress: Any) -> None:
+    """The record of finished builds; a state folder that cannot be written is not worth a failed build."""
+    from workbench.build.history import History, record_of
+
+    if request.context is None:
+        return
+    try:
+        History().add(request.context, record_of(request, progress))
+    except OSError as error:
+        output.talk(f"the build is not in the history: {error.strerror}")

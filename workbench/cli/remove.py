@@ -1,0 +1,90 @@
+"""`workbench rmi`, `prune` and `tag`: names come and go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from workbench.build.format import human_size
+from workbench.build.images import ImageStore, Removal
+from workbench.cli import output
+from workbench.cli.engine import with_images
+from workbench.cli.parser import Parser
+from workbench.config import Config
+from workbench.errors import EngineError, WorkbenchError
+
+
+def add_arguments(parser: Parser, name: str) -> None:
+    if name == "tag":
+        parser.add_argument("source", metavar="SOURCE_IMAGE[:TAG]", help="name or ID of the image")
+        parser.add_argument("target", metavar="TARGET_IMAGE[:TAG]", help="the name it gets too")
+        parser.set_defaults(run=_tag)
+        return
+    if name == "rmi":
+        parser.add_argument("images", nargs="+", metavar="IMAGE", help="name or ID")
+        parser.add_switch("-f", "--force", dest="force", help="also where several names or stopped containers use it")
+        parser.set_defaults(run=_rmi)
+        return
+    parser.add_switch("-a", "--all", dest="all", help="every image that no container uses, not only untagged ones")
+    parser.add_switch("-f", "--force", dest="force", help="do not ask")
+    parser.add_switch("--dry-run", dest="dry_run", help="say what would go, and leave it")
+    parser.set_defaults(run=_prune)
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    return int(args.run(args, config))
+
+
+def _tag(args: argparse.Namespace, config: Config) -> int:
+    async def work(images: ImageStore) -> int:
+        await images.tag(args.source, args.target)
+        return 0
+
+    return with_images(config, work)
+
+
+def _rmi(args: argparse.Namespace, config: Config) -> int:
+    async def work(images: ImageStore) -> int:
+        code = 0
+        for reference in args.images:
+            try:
+                removal = await images.remove([reference], force=args.force)
+            except EngineError:
+                raise
+            except WorkbenchError as error:
+                output.show_error(error)
+                code = max(code, error.exit_code)
+                continue
+            sys.stdout.write(_gone(removal, "Untagged", "Deleted"))
+            sys.stdout.flush()
+        return code
+
+    return with_images(config, work)
+
+
+def _gone(removal: Removal, untagged: str, deleted: str) -> str:
+    lines = [f"{untagged}: {tag}\n" for tag in removal.untagged]
+    return "".join([*lines, *(f"{deleted}: {identifier}\n" for identifier in removal.deleted)])
+
+
+def _prune(args: argparse.Namespace, config: Config) -> int:
+    what = "all images without at least one container associated to them" if args.all else "all dangling images"
+    question = f"WARNING! This will remove {what}.\nAre you sure you want to continue? [y/N] "
+
+    async def work(images: ImageStore) -> int:
+        if not (args.force or args.dry_run or output.confirm(question)):
+            output.talk("nothing was removed")
+            return 0
+        removal = await images.prune(all=args.all, dry_run=args.dry_run)
+        if args.format == "json":
+            print(json.dumps({"untagged": removal.untagged, "deleted": removal.deleted,
+                              "bytes_freed": removal.bytes_freed, "dry_run": args.dry_run}))  # fmt: skip
+            return 0
+        if removal.untagged or removal.deleted:
+            print("Would delete images:" if args.dry_run else "Deleted Images:")
+            print(_gone(removal, "untagged", "deleted"))
+        print(f"Total {'reclaimable' if args.dry_run else 'reclaimed'} space: {human_size(removal.bytes_freed)}")
+        return 0
+
+    return with_images(config, work)

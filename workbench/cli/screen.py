@@ -1,0 +1,70 @@
+"""`workbench [CONTEXT]`: the terminal UI. Textual is imported here and nowhere before."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from workbench.build.request import BuildRequest
+from workbench.cli import output
+from workbench.cli.parser import Parser
+from workbench.cli.request import add_request_arguments, build_request, request_fields
+from workbench.cli.source import DOCKERFILE, Source, dockerfile_path, local_context
+from workbench.config import Config
+from workbench.errors import UsageError
+
+
+def add_arguments(parser: Parser, name: str) -> None:
+    parser.add_argument("context", nargs="?", default=".", metavar="CONTEXT", help="the folder (default: here)")
+    parser.add_switch("--watch", dest="watch", default=True, help="rebuild after a save (default true)")
+    add_request_arguments(parser)
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    context = local_context(args.context)
+    if args.file == "-":
+        raise UsageError("the workbench edits a Dockerfile on disk, not stdin")
+    name = dockerfile_path(context, args.file, must_exist=args.file is not None)
+    source = Source(context, name, None, name)
+    request = build_request(request_fields(args), source)
+    return open_screen(request, replace(config, watch=config.watch and args.watch))
+
+
+def open_screen(request: BuildRequest, config: Config) -> int:
+    """Opens the workbench on a request's context; the exit code. Raises UsageError where there is no terminal."""
+    refuse_without_terminal()
+    from workbench.cli.engine import choose_engine
+    from workbench.engines.choose import factories
+
+    assert request.context is not None, "a screen shows a folder"
+    engine = choose_engine(config, quiet=True, request=request)
+    engines: Mapping[str, Any] = factories(config)
+    app = importlib.import_module("workbench.tui.app").WorkbenchApp(
+        engine, request.context, config, request=request, watch=config.watch, engines=engines
+    )
+    code = app.run()
+    return int(code or 0)
+
+
+def refuse_without_terminal() -> None:
+    """Raises UsageError where nobody could see a screen or press a key."""
+    if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
+        raise UsageError(
+            "the workbench needs a terminal, and this is none", hint="Without one there is `workbench build PATH`."
+        )
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise UsageError(
+            "the workbench needs a terminal that can move its cursor (TERM is unset or dumb)",
+            hint="Set TERM to what the terminal is (xterm-256color), or take `workbench build PATH`.",
+        )
+
+
+def sample_request(context: Path, tag: str) -> BuildRequest:
+    """The request for a sample context."""
+    return BuildRequest(context=context, dockerfile=DOCKERFILE, tags=(tag,))

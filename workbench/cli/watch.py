@@ -1,0 +1,82 @@
+"""`workbench build --watch`: the live loop without a screen, until a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+from workbench.build.engine import Engine
+from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
+from workbench.build.loop import LiveLoop, LoopState
+from workbench.build.request import BuildRequest
+from workbench.cli import output, signals
+from workbench.cli.display import Display, make_display
+from workbench.cli.engine import with_engine
+from workbench.cli.request import build_request
+from workbench.cli.source import Source, dockerfile_path, local_context
+from workbench.config import Config
+from workbench.errors import UsageError, WorkbenchError
+
+
+def watch(args: argparse.Namespace, config: Config, engine: Engine, fields: dict[str, Any]) -> int:
+    """Builds now and after every change. Always ends by a signal: 130 for SIGINT."""
+    if "-" in (args.path, args.file) or "://" in args.path:
+        raise UsageError("--watch needs a folder to watch")
+    context = local_context(args.path)
+
+    def make_request() -> BuildRequest:
+        path = dockerfile_path(context, args.file)
+        return build_request(fields, Source(context, path, None, path))
+
+    make_request()
+    return with_engine(engine, _Watching(make_request, args, config).work)
+
+
+class _Watching:
+    """Tells each build on a display of its own, and what kept one from starting on stderr."""
+
+    def __init__(self, make_request: Any, args: argparse.Namespace, config: Config) -> None:
+        self._make_request = make_request
+        self._args = args
+        self._quiet_time = config.quiet
+        self._display: Display | None = None
+        self._told: BaseException | None = None
+        self._notice = ""
+
+    async def work(self, engine: Engine, stop: signals.Stop) -> int:
+        loop = LiveLoop(engine, self._make_request, quiet=self._quiet_time, on_event=self._event, on_state=self._state)
+        running = asyncio.create_task(loop.run(build_first=True), name="builds after every change")
+
+        def end() -> None:
+            running.cancel()
+
+        stop.on_stop = end
+        try:
+            await running
+        except asyncio.CancelledError:
+            if stop.signum is None:
+                raise
+        return 130
+
+    def _event(self, revision: int, event: BuildEvent) -> None:
+        if isinstance(event, BuildStarted) or self._display is None:
+            mode = "plain" if self._args.progress in ("auto", "tty") else self._args.progress
+            self._display = make_display(mode, quiet=self._args.quiet, shown=self._args.file or "Dockerfile")
+            if revision > 1 and not self._args.quiet:
+                output.talk(f"revision {revision}")
+        self._display.feed(event)
+        if isinstance(event, BuildFinished) and event.outcome == "failed":
+            self._display.failed(event, event.hint)
+
+    def _state(self, state: LoopState) -> None:
+        if state.error is not None and state.error is not self._told:
+            output.talk(state.problem)
+            if isinstance(state.error, WorkbenchError):
+                output.hint(state.error.hint)
+        self._told = state.error
+        if state.notice and state.notice != self._notice:
+            output.talk(state.notice)
+        self._notice = state.notice
+        if state.building is None and state.outcome == "failed" and state.ended == state.saved:
+            output.talk("waiting for a change")

@@ -1,0 +1,153 @@
+"""Which engine: the one that was named, else a Docker Engine that answers, else the embedded one.
+
+Only the engine that is taken is imported; where no socket answers, the docker SDK never is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from workbench.build.engine import Engine, EngineInfo
+from workbench.config import Config
+from workbench.errors import EngineError, EngineUnavailable, UsageError
+
+KNOWN = ("embedded", "docker", "buildkit")
+"""What `workbench engines` speaks of, usable or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engine's name, and for a person why it was taken; `automatic` where nobody named it."""
+
+    name: str
+    why: str
+    automatic: bool = False
+
+
+def decide(config: Config) -> Choice:
+    """Looks for at most two seconds. Raises EngineUnavailable where the named engine is not there, UsageError for a
+    Docker context that does not exist."""
+    if config.engine == "buildkit":
+        raise _no_buildkit()
+    if config.engine not in ("auto", "docker"):
+        return Choice(config.engine, "as asked")
+    from workbench.engines.docker.address import resolve
+    from workbench.engines.ping import ping
+
+    address = resolve(config.host, config.docker_context).host
+    try:
+        if address.startswith("unix://"):
+            ping(address)
+        elif config.engine == "auto":
+            _check_far(config)
+    except EngineError as error:
+        if config.engine == "docker":
+            raise
+        return Choice("embedded", str(error), automatic=True)
+    if config.engine == "docker":
+        return Choice("docker", "as asked")
+    return Choice("docker", f"a Docker Engine answers at {address}", automatic=True)
+
+
+def _check_far(config: Config) -> None:
+    """An engine behind ssh or TLS can only be asked through the SDK."""
+    import asyncio
+
+    async def look() -> None:
+        engine = make("docker", config)
+        try:
+            await engine.check()
+        finally:
+            await engine.close()
+
+    asyncio.run(look())
+
+
+def _no_buildkit() -> EngineUnavailable:
+    return EngineUnavailable(
+        "the buildkit engine is not there yet",
+        hint="Take --engine docker, which builds with the classic builder of a Docker Engine, or --engine embedded.",
+    )
+
+
+def make(name: str, config: Config) -> Engine:
+    """The engine of that name. Constructing one looks at nothing but a recording."""
+    match name:
+        case "embedded":
+            from workbench.engines.embedded.engine import EmbeddedEngine
+
+            return EmbeddedEngine(config.store)
+        case "docker":
+            from workbench.engines.docker.engine import DockerEngine
+
+            return DockerEngine(config.host, config.docker_context)
+        case "replay":
+            return _replay()
+    raise _no_buildkit()
+
+
+def _replay() -> Engine:
+    """Recordings come from `WORKBENCH_REPLAY` (files with `:` between), their speed from `WORKBENCH_REPLAY_SPEED`."""
+    from workbench.engines.replay import ReplayEngine, read_recording
+
+    files = [Path(name) for name in os.environ.get("WORKBENCH_REPLAY", "").split(":") if name]
+    try:
+        speed = float(os.environ.get("WORKBENCH_REPLAY_SPEED", "0"))
+        return ReplayEngine(*map(read_recording, files), speed=speed)
+    except ValueError as error:
+        raise UsageError(f"WORKBENCH_REPLAY_SPEED is not a number: {error}") from error
+    except OSError as error:
+        raise UsageError(f"WORKBENCH_REPLAY: {error}") from error
+
+
+async def choose(config: Config) -> Engine:
+    """The engine to use. Raises as `decide` does."""
+    import asyncio
+
+    choice = await asyncio.to_thread(decide, config)
+    return make(choice.name, config)
+
+
+def factories(config: Config) -> Mapping[str, Callable[[], Engine]]:
+    """Every engine that a person may change to while the workbench runs."""
+    names = [name for name in KNOWN if name != "buildkit"]
+    if config.engine == "replay":
+        names.append("replay")
+    return {name: partial(make, name, config) for name in names}
+
+
+async def survey(config: Config) -> list[tuple[str, EngineInfo | EngineUnavailable]]:
+    """Each engine, looked at: what it is, or why it cannot be used here."""
+    import asyncio
+
+    names = [*KNOWN, *(["replay"] if config.engine == "replay" else [])]
+    found = await asyncio.gather(*(_look(name, config) for name in names))
+    return list(zip(names, found, strict=True))
+
+
+async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
+    import asyncio
+
+    try:
+        if name == "buildkit":
+            raise _no_buildkit()
+        if name == "docker":
+            from workbench.engines.docker.address import resolve
+            from workbench.engines.ping import ping
+
+            address = resolve(config.host, config.docker_context).host
+            if address.startswith("unix://"):
+                await asyncio.to_thread(ping, address)
+        engine = make(name, config)
+        try:
+            return await engine.check()
+        finally:
+            await engine.close()
+    except EngineUnavailable as error:
+        return error
+    except (EngineError, UsageError) as error:
+        return EngineUnavailable(str(error), hint=error.hint)

@@ -1,0 +1,204 @@
+"""COPY and ADD as the classic builder does them: which sources there are, and where each of them lands.
+
+Source: moby 20.10, builder/dockerfile/copy.go and internals.go. BuildKit's `--chmod`, `--exclude` and documents
+(heredocs) are added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workbench.context.ignore import IgnoreRules
+from workbench.engines.embedded.gofmt import BadPattern, has_wildcards, matcher
+from workbench.engines.embedded.landing import Landing, capabilities_only
+from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.engines.embedded.trees import Item, Tree, below, clean_source
+from workbench.engines.embedded.unarchive import is_archive, unarchive
+from workbench.errors import InputError
+
+Owner = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source as it was found. `name` is the last part of what was asked for, `path` where it leads."""
+
+    tree: Tree
+    name: str
+    path: str
+    item: Item
+    unpack: bool = False
+
+    @property
+    def is_directory(self) -> bool:
+        return self.item.entry.kind == "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A COPY or ADD with everything filled in. `owner` is None where the source's own is kept."""
+
+    keyword: str
+    sources: Sequence[Source]
+    destination: str
+    """As written; the slash at its end means something."""
+    workdir: str
+    owner: Owner | None
+    chmod: int | None = None
+    exclude: IgnoreRules | None = None
+
+    @property
+    def target(self) -> str:
+        """The destination as a clean path below the root."""
+        joined = posixpath.join("/", self.workdir, self.destination)
+        return posixpath.normpath(joined).lstrip("/")
+
+
+def find(tree: Tree, pattern: str, keyword: str) -> Iterator[Source]:
+    """The sources that one argument names: a path, or every path that the pattern matches. Raises InputError."""
+    if posixpath.normpath(pattern).startswith("../") or posixpath.normpath(pattern) == "..":
+        raise InputError(
+            f"{keyword} failed: forbidden path outside the build context: {pattern} ()",
+            hint="Only what lies in the context can be copied. Choose a folder above it as the context.",
+        )
+    path = clean_source(pattern)
+    if not has_wildcards(pattern):
+        found = lookup(tree, path)
+        if found is None:
+            raise FileNotFoundError(pattern)
+        yield found
+        return
+    try:
+        matches = matcher(path).fullmatch
+    except BadPattern as error:
+        raise InputError(f"{keyword} failed: syntax error in pattern: {pattern}") from error
+    for name, _ in tree.walk(""):
+        if matches(name) and (found := lookup(tree, name)) is not None:
+            yield found
+
+
+def lookup(tree: Tree, path: str) -> Source | None:
+    """A source by its path, a link followed to where it leads."""
+    resolved = tree.resolve(path)
+    item = tree.lookup(resolved)
+    return None if item is None else Source(tree, posixpath.basename(path), resolved, item)
+
+
+def manifest(transfer: Transfer, check: Callable[[], None]) -> list[list[Any]]:
+    """What the step cache keys on, source by source: path, kind, mode, content digest or link, and owners where
+    they are kept. Times do not count, as in the classic builder."""
+    rows: list[list[Any]] = []
+    for source in transfer.sources:
+        rows.append(["source", source.name, source.is_directory, source.unpack])
+        paths: list[tuple[str, Item]] = [("", source.item)]
+        if source.is_directory:
+            paths = [(below(path, source.path), item) for path, item in _walk(source, transfer.exclude)]
+        links: dict[tuple[object, ...], str] = {}
+        for path, item in paths:
+            check()
+            entry = item.entry
+            what = item.digest() if entry.kind == "file" else entry.link
+            row: list[Any] = [path, entry.kind, entry.mode, what]
+            if entry.kind == "file" and (first := links.setdefault(item.inode, path)) != path:
+                row.append({"link": first})
+            if transfer.owner is None:
+                row += [entry.uid, entry.gid]
+            rows.append(row)
+    return rows
+
+
+def comment(transfer: Transfer, rows: list[list[Any]], chown: str) -> str:
+    """What the history says: `COPY file:... in /x `. The hash is of names, kinds, modes and content."""
+    digest = hashlib.sha256(json.dumps(rows, ensure_ascii=True).encode()).hexdigest()
+    kind = "multi" if len(transfer.sources) > 1 else "dir" if transfer.sources[0].is_directory else "file"
+    flag = f"--chown={chown}" if chown else ""
+    return f"{transfer.keyword} {flag}{kind}:{digest} in {transfer.destination} "
+
+
+def land(transfer: Transfer, landing: Landing, scratch: Path, check: Callable[[], None]) -> None:
+    """Puts every source where it belongs. Raises InputError."""
+    for number, source in enumerate(transfer.sources, 1):
+        destination = landing.resolve(transfer.target)
+        if source.is_directory:
+            _Directory(transfer, source, landing, number).land(destination, check)
+        elif source.unpack and is_archive(source.item):
+            unarchive(source.item, source.path, landing, destination, scratch, group=number, check=check)
+        else:
+            _land_file(transfer, source, landing, destination, number)
+
+
+def _land_file(transfer: Transfer, source: Source, landing: Landing, destination: str, number: int) -> None:
+    if transfer.destination.endswith("/") or landing.is_directory(destination):
+        destination = f"{destination}/{source.name}" if destination else source.name
+    if not destination:
+        raise InputError(f"{transfer.keyword} failed: / is a directory")
+    entry = source.item.entry
+    if entry.kind != "file":
+        raise InputError(f"{transfer.keyword} failed: {source.path} is no file and no folder")
+    owner = transfer.owner or (0, 0)
+    landing.make_parents(destination, owner)
+    kept = transfer.owner or (entry.uid, entry.gid)
+    landing.put(_landed(transfer, replace(entry, xattrs={}), destination, kept), source.item, group=number)
+
+
+def _landed(transfer: Transfer, entry: TarEntry, path: str, owner: Owner) -> TarEntry:
+    """An entry at its new place. Linux takes set-user-ID, set-group-ID and capabilities off a file whose owner is
+    set, and the classic builder sets it after the mode."""
+    mode = entry.mode
+    xattrs = entry.xattrs
+    if transfer.owner is not None and entry.kind not in ("directory", "symlink"):
+        mode &= ~0o4000
+        if mode & 0o010:
+            mode &= ~0o2000
+        xattrs = {}
+    if transfer.chmod is not None and entry.kind != "symlink":
+        mode = transfer.chmod
+    return replace(entry, path=path, mode=mode, uid=owner[0], gid=owner[1], xattrs=xattrs)
+
+
+def _walk(source: Source, exclude: IgnoreRules | None) -> Iterator[tuple[str, Item]]:
+    if exclude is None:
+        return source.tree.walk(source.path)
+    return (
+        (path, item)
+        for path, item in source.tree.walk(source.path)
+        if not exclude.decide(below(path, source.path)).excluded
+    )
+
+
+class _Directory:
+    """The content of a folder, merged into the destination."""
+
+    def __init__(self, transfer: Transfer, source: Source, landing: Landing, number: int) -> None:
+        self._transfer = transfer
+        self._source = source
+        self._landing = landing
+        self._number = number
+
+    def land(self, destination: str, check: Callable[[], None]) -> None:
+        existed = self._landing.lookup(destination) is not None
+        try:
+            self._landing.make_folder(destination, (0, 0))
+        except InputError as error:
+            raise InputError(f"{self._transfer.keyword} failed: failed to copy directory: mkdir {error}") from error
+        owner = self._transfer.owner
+        if not existed and destination and owner is not None:
+            self._landing.change(destination, owner=owner)
+        if not existed and destination and self._transfer.chmod is not None:
+            self._landing.change(destination, mode=self._transfer.chmod)
+        for path, item in _walk(self._source, self._transfer.exclude):
+            check()
+            relative = below(path, self._source.path)
+            target = f"{destination}/{relative}" if destination else relative
+            if self._transfer.exclude is not None:
+                self._landing.make_parents(target, owner or (0, 0))
+            entry = item.entry
+            kept = owner or (entry.uid, entry.gid)
+            landed = _landed(self._transfer, replace(entry, xattrs=capabilities_only(entry.xattrs)), target, kept)
+            self._landing.put(landed, item if entry.kind == "file" else None, group=self._number)

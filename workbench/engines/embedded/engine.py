@@ -1,0 +1,96 @@
+"""The embedded engine: builds in this process, without a daemon, into a store of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import cached_property
+from pathlib import Path
+
+from workbench import __version__
+from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
+from workbench.build.request import BuildRequest
+from workbench.engines.embedded.images import EmbeddedImages
+from workbench.engines.embedded.store import Store
+from workbench.engines.worker import Cancel, Emit, ThreadBuild
+from workbench.errors import EngineUnavailable, StoreError
+
+FEATURES = frozenset({"heredoc", "run-mount", "copy-chmod", "copy-link", "copy-exclude", "add-checksum"})
+
+
+class EmbeddedEngine:
+    """Implements `build.engine.Engine` on the store at `root`, which is made at the first use."""
+
+    name = "embedded"
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._store = Store(root)
+        self._lock = threading.Lock()
+        self._opened = False
+        self._builds: list[Build] = []
+
+    @cached_property
+    def images(self) -> EmbeddedImages:
+        return EmbeddedImages(self._store)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(OPTIONS[self.name], FEATURES)
+
+    async def check(self) -> EngineInfo:
+        """Raises EngineUnavailable where the store cannot be opened. Without a sandbox it is usable, with a
+        warning: only RUN needs one."""
+        return await asyncio.to_thread(self._check)
+
+    def _check(self) -> EngineInfo:
+        from workbench.engines.embedded.bwrap import ability
+
+        try:
+            self._open()
+        except StoreError as error:
+            raise EngineUnavailable(str(error), hint=error.hint) from error
+        able = ability()
+        warnings = []
+        if able.mode is None:
+            warnings.append(f"RUN does not work here: {able.reason}. {able.hint}")
+        elif able.mode == "user":
+            warnings.append("without root, a RUN cannot give files to another user: its chown answers success only")
+        return EngineInfo(self.name, __version__, str(self._root), (str(able),), tuple(warnings))
+
+    def build(self, request: BuildRequest) -> Build:
+        build = ThreadBuild(lambda emit, cancel: self._build(request, emit, cancel), name="embedded build")
+        self._builds = [*self._builds[-8:], build]
+        return build
+
+    def _build(self, request: BuildRequest, emit: Emit, cancel: Cancel) -> None:
+        from workbench.engines.embedded.executor import Executor
+        from workbench.engines.embedded.plan import make_plan
+
+        refuse_unsupported(request, self.name)
+        plan = make_plan(request)
+        self._open()
+        Executor(request, plan, self._store, self._digests, self._files, emit, cancel).run()
+
+    @cached_property
+    def _digests(self):  # type: ignore[no-untyped-def]
+        from workbench.context.digest import DigestCache
+
+        return DigestCache(self._store.private / "digests.json")
+
+    @cached_property
+    def _files(self):  # type: ignore[no-untyped-def]
+        from workbench.engines.embedded.layer_files import LayerFiles
+
+        return LayerFiles(self._store)
+
+    def _open(self) -> None:
+        with self._lock:
+            if not self._opened:
+                self._store.open()
+                self._opened = True
+
+    async def close(self) -> None:
+        """Cancels what runs, and waits until nothing of it is left."""
+        for build in self._builds:
+            await build.aclose()
+        self._builds = []

@@ -1,0 +1,147 @@
+"""A layer that COPY, ADD or WORKDIR makes: what is put where, on top of an image, before any of it is written.
+
+Follows what the classic builder does to its mounted container (moby 20.10: builder/dockerfile/copy.go,
+pkg/archive's Untar): a folder merges with a folder, anything else is replaced; new parents are 0755.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from workbench.engines.embedded.layer_index import OPAQUE
+from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry, sort_key
+from workbench.engines.embedded.trees import ImageItem, Item
+from workbench.engines.embedded.view import ImageView, resolve
+from workbench.errors import InputError
+
+
+@dataclass(slots=True)
+class _Put:
+    entry: TarEntry
+    item: Item | None = None
+    group: int = 0
+
+
+@dataclass(slots=True)
+class Landing:
+    """`view` is the image below. Paths are relative and clean; owners are (uid, gid)."""
+
+    view: ImageView
+    mtime: int = 0
+    """Of folders that are made on the way, in whole seconds."""
+    _new: dict[str, _Put] = field(default_factory=dict)
+    _opaque: set[str] = field(default_factory=set)
+
+    def lookup(self, path: str) -> TarEntry | None:
+        """What is at `path` now."""
+        put = self._new.get(path)
+        if put is not None:
+            return put.entry
+        above = path
+        while above:
+            above = above.rpartition("/")[0]
+            known = self._new.get(above)
+            if above in self._opaque or (known is not None and known.entry.kind != "directory"):
+                return None
+        found = self.view.lookup(path)
+        return None if found is None else found.entry
+
+    def is_directory(self, path: str) -> bool:
+        entry = self.lookup(path)
+        return entry is not None and entry.kind == "directory"
+
+    def resolve(self, path: str, *, root: str = "") -> str:
+        return resolve(path, self.lookup, root=root)
+
+    def make_parents(self, path: str, owner: tuple[int, int]) -> None:
+        """Makes the folders above `path` that are missing. Raises InputError where one is no folder."""
+        parent = path.rpartition("/")[0]
+        if parent:
+            self.make_folder(parent, owner)
+
+    def make_folder(self, path: str, owner: tuple[int, int]) -> None:
+        """`mkdir -p`, following links as the kernel would, inside the image."""
+        if not path:
+            return
+        entry = self.lookup(path)
+        if entry is not None and entry.kind == "symlink":
+            path = self.resolve(path)
+            entry = self.lookup(path)
+        if entry is None:
+            self.make_parents(path, owner)
+            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner, self.mtime))
+        elif entry.kind != "directory":
+            raise InputError(f"/{path}: not a directory")
+
+    def put(self, entry: TarEntry, item: Item | None = None, *, group: int = 0) -> None:
+        """Puts one entry at `entry.path`, whose parent is there. Content comes from `item`; items of one file become
+        hard links where they have the same `group`."""
+        path = entry.path
+        before = self.lookup(path)
+        if before is not None and not (before.kind == "directory" and entry.kind == "directory"):
+            self._remove(path, was_directory=before.kind == "directory")
+        self._new[path] = _Put(entry, item, group)
+
+    def change(self, path: str, *, owner: tuple[int, int] | None = None, mode: int | None = None) -> None:
+        """New attributes for an entry that this layer has put."""
+        put = self._new[path]
+        entry = put.entry
+        uid, gid = owner or (entry.uid, entry.gid)
+        entry = replace(entry, uid=uid, gid=gid, mode=entry.mode if mode is None else mode)
+        self._new[path] = _Put(entry, put.item, put.group)
+
+    def link(self, path: str, target: str) -> None:
+        """A hard link to what is at `target`. Raises InputError where no file is there."""
+        put = self._new.get(target)
+        if put is None:
+            found = self.view.lookup(target) if self.lookup(target) is not None else None
+            if found is not None:
+                put = _Put(found.entry, ImageItem(found))
+        if put is None or put.entry.kind == "directory":
+            raise InputError(f"/{path}: a hard link to /{target}, which is not there")
+        self.put(replace(put.entry, path=path), put.item, group=put.group)
+
+    def _remove(self, path: str, *, was_directory: bool) -> None:
+        self._new.pop(path, None)
+        if was_directory:
+            prefix = f"{path}/"
+            for below in [known for known in self._new if known.startswith(prefix)]:
+                del self._new[below]
+            if self.view.lookup(path) is not None:
+                self._opaque.add(path)
+
+    @property
+    def empty(self) -> bool:
+        return not self._new
+
+    def entries(self) -> Iterator[tuple[TarEntry, Item | None]]:
+        """In the order of the tar: by path, a hard link after the file it repeats."""
+        links: dict[tuple[object, ...], str] = {}
+        for path in sorted(self._new, key=sort_key):
+            put = self._new[path]
+            entry = put.entry
+            if entry.kind == "file" and put.item is not None:
+                first = links.setdefault((put.group, *put.item.inode, entry.mode, entry.uid, entry.gid), path)
+                if first != path:
+                    yield replace(entry, kind="hardlink", link=first, size=0, xattrs={}), None
+                    continue
+            yield entry, put.item
+            if path in self._opaque and entry.kind == "directory":
+                yield TarEntry(f"{path}/{OPAQUE}", "file", 0o600), None
+
+    def write(self, writer: LayerWriter) -> None:
+        """The whole layer, with its end."""
+        for entry, item in self.entries():
+            if entry.kind == "file" and entry.size and item is not None:
+                with closing(item.open()) as source:
+                    writer.copy(entry, source)
+            else:
+                writer.add(entry)
+        writer.finish()
+
+
+def capabilities_only(xattrs: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What the classic builder keeps of a file's extended attributes when it copies a folder."""
+    return {name: value for name, value in xattrs.items() if name == "security.capability"}

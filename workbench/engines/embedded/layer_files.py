@@ -1,0 +1,63 @@
+"""The layers of images as file systems to look into: each index is read once and kept for the process."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.engines.embedded.compression import chunks, open_plain_file, plain
+from workbench.engines.embedded.layer_index import LayerIndex
+from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.engines.embedded.store import LayerRef, Store
+from workbench.engines.embedded.view import ImageView
+
+KEPT = 64
+"""Layers whose index stays in memory."""
+
+
+class LayerFiles:
+    """Safe to share between builds. Indexes of compressed layers belong to the build that asked, see `view`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: OrderedDict[str, LayerIndex] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
+        """The entries of a layer that was just written, so that its tar need not be read."""
+        self._keep(layer.diff_id, LayerIndex.of(self._store.blob_path(layer.digest), entries))
+
+    def view(self, layers: Sequence[LayerRef], scratch: Path) -> ImageView:
+        """The file system that these layers make. `scratch` takes the plain form of compressed ones."""
+        return ImageView(tuple(self._index(layer, scratch) for layer in layers))
+
+    def _index(self, layer: LayerRef, scratch: Path) -> LayerIndex:
+        with self._lock:
+            found = self._known.get(layer.diff_id)
+            if found is not None and found.tar.exists():
+                self._known.move_to_end(layer.diff_id)
+                return found
+        index = LayerIndex.read(self._plain(layer, scratch))
+        self._keep(layer.diff_id, index)
+        return index
+
+    def _plain(self, layer: LayerRef, scratch: Path) -> Path:
+        if self._store.has_blob(layer.diff_id):
+            return self._store.blob_path(layer.diff_id)
+        spool = scratch / f"layer-{hashlib.sha256(layer.diff_id.encode()).hexdigest()[:16]}.tar"
+        if not spool.exists():
+            path = self._store.blob_path(layer.digest)
+            with open_plain_file(path) as file, plain(file, str(path)) as source, spool.open("wb") as out:
+                for data in chunks(source):
+                    out.write(data)
+        return spool
+
+    def _keep(self, diff_id: str, index: LayerIndex) -> None:
+        with self._lock:
+            self._known[diff_id] = index
+            self._known.move_to_end(diff_id)
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)

@@ -1,0 +1,134 @@
+"""The folders that an overlay stands on: the layers' own, few enough for one mount, and the places to mount on.
+
+The kernel takes one page of options for a mount, which is some thirty long paths; older layers are then joined into
+one folder of hard links. What the sandbox mounts on (`/proc`, `/etc/resolv.conf`) and the image lacks comes from a
+folder of its own, as in Docker (moby 20.10, daemon/initlayer): so it never lands in the layer.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from workbench.engines.embedded.upper import OPAQUE_XATTR
+from workbench.engines.embedded.view import ImageView
+
+PAGE = 4096
+_RESERVE = 600
+"""For the upper folder, the working folder, the mount points' folder and the options themselves."""
+FOLDERS = ("proc", "sys", "dev")
+FILES = ("etc/hosts", "etc/resolv.conf")
+
+
+def mount_points(view: ImageView, folder: Path, wanted: Iterable[str] = ()) -> tuple[Path | None, dict[str, str]]:
+    """A folder with what the image lacks of the places to mount on (None where it lacks nothing), and where each of
+    `FILES` and `wanted` (folders, clean paths) really lies once links are followed."""
+    places: dict[str, str] = {}
+    missing: list[tuple[str, bool]] = []
+    for path in (*FOLDERS, *FILES, *wanted):
+        place = view.resolve(path)
+        places[path] = place
+        if view.lookup(place) is None:
+            missing.append((place, path not in FILES))
+    if not missing:
+        return None, places
+    folder.mkdir()
+    folder.chmod(0o755)
+    made = [("", folder)]
+    for place, is_folder in missing:
+        made += _make(folder, place, is_folder)
+    for name, made_path in reversed(made):
+        _like(view, name, made_path)
+    return folder, places
+
+
+def _make(folder: Path, place: str, is_folder: bool) -> list[tuple[str, Path]]:
+    """Makes a file or folder; the folders that came with it, parents first."""
+    path = folder
+    parts = place.split("/")
+    made: list[tuple[str, Path]] = []
+    for depth, part in enumerate(parts, 1):
+        path = path / part
+        if depth == len(parts) and not is_folder:
+            path.touch(mode=0o644)
+            path.chmod(0o644)
+        elif not path.is_dir():
+            path.mkdir()
+            path.chmod(0o755)
+            made.append(("/".join(parts[:depth]), path))
+    return made
+
+
+def _like(view: ImageView, name: str, path: Path) -> None:
+    """Gives a folder the attributes that it has in the image, so that the image's are not hidden."""
+    found = view.lookup(name)
+    if found is None or found.layer is None:
+        return
+    entry = found.entry
+    if os.geteuid() == 0:
+        os.chown(path, entry.uid, entry.gid)
+    path.chmod(entry.mode)
+    os.utime(path, (entry.mtime, entry.mtime))
+
+
+def fit(lowers: Sequence[Path], scratch: Path) -> list[Path]:
+    """The same file system in folders whose paths fit in one mount. Lowest first."""
+    room = PAGE - _RESERVE
+    fitting = list(lowers)
+    while len(fitting) > 2 and sum(len(os.fsencode(path)) + 9 for path in fitting) > room:
+        count = max(2, len(fitting) // 2)
+        joined = scratch / f"joined-{len(lowers)}-{len(fitting)}"
+        if not joined.exists():
+            _join(fitting[:count], joined)
+        fitting = [joined, *fitting[count:]]
+    return fitting
+
+
+def _join(lowers: Sequence[Path], target: Path) -> None:
+    """Hard links in `target` to the files that the overlay of `lowers` would show."""
+    making = target.with_name(f"{target.name}.making")
+    making.mkdir()
+    for lower in lowers:
+        _merge(os.fspath(lower), os.fspath(making))
+    making.rename(target)
+
+
+def _merge(source: str, target: str) -> None:
+    facts = os.lstat(source)
+    os.chmod(target, 0o700)
+    for name in os.listdir(source):
+        here, there = f"{source}/{name}", f"{target}/{name}"
+        found = os.lstat(here)
+        exists = os.path.lexists(there)
+        is_folder = stat.S_ISDIR(found.st_mode)
+        opaque = is_folder and _opaque(here)
+        if exists and (opaque or not (is_folder and stat.S_ISDIR(os.lstat(there).st_mode))):
+            _remove(there)
+            exists = False
+        if stat.S_ISCHR(found.st_mode) and found.st_rdev == 0:
+            continue
+        if not is_folder:
+            os.link(here, there, follow_symlinks=False)
+            continue
+        if not exists:
+            os.mkdir(there)
+        _merge(here, there)
+    if os.geteuid() == 0:
+        os.chown(target, facts.st_uid, facts.st_gid)
+    os.chmod(target, stat.S_IMODE(facts.st_mode))
+    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def _opaque(path: str) -> bool:
+    try:
+        return os.getxattr(path, OPAQUE_XATTR) == b"y"
+    except OSError:
+        return False
+
+
+def _remove(path: str) -> None:
+    from workbench.engines.embedded.disk import remove_tree
+
+    remove_tree(Path(path))

@@ -1,0 +1,72 @@
+"""What a person reads when a step fails: Docker's words, then what is behind them and what to do."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+
+from workbench.context.scan import Scan
+from workbench.dockerfile.suggest import did_you_mean
+from workbench.errors import InputError
+
+MISSING = 127
+KILLED = 137
+
+
+class StepFailed(Exception):
+    """A step that ended the build, with the words for it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def run_failed(argv: Sequence[str], code: int, output: str) -> StepFailed:
+    """`output` is the end of what the command wrote."""
+    return StepFailed(f"The command '{' '.join(argv)}' returned a non-zero code: {code}", _run_hint(code, output))
+
+
+def _run_hint(code: int, output: str) -> str:
+    if code == MISSING:
+        found = re.findall(r"([^\s:/]+): (?:command )?not found", output)
+        if found:
+            return f'"{found[-1]}" is not in this image: install it in a RUN before this one, or take another base.'
+    if code == KILLED:
+        return "It was killed: often the machine had no memory left."
+    return ""
+
+
+def source_missing(keyword: str, pattern: str, scan: Scan | None) -> InputError:
+    """COPY or ADD of what is not sent: because it is not there, or because a rule leaves it out."""
+    message = f"{keyword} failed: file not found in build context or excluded by .dockerignore: "
+    message += f"stat {pattern}: file does not exist"
+    if scan is None:
+        return InputError(message, hint="This build has no context: give one instead of a Dockerfile alone.")
+    path = posixpath.normpath("/" + pattern).lstrip("/")
+    rule = None
+    above = path
+    while above and rule is None:
+        entry = scan.get(above)
+        rule = entry.rule if entry is not None and not entry.sent else None
+        above = above.rpartition("/")[0]
+    if rule is None and not (scan.root / path).exists():
+        folder = path.rpartition("/")[0]
+        names = [entry.path for entry in scan.sent if entry.path.rpartition("/")[0] == folder]
+        guess = did_you_mean(path, names).strip()
+        return InputError(message, hint=f"There is no {path} in {scan.root}.{' ' + guess if guess else ''}")
+    rule = rule or scan.rules.decide(path).rule
+    if rule is not None:
+        where = f"line {rule.line} of {rule.source}" if rule.line else rule.source
+        return InputError(message, hint=f"{path} is there, but {where} leaves it out: {rule}")
+    return InputError(message, hint=f"{path} is there, but nothing of it is sent.")
+
+
+def base_missing(name: str) -> StepFailed:
+    """FROM or COPY --from of an image that the store has not."""
+    return StepFailed(
+        f"no image {name} in the store",
+        "Bring it in with `workbench load -i ARCHIVE` (what `docker save` writes) or `workbench import`, or build it "
+        "with -t under that name.",
+    )

@@ -1,0 +1,140 @@
+"""Before the first step: the Dockerfile read, the stages chosen, every flag checked, the steps numbered.
+
+Everything here raises what keeps a build from starting: DockerfileError, InputError, UsageError, Unsupported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workbench.build.events import PlannedStep
+from workbench.build.request import BuildRequest
+from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
+from workbench.dockerfile import instructions as docker
+from workbench.dockerfile.stages import build_steps
+from workbench.errors import InputError, Unsupported, UsageError
+
+ENGINE = "embedded"
+_LIMITS = {
+    name.removeprefix("RLIMIT_").lower(): getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT")
+}
+_GIT = re.compile(r"^(git@|git://|ssh://)|^https?://.*\.git(#.*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be built. `numbers` has each instruction's step by its identity."""
+
+    dockerfile: Dockerfile
+    path: str
+    """The Dockerfile as a person would name it."""
+    stages: tuple[Stage, ...]
+    target: Stage
+    steps: tuple[PlannedStep, ...]
+    numbers: dict[int, int]
+    limits: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+def make_plan(request: BuildRequest) -> Plan:
+    """Reads and checks. `request` has been through `refuse_unsupported`."""
+    if request.remote is not None:
+        raise Unsupported("a context from a URL", engine=ENGINE, engines=["docker"])
+    path, text = _read_dockerfile(request)
+    dockerfile = parse(text, path=path)
+    given = {name: value for name, value in request.build_args.items() if value is not None}
+    target = find_stage(dockerfile, request.target)
+    stages = tuple(dockerfile.stages[index] for index in needed_stages(dockerfile, request.target, given))
+    for stage in stages:
+        for instruction in (stage.base, *stage.instructions):
+            _check(instruction)
+    if request.network not in (None, "", "default", "bridge", "host", "none"):
+        raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
+    steps, numbers = _steps(dockerfile, stages, request)
+    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request))
+
+
+def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
+    path = (request.context or Path.cwd()) / request.dockerfile
+    shown = os.path.relpath(path)
+    if shown.startswith("../.."):
+        shown = str(path)
+    if request.dockerfile_text is not None:
+        return (shown if path.exists() else request.dockerfile), request.dockerfile_text
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"no Dockerfile at {path}", hint="Write one, or name another with -f.") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    return shown, decode(data, path=shown)
+
+
+def _steps(
+    dockerfile: Dockerfile, stages: tuple[Stage, ...], request: BuildRequest
+) -> tuple[tuple[PlannedStep, ...], dict[int, int]]:
+    names = {id(it): stage.name for stage in stages for it in (stage.base, *stage.instructions)}
+    steps: list[PlannedStep] = []
+    numbers: dict[int, int] = {}
+    for number, it in enumerate(build_steps(dockerfile, [stage.index for stage in stages]), 1):
+        numbers[id(it)] = number
+        steps.append(PlannedStep(number, it.text, it.line, it.end_line, names.get(id(it), "")))
+    for name, value in sorted(request.labels.items()):  # steps on no line, as the classic builder adds them
+        steps.append(PlannedStep(len(steps) + 1, f"LABEL {name}={value}", 0, 0, steps[-1].stage))
+    return tuple(steps), numbers
+
+
+def _check(it: Instruction) -> None:
+    """Refuses by name what this engine does not do."""
+    match it:
+        case docker.Onbuild():
+            _check(it.trigger)
+        case docker.Run():
+            for mount in it.mounts:
+                if mount.type in ("secret", "ssh"):
+                    raise _refused(it, f"RUN --mount=type={mount.type}")
+            if it.security != "sandbox":
+                raise _refused(it, f"RUN --security={it.security}")
+            if it.devices:
+                raise _refused(it, "RUN --device")
+        case docker.Copy():
+            if it.parents:
+                raise _refused(it, "COPY --parents")
+            _check_mode(it)
+        case docker.Add():
+            if it.keep_git_dir is not None or any(_GIT.match(source) for source in it.sources):
+                raise _refused(it, "ADD of a git repository")
+            _check_mode(it)
+        case _:
+            return
+
+
+def _check_mode(it: docker.Transfer) -> None:
+    if it.chmod and "$" not in it.chmod and not re.fullmatch(r"[0-7]{1,4}", it.chmod):
+        raise _refused(it, f"--chmod={it.chmod} (only octal numbers)")
+
+
+def _refused(it: Instruction, what: str) -> Unsupported:
+    return Unsupported(f"{what} (line {it.line})", engine=ENGINE)
+
+
+def _limits(request: BuildRequest) -> dict[int, tuple[int, int]]:
+    limits: dict[int, tuple[int, int]] = {}
+    for text in request.ulimits:
+        match = re.fullmatch(r"(\w+)=(-?\d+)(?::(-?\d+))?", text)
+        if match is None or match[1] not in _LIMITS:
+            raise UsageError(
+                f"--ulimit {text}: not a limit", hint=f"As in nofile=1024:2048; limits: {', '.join(sorted(_LIMITS))}."
+            )
+        soft, hard = int(match[2]), int(match[3] or match[2])
+        if hard != -1 and (soft > hard or soft == -1):
+            raise UsageError(f"--ulimit {text}: the soft limit is above the hard one")
+        what = _LIMITS[match[1]]
+        most = resource.getrlimit(what)[1]
+        if os.geteuid() != 0 and most != -1 and (hard > most or hard == -1):
+            raise UsageError(f"--ulimit {text}: only root can go above {most}")
+        limits[what] = (soft, hard)
+    return limits

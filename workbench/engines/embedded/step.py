@@ -1,0 +1,315 @@
+"""The steps of one stage: each looked up in the cache, else performed, and committed to the stage's image."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.context.ignore import IgnoreRules
+from workbench.dockerfile import Stage, expand
+from workbench.dockerfile import instructions as docker
+from workbench.engines.embedded import copy
+from workbench.engines.embedded.arguments import BuildArguments
+from workbench.engines.embedded.cache import Hit
+from workbench.engines.embedded.download import download, is_url
+from workbench.engines.embedded.landing import Landing
+from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
+from workbench.engines.embedded.messages import StepFailed, run_failed, source_missing
+from workbench.engines.embedded.mounts import Mounts
+from workbench.engines.embedded.run import RunRequest
+from workbench.engines.embedded.sandbox import SHM_SIZE
+from workbench.engines.embedded.state import ImageState, now
+from workbench.engines.embedded.store import LayerRef, to_json
+from workbench.engines.embedded.trees import ImageTree, MemoryItem, MemoryTree, Tree
+from workbench.engines.embedded.view import ImageView
+from workbench.errors import DockerfileError, InputError
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.executor import Tools
+
+FindSource = Callable[[Stage, str], ImageState]
+
+
+@dataclass(slots=True)
+class _Performed:
+    """A step that was not in the cache."""
+
+    created_by: str
+    layer: LayerRef | None = None
+    cacheable: bool = True
+
+
+class StageBuild:
+    """A stage while it is built. `parent` is the image that FROM named, `untouched` that image's ID as long as
+    nothing was added to it, `added` the bytes of the last step's layer (None where it has none)."""
+
+    def __init__(
+        self, tools: Tools, state: ImageState, arguments: BuildArguments, parent: str, stage: Stage, source: FindSource
+    ) -> None:
+        self._tools = tools
+        self.state = state
+        self.arguments = arguments
+        self.parent = parent
+        self.stage = stage
+        self._source = source
+        self.image_id = ""
+        self.untouched = ""
+        self.added: int | None = None
+        self._view: ImageView | None = None
+
+    @property
+    def view(self) -> ImageView:
+        if self._view is None:
+            self._view = self._tools.files.view(self.state.layers, self._tools.scratch)
+        return self._view
+
+    # -- one step ------------------------------------------------------------------------------------------------
+
+    def perform(self, instruction: docker.Instruction, step: int) -> bool:
+        """Does one instruction; whether it came from the cache. Raises StepFailed, WorkbenchError, Cancelled."""
+        self.added = None
+        env = self.state.env
+        visible = self.arguments.visible(env)
+        try:
+            it, used = expand(instruction, {**visible, **env}, self._tools.plan.dockerfile.escape)
+        except DockerfileError as error:
+            error.path = error.path or self._tools.plan.path
+            raise
+        self.arguments.used |= used
+        match it:
+            case docker.Arg():
+                return self._arg(it, step)
+            case docker.Run():
+                return self._run(it, step, visible)
+            case docker.Copy() | docker.Add():
+                return self._transfer(it)
+            case docker.Workdir():
+                return self._workdir(it, step)
+        return self._configure(self.state.apply(it), step)
+
+    def label(self, step: int, name: str, value: str) -> bool:
+        """`--label`, which the classic builder adds as an instruction."""
+        self.added = None
+        self.state.config["Labels"] = {**(self.state.config.get("Labels") or {}), name: value}
+        return self._configure(f"LABEL {name}={value}", step)
+
+    def _arg(self, it: docker.Arg, step: int) -> bool:
+        for name, default in it.pairs:
+            self.arguments.declare(name, default)
+        text = " ".join(name if value is None else f"{name}={value}" for name, value in it.pairs)
+        return self._configure(f"ARG {text}", step)
+
+    def _configure(self, comment: str, step: int) -> bool:
+        def work() -> _Performed:
+            with self._tools.container(step):
+                return _Performed(self.state.comment(comment))
+
+        return self._cached(comment, self.state.config, work)
+
+    def _cached(self, instruction: str, inputs: Any, work: Callable[[], _Performed]) -> bool:
+        """The step out of the cache, or done now and put there."""
+        cache = self._tools.cache
+        key = cache.key(self.image_id, instruction, inputs)
+        hit = None if self._tools.request.no_cache else cache.get(key)
+        if hit is None:
+            done = work()
+            hit = Hit(done.created_by, now(), done.layer)
+            self._commit(hit)
+            if done.cacheable:
+                cache.put(key, hit, inputs)
+            return False
+        self._commit(hit)
+        return True
+
+    def _commit(self, hit: Hit) -> None:
+        self.state.commit(hit.created_by, created=hit.created, layer=hit.layer)
+        self.image_id = f"sha256:{hashlib.sha256(to_json(self.state.document())).hexdigest()}"
+        self.untouched = ""
+        if hit.layer is not None:
+            self.added = hit.layer.content
+            self._view = None
+
+    # -- WORKDIR -------------------------------------------------------------------------------------------------
+
+    def _workdir(self, it: docker.Workdir, step: int) -> bool:
+        comment = self.state.set_workdir(it.path)
+
+        def work() -> _Performed:
+            with self._tools.container(step):
+                landing = Landing(self.view)
+                place = landing.resolve(self.state.workdir)
+                try:
+                    landing.make_folder(place, (0, 0))
+                except InputError as error:
+                    raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
+                return _Performed(self.state.content_comment(comment), self._write(landing))
+
+        return self._cached(comment, self.state.config, work)
+
+    def _write(self, landing: Landing) -> LayerRef | None:
+        if landing.empty:
+            return None
+        tools = self._tools
+        with tools.store.write_blob() as blob:
+            writer = LayerWriter(blob, check=tools.cancel.check)
+            landing.write(writer)
+            made = blob.commit()
+        layer = LayerRef(made.digest, made.digest, made.size, content=writer.content)
+        tools.files.remember(layer, writer.entries)
+        return layer
+
+    # -- RUN -----------------------------------------------------------------------------------------------------
+
+    def _run(self, it: docker.Run, step: int, visible: dict[str, str]) -> bool:
+        tools, request = self._tools, self._tools.request
+        argv = list(it.argv) if not it.shell else [*self.state.shell, it.command]
+        shown = self.arguments.in_history(visible)
+        created_by = " ".join([f"|{len(shown)}", *shown, *argv] if visible else argv)
+        mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name))
+        network = self._network(it)
+        inputs = {
+            "argv": argv, "args": visible, "config": self.state.config, "network": network, "mounts": mounts.manifest(),
+            "hosts": list(request.add_hosts), "shm": request.shm_size, "limits": list(request.ulimits),
+        }  # fmt: skip
+
+        def work() -> _Performed:
+            with tools.container(step) as container, mounts.ready() as binds:
+                wanted = RunRequest(
+                    argv=argv, env={**visible, **self.state.env}, user=self.state.user, workdir=self.state.workdir,
+                    volumes=self.state.volumes, container=container, network=network, add_hosts=request.add_hosts,
+                    shm_size=SHM_SIZE if request.shm_size is None else request.shm_size, limits=tools.plan.limits,
+                    script=it.script.content if it.script else None, mounts=binds,
+                )  # fmt: skip
+                return _Performed(created_by, self._start(wanted, step))
+
+        return self._cached("RUN", inputs, work)
+
+    def _network(self, it: docker.Run) -> Literal["host", "none"]:
+        asked = it.network if it.network != "default" else self._tools.request.network
+        return "none" if asked == "none" else "host"
+
+    def _start(self, wanted: RunRequest, step: int) -> LayerRef | None:
+        from workbench.build.events import ContainerEvent
+
+        tools, name = self._tools, wanted.container
+        log = tools.log(step)
+        tools.emit(ContainerEvent(step=step, action="started", container=name))
+        result = tools.runner.run(wanted, self.state.layers, self.view, log)
+        tools.emit(ContainerEvent(step=step, action="exited", container=name, exit_code=result.exit_code))
+        if result.exit_code:
+            raise run_failed(wanted.argv, result.exit_code, tools.tail)
+        tools.emit(ContainerEvent(step=step, action="committed", container=name))
+        if result.layer is not None:
+            tools.files.remember(result.layer, result.entries)
+        return result.layer
+
+    # -- COPY and ADD --------------------------------------------------------------------------------------------
+
+    def _transfer(self, it: docker.Copy | docker.Add) -> bool:
+        tools = self._tools
+        keyword = it.keyword
+        unpack = isinstance(it, docker.Add) and it.unpack is not False
+        sources = self._sources(it, unpack)
+        if len(sources) > 1 and not it.destination.endswith("/"):
+            raise StepFailed(
+                f"When using {keyword} with more than one source file, the destination must be a directory and end "
+                "with a /"
+            )
+        from_image = isinstance(it, docker.Copy) and bool(it.from_)
+        owner = self._owner(it.chown) if it.chown else None if from_image else (0, 0)
+        transfer = copy.Transfer(
+            keyword, sources, it.destination, self.state.workdir, owner, self._mode(it),
+            IgnoreRules(it.exclude) if it.exclude else None,
+        )  # fmt: skip
+        rows = copy.manifest(transfer, tools.cancel.check)
+        created_by = self.state.content_comment(copy.comment(transfer, rows, it.chown))
+        inputs = {
+            "rows": rows, "to": it.destination, "workdir": self.state.workdir, "owner": owner, "chmod": it.chmod,
+        }  # fmt: skip
+        return self._cached(keyword, inputs, lambda: self._land(transfer, created_by))
+
+    def _land(self, transfer: copy.Transfer, created_by: str) -> _Performed:
+        tools = self._tools
+        changed = set(tools.context.changed) if tools.context else set()
+        newest = max((source.item.entry.mtime for source in transfer.sources), default=0)
+        landing = Landing(self.view, mtime=newest)
+        try:
+            copy.land(transfer, landing, tools.scratch, tools.cancel.check)
+        except InputError as error:
+            raise StepFailed(f"{transfer.keyword} failed: {error}", error.hint) from error
+        layer = self._write(landing)
+        same = tools.context is None or tools.context.changed == changed
+        return _Performed(created_by, layer, cacheable=same)
+
+    def _sources(self, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
+        found: list[copy.Source] = []
+        documents = {heredoc.name: heredoc for heredoc in it.heredocs}
+        tree = self._tree(it)
+        for pattern in it.sources:
+            name = pattern.removeprefix("<<").removeprefix("-").strip("\"'")
+            if pattern.startswith("<<") and name in documents:
+                content = documents[name].text.encode("utf-8", "surrogateescape")
+                item = MemoryItem(TarEntry(name, "file", 0o644, size=len(content)), content)
+                found.append(copy.Source(MemoryTree({name: item}), name, name, item))
+            elif isinstance(it, docker.Add) and is_url(pattern):
+                found.append(self._download(it, pattern))
+            else:
+                found += self._found(tree, pattern, it, unpack)
+        if not found:
+            raise StepFailed(f"{it.keyword} failed: no source files were specified", "No file matches.")
+        return found
+
+    def _found(self, tree: Tree | None, pattern: str, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
+        if tree is None:
+            raise source_missing(it.keyword, pattern, None)
+        try:
+            return [replace(source, unpack=unpack) for source in copy.find(tree, pattern, it.keyword)]
+        except FileNotFoundError as error:
+            if isinstance(tree, ImageTree):
+                raise StepFailed(f"{it.keyword} failed: stat {pattern}: file does not exist") from error
+            raise source_missing(it.keyword, pattern, self._tools.scan) from error
+
+    def _tree(self, it: docker.Copy | docker.Add) -> Tree | None:
+        if not isinstance(it, docker.Copy) or not it.from_:
+            return self._tools.context
+        state = self._source(self.stage, it.from_)
+        return ImageTree(self._tools.files.view(state.layers, self._tools.scratch))
+
+    def _download(self, it: docker.Add, url: str) -> copy.Source:
+        item = download(url, it.destination, self._tools.scratch, self._tools.cancel)
+        if it.checksum and item.digest() != it.checksum:
+            raise StepFailed(f"ADD failed: {url}: digest mismatch {item.digest()}: {it.checksum}")
+        name = posixpath.basename(item.entry.path)
+        return copy.Source(MemoryTree({name: item}), name, name, item)
+
+    def _mode(self, it: docker.Copy | docker.Add) -> int | None:
+        if not it.chmod:
+            return None
+        try:
+            return int(it.chmod, 8)
+        except ValueError as error:
+            raise StepFailed(f"--chmod={it.chmod}: not an octal number") from error
+
+    def _owner(self, text: str) -> tuple[int, int]:
+        """`--chown`: names of the image, or numbers; a group alone missing is the user's number, as in Docker."""
+        user, colon, group = text.partition(":")
+        accounts = self.view.accounts
+        known = accounts.user(user)
+        if not user.isdigit() and known is None:
+            raise StepFailed(
+                "unable to convert uid/gid chown string to host mapping: "
+                f"can't find uid for user {user}: no such user: {user}"
+            )
+        uid = int(user) if user.isdigit() else known[0] if known else 0
+        if not colon or not group:
+            group = user
+        gid = int(group) if group.isdigit() else accounts.group(group)
+        if gid is None:
+            raise StepFailed(
+                "unable to convert uid/gid chown string to host mapping: "
+                f"can't find gid for group {group}: no such group: {group}"
+            )
+        return uid, gid

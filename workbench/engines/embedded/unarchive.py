@@ -1,0 +1,186 @@
+"""ADD of a local archive: recognised by its content, unpacked into a landing, confined to its destination.
+
+The destination is the root of the unpacking, as in the classic builder, which unpacks in a chroot (moby 20.10,
+pkg/chrootarchive): `..`, absolute names and links lead nowhere else. Owners, modes, times and extended attributes
+are the archive's. A damaged archive, a hard link to nothing and devices without root are errors.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from workbench.engines.embedded.compression import CHUNK, compression, plain
+from workbench.engines.embedded.landing import Landing
+from workbench.engines.embedded.layer_index import clean, from_info
+from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.engines.embedded.trees import Item
+from workbench.errors import InputError
+
+
+def is_archive(item: Item) -> bool:
+    """Whether the classic builder would unpack this file: a tar with at least one entry, compressed or not."""
+    try:
+        with item.open() as source:
+            head = source.read(512)
+        if not compression(head[:6]):
+            return _is_header(head)
+        with _reader(item) as tar:
+            return _is_header(tar.read(512))
+    except (InputError, OSError, EOFError):
+        return False
+
+
+def _is_header(block: bytes) -> bool:
+    if len(block) < 512 or not any(block):
+        return False
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+@contextmanager
+def _reader(item: Item) -> Iterator[BinaryIO]:
+    with item.open() as source, plain(cast(BinaryIO, _Peekable(source, item.entry.size)), item.entry.path) as tar:
+        yield tar
+
+
+class _Peekable:
+    """A window of `size` bytes of a file, seekable, that begins where the file stands now."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        self._source = source
+        self._start = source.tell()
+        self._size = size
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        left = self._size - self._at
+        data = self._source.read(left if size < 0 else min(size, left)) or b""
+        self._at += len(data)
+        return data
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = (0, self._at, self._size)[whence]
+        self._at = max(0, base + offset)
+        self._source.seek(self._start + self._at)
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return True
+
+    @property
+    def closed(self) -> bool:
+        return self._source.closed
+
+
+def unarchive(
+    item: Item, name: str, landing: Landing, destination: str, scratch: Path, *, group: int, check: Callable[[], None]
+) -> None:
+    """Puts the archive's entries below `destination` (resolved). Plain bytes of a compressed archive are spooled in
+    `scratch`, so that memory does not bound its size. Raises InputError, naming archive and entry."""
+    landing.make_folder(destination, (0, 0))
+    spool = scratch / f"archive-{group}.tar"
+    with _reader(item) as tar, spool.open("wb") as out:
+        while data := tar.read(CHUNK):
+            check()
+            out.write(data)
+    unpacking = _Unpacking(landing, destination, name, spool, group)
+    try:
+        with tarfile.open(spool, "r:", encoding="utf-8", errors="surrogateescape") as found:
+            for info in found:
+                check()
+                unpacking.one(info)
+            _check_end(spool, found.offset, name)
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
+
+
+def _check_end(spool: Path, offset: int, name: str) -> None:
+    """`tarfile` takes a damaged header for the end; only zeros, or nothing, may stand there."""
+    with spool.open("rb") as source:
+        source.seek(offset)
+        block = source.read(512)
+    if any(block):
+        raise InputError(f"{name}: a damaged archive: no header at byte {offset}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A file inside a spooled tar."""
+
+    entry: TarEntry
+    spool: Path
+    info: tarfile.TarInfo
+    group: int
+
+    @property
+    def inode(self) -> tuple[object, ...]:
+        return (str(self.spool), self.info.offset)
+
+    def digest(self) -> str:
+        raise NotImplementedError("the archive's own digest is what counts")
+
+    def open(self) -> BinaryIO:
+        if self.info.issparse():
+            with tarfile.open(self.spool, "r:") as tar:
+                source = tar.extractfile(self.info)
+                assert source is not None
+                import io
+
+                return io.BytesIO(source.read())
+        source = self.spool.open("rb")
+        source.seek(self.info.offset_data)
+        return source
+
+
+class _Unpacking:
+    def __init__(self, landing: Landing, destination: str, name: str, spool: Path, group: int) -> None:
+        self._landing = landing
+        self._destination = destination
+        self._name = name
+        self._spool = spool
+        self._group = group
+
+    def one(self, info: tarfile.TarInfo) -> None:
+        path = clean(info.name)
+        if not path:
+            return  # the archive's root does not change a destination that is there
+        entry = from_info(info)
+        parent, _, last = path.rpartition("/")
+        place = self._landing.resolve(parent, root=self._destination)
+        if place:
+            self._landing.make_folder(place, (0, 0))
+        full = f"{place}/{last}" if place else last
+        entry = replace(entry, path=full, mtime=max(0, entry.mtime))
+        if entry.kind == "hardlink":
+            above, _, name = entry.link.rpartition("/")
+            target = self._landing.resolve(above, root=self._destination)
+            try:
+                self._landing.link(full, f"{target}/{name}" if target else name)
+            except InputError as error:
+                raise InputError(f"{self._name}: {info.name}: {error}") from error
+            return
+        if entry.kind in ("char", "block") and os.geteuid() != 0:
+            raise InputError(
+                f"{self._name}: {info.name}: a device, which only root can unpack",
+                hint="Run as root, or leave the device out of the archive.",
+            )
+        item = _Member(entry, self._spool, info, self._group) if entry.kind == "file" else None
+        self._landing.put(entry, item, group=self._group)
