@@ -233,7 +233,7 @@ class _Preparation:
             program = locate(argv[0], request.workdir, env, self._view)
         return Container(
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
-            workdir=request.workdir, uid=identity.uid, gid=identity.gid, groups=identity.groups,
+            workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits,
         )  # fmt: skip
