@@ -78,8 +78,7 @@ class Tools:
         try:
             yield name
         finally:
-            if not self.cancel.asked:
-                self.emit(ContainerEvent(step=step, action="removed", container=name))
+            self.emit(ContainerEvent(step=step, action="removed", container=name))
 
 
 @dataclass(slots=True)

@@ -71,8 +71,9 @@ class Identity:
 def identify(user: str, view: ImageView) -> Identity:
     """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it. Raises InputError."""
     name, colon, group = user.partition(":")
+    name = name or "0"
     accounts = view.accounts
-    known = accounts.user(name or "0")
+    known = accounts.user(name)
     if known is None and not name.isdigit():
         raise InputError(
             f"unable to find user {name}: no matching entries in passwd file",
