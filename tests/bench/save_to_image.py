@@ -85,7 +85,7 @@ async def measure(context: Path, root: Path) -> tuple[list[float], list[float]]:
         save(context, number)
         await workbench.built(revision)
         ours.append(time.perf_counter() - start)
-        run = lambda: subprocess.run(docker, env=env, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
+        run = lambda: subprocess.run(docker, env=env, check=True, capture_output=True)  # noqa: E731
         theirs.append(await asyncio.to_thread(seconds_of, run))
     await workbench.close()
     return ours[1:], theirs[1:]

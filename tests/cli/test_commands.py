@@ -67,7 +67,7 @@ def test_version(run: Run) -> None:
         (["build", "-t", "NotAName", "."], "'NotAName' is not an image name"),
         (["build", "--build-arg", "=x", "."], "--build-arg takes NAME[=VALUE]"),
         (["imges"], "Did you mean `workbench images`?"),
-        (["--docker-context", "nowhere", "images"], "there is no Docker context 'nowhere'"),
+        (["--docker-context", "nowhere", "images"], "there is no Docker context called 'nowhere'"),
         (["save", "-o", "/no/such/folder/x.tar", "a"], "there is no folder /no/such/folder"),
     ],
 )

@@ -200,6 +200,27 @@ async def test_rules_that_cannot_be_read_hide_nothing(context: Path) -> None:
     assert told[0] == frozenset()
 
 
+async def test_rules_that_are_read_late_bring_folders_back(context: Path) -> None:
+    """Whoever watches may read an ignore file only when its change was told."""
+    known = [load_rules(context)]
+    stop = asyncio.Event()
+    batches: list[frozenset[str]] = []
+    async with asyncio.timeout(PATIENCE):
+        async for change in watch(
+            context, extra=[context / ".dockerignore"], rules=lambda: known[-1], quiet=0.01, stop=stop
+        ):
+            batches.append(change.paths)
+            if batches == [frozenset()]:
+                (context / ".dockerignore").write_text("")
+            elif ".dockerignore" in change.paths:
+                known.append(load_rules(context))
+                if len(batches) == 3:
+                    (context / "node_modules/deep/x").touch()
+            elif "node_modules/deep/x" in change.paths:
+                stop.set()
+    assert len(batches) == 4
+
+
 async def test_leaving_early_ends_the_thread(context: Path) -> None:
     import threading
 

@@ -61,6 +61,15 @@ class Terminal:
         """Presses keys by our names: `ctrl+s`, `escape`, `f5`, `alt+4`, `d`."""
         self._tmux("send-keys", "-t", "main", *(tmux_name(key) for key in keys))
 
+    def click(self, text: str) -> None:
+        """Clicks on the lowest place where the screen has the text, as an xterm reports it (SGR 1006)."""
+        rows = self.screen().split("\n")
+        at = max((row for row, line in enumerate(rows) if text in line), default=None)
+        assert at is not None, f"nothing says {text!r}:\n" + "\n".join(rows)
+        column = rows[at].rindex(text) + len(text) // 2 + 1
+        for end in "Mm":
+            self.type(f"\033[<0;{column};{at + 1}{end}")
+
     def screen(self) -> str:
         """What a person sees now, row by row, without colour."""
         return self._tmux("capture-pane", "-p", "-t", "main")

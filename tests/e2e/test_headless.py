@@ -45,7 +45,8 @@ def start(engine: list[str], context: Path) -> subprocess.Popen[str]:
         [WORKBENCH, "build", *engine, "--tag", "workbench-e2e", "--progress", "plain", str(context)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    until(lambda: bool(processes_naming(f"sleep {LONG}")), "the step did not start")
+    until(lambda: bool(processes_naming(f"sleep {LONG}")) or build.poll() is not None, "the step did not start")
+    assert build.poll() is None, build.communicate()[0]
     return build
 
 

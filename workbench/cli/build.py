@@ -82,7 +82,7 @@ class _Headless:
                     progress.apply(event)
                     self._display.feed(event)
         except InputError as error:
-            error.hint = error.hint or missing_busybox(self._source, str(error))
+            error.hint = missing_busybox(self._source, str(error)) or error.hint
             raise
         finally:
             await build.aclose()
@@ -99,7 +99,7 @@ class _Headless:
         if finished.outcome == "cancelled":
             output.talk("the build was cancelled")
             return 130
-        hint = finished.hint or missing_busybox(self._source, text)
+        hint = missing_busybox(self._source, text) or finished.hint
         self._display.failed(finished, hint)
         return 3 if finished.lost else 1
 

@@ -11,7 +11,7 @@ from workbench.cli import signals
 from workbench.cli.parser import Parser
 from workbench.config import Config
 from workbench.engines.choose import decide, survey
-from workbench.errors import EngineUnavailable
+from workbench.errors import EngineError
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -38,5 +38,5 @@ def _chosen(config: Config) -> str:
     """What a build would take: the engine asked for, or what `auto` finds."""
     try:
         return decide(replace(config, engine="auto") if config.engine == "buildkit" else config).name
-    except EngineUnavailable:
+    except EngineError:
         return ""

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.context.ignore import IgnoreRules
+from workbench.context.ignore import IgnoreRules, Rule
 from workbench.context.watch import Tell, Watched
 from workbench.errors import WorkbenchError
 
@@ -28,6 +28,10 @@ _LONGEST = 1.0
 """Seconds after which changes are told although more of them come."""
 _ATTEMPTS = 20
 """A folder may vanish between listing and watching; so often the set-up is tried."""
+_DOUBT = 2.0
+"""Seconds after a change of an extra file in which `rules` may still answer with what it said before."""
+_LOOK_MS = 100
+"""How often it is asked in that time."""
 _AWAY = 0.3
 """Seconds between two looks for a context that was removed."""
 
@@ -41,19 +45,17 @@ class EventWatcher:
         self._watched = watched
         self._quiet_ms = max(1, round(quiet * 1000))
         self._folders: set[str] = set()
+        self._rules: tuple[Rule, ...] = ()
+        self._doubtful_until = 0.0
 
     def run(self, tell: Tell, halt: threading.Event) -> None:
         notify = self._set_up(halt)
         tell(frozenset())
         while notify is not None and not halt.is_set():
             events = self._gather(notify, halt)
-            rules = self._watched.rules()
-            told: set[str] = set()
-            outdated = False
-            for kind, place in events:
-                if (path := self._counts(kind, place, rules)) is not None:
-                    told.add(path)
-                    outdated = outdated or self._is_outdated(kind, place)
+            told, outdated = self._judge(events)
+            if not events and not halt.is_set() and self._has_new_folders():
+                told, outdated = set(self._watched.extra.values()), True
             if outdated:
                 notify.close()
                 if not Path(self._watched.root).is_dir():
@@ -62,18 +64,40 @@ class EventWatcher:
                 notify = self._set_up(halt)
             if told and not halt.is_set():
                 tell(frozenset(told))
+            if told & set(self._watched.extra.values()):
+                self._doubtful_until = time.monotonic() + _DOUBT
         if notify is not None:
             notify.close()
 
+    def _judge(self, events: set[tuple[int, str]]) -> tuple[set[str], bool]:
+        """The paths that are told, and whether there are other folders to watch than before."""
+        told: set[str] = set()
+        outdated = False
+        rules = self._watched.rules()
+        for kind, place in events:
+            if (path := self._counts(kind, place, rules)) is not None:
+                told.add(path)
+                outdated = outdated or self._is_outdated(kind, place)
+        return told, outdated
+
+    def _has_new_folders(self) -> bool:
+        """Whether rules that were read only after their file was told bring folders back."""
+        rules = self._watched.rules().rules
+        if rules == self._rules:
+            return False
+        self._rules = rules
+        return not self._folders.issuperset(list_folders(self._watched.root, self._watched.rules()))
+
     def _gather(self, notify: RustNotify, halt: threading.Event) -> set[tuple[int, str]]:
-        """Waits for a change, and then for quiet. Empty when halted."""
+        """Waits for a change, and then for quiet. Empty when halted, or when the rules are to be looked at."""
         events: set[tuple[int, str]] = set()
         end = 0.0
         while True:
             if events:
                 batch = notify.watch(4 * _STEP_MS, _STEP_MS, self._quiet_ms, halt)
             else:
-                batch = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, 0, halt)
+                doubtful = time.monotonic() < self._doubtful_until
+                batch = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, _LOOK_MS if doubtful else 0, halt)
             if isinstance(batch, str):
                 return events
             if not events:
@@ -110,6 +134,7 @@ class EventWatcher:
         attempts = 0
         while not halt.is_set():
             rules = self._watched.rules()
+            self._rules = rules.rules
             folders = list_folders(self._watched.root, rules)
             if not folders:
                 halt.wait(_AWAY)

@@ -5,7 +5,6 @@ Only the engine that is taken is imported; where no socket answers, the docker S
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
 from workbench.config import Config
-from workbench.engines.endpoint import docker_address, ping
-from workbench.errors import EngineUnavailable, UsageError
+from workbench.errors import EngineError, EngineUnavailable, UsageError
 
 KNOWN = ("embedded", "docker", "buildkit")
 """What `workbench engines` speaks of, usable or not."""
@@ -37,13 +35,16 @@ def decide(config: Config) -> Choice:
         raise _no_buildkit()
     if config.engine not in ("auto", "docker"):
         return Choice(config.engine, "as asked")
-    address = docker_address(config.host, config.docker_context)
+    from workbench.engines.docker.address import resolve
+    from workbench.engines.ping import ping
+
+    address = resolve(config.host, config.docker_context).host
     try:
         if address.startswith("unix://"):
             ping(address)
         elif config.engine == "auto":
             _check_far(config)
-    except EngineUnavailable as error:
+    except EngineError as error:
         if config.engine == "docker":
             raise
         return Choice("embedded", str(error), automatic=True)
@@ -77,17 +78,16 @@ def make(name: str, config: Config) -> Engine:
     """The engine of that name. Constructing one looks at nothing but a recording."""
     match name:
         case "embedded":
-            return _load("workbench.engines.embedded.engine", "EmbeddedEngine", config.store)
+            from workbench.engines.embedded.engine import EmbeddedEngine
+
+            return EmbeddedEngine(config.store)
         case "docker":
-            return _load("workbench.engines.docker", "DockerEngine", config.host, config.docker_context)
+            from workbench.engines.docker.engine import DockerEngine
+
+            return DockerEngine(config.host, config.docker_context)
         case "replay":
             return _replay()
     raise _no_buildkit()
-
-
-def _load(module: str, name: str, *arguments: object) -> Engine:
-    engine: Engine = getattr(importlib.import_module(module), name)(*arguments)
-    return engine
 
 
 def _replay() -> Engine:
@@ -136,7 +136,10 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
         if name == "buildkit":
             raise _no_buildkit()
         if name == "docker":
-            address = docker_address(config.host, config.docker_context)
+            from workbench.engines.docker.address import resolve
+            from workbench.engines.ping import ping
+
+            address = resolve(config.host, config.docker_context).host
             if address.startswith("unix://"):
                 await asyncio.to_thread(ping, address)
         engine = make(name, config)
@@ -146,5 +149,5 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
             await engine.close()
     except EngineUnavailable as error:
         return error
-    except UsageError as error:
+    except (EngineError, UsageError) as error:
         return EngineUnavailable(str(error), hint=error.hint)

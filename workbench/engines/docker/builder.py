@@ -77,7 +77,9 @@ class _Run:
         self._cancel = cancel
         self._plan = plan
         self._containers = Containers(emit)
-        self._transcript = Transcript(emit, plan, self._containers, request.tags)
+        self._transcript = Transcript(
+            emit, plan, self._containers, tags=request.tags, rm=request.rm, running=client.is_running
+        )
 
     def run(self, params: dict[str, Any]) -> None:
         from docker.errors import APIError

@@ -119,8 +119,9 @@ class Client(APIClient):
         try:
             super().__init__(base_url="tcp://docker:80", version="auto", timeout=int(timeout) or 1)
         except docker.errors.DockerException as error:
+            told = _not_there(address, error, self._dialer)
             self._dialer.close()
-            raise _not_there(address, error, self._dialer) from error
+            raise told from error
         self.timeout = 60
 
     @property
@@ -169,6 +170,15 @@ class Client(APIClient):
         )  # fmt: skip
         self._sdk._raise_for_status(response)
         return response
+
+    def is_running(self, container: str) -> bool:
+        """Whether it runs now; False too where that cannot be known."""
+        try:
+            with losing(self.address):
+                state = self._sdk.inspect_container(container).get("State") or {}
+        except (docker.errors.APIError, EngineLost):
+            return False
+        return bool(state.get("Running"))
 
     def facts(self, reference: str) -> dict[str, Any]:
         """`docker image inspect`. Raises ImageNotFound."""

@@ -134,7 +134,7 @@ def unavailable(address: Address, error: OSError) -> EngineUnavailable:
     """What to tell a person about a connection that could not be made."""
     where = f"{address.host} ({address.origin})" if address.origin != "default" else address.host
     if isinstance(error, ssl.SSLError):
-        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        why = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
         return EngineUnavailable(
             f"TLS with the Docker Engine at {where} fails: {why}",
             hint="Check ca.pem, cert.pem and key.pem of the Docker context or of DOCKER_CERT_PATH, and the host name.",
@@ -159,7 +159,7 @@ def unavailable(address: Address, error: OSError) -> EngineUnavailable:
         return EngineUnavailable(f"there is no Docker Engine at {where}: no socket {missing}", hint=_start_hint())
     if isinstance(error, PermissionError):
         return EngineUnavailable(
-            f"no permission for the Docker Engine's socket {address.rest}",
+            f"no permission for the socket of the Docker Engine at {where}",
             hint="Add yourself to the docker group (sudo usermod -aG docker $USER, then log in again), use sudo, "
             f"{_EMBEDDED}.",
         )

@@ -12,7 +12,7 @@ from workbench.engines.docker.builder import ClassicBuild
 from workbench.engines.docker.images import DockerImages
 from workbench.engines.docker.threads import in_thread, within
 from workbench.engines.worker import ThreadBuild
-from workbench.errors import EngineUnavailable
+from workbench.errors import EngineLost, EngineUnavailable
 
 CHECK_TIMEOUT = 2.0
 """Seconds that `check` gives an engine to answer."""
@@ -67,12 +67,14 @@ def _late(address: Address) -> EngineUnavailable:
 def _look(address: Address) -> EngineInfo:
     from workbench.engines.docker.client import Client, losing
 
-    with losing(address):
-        client = Client(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
-        try:
+    client = Client(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
+    try:
+        with losing(address):
             version = client.version()
-        finally:
-            client.close()
+    except EngineLost as error:
+        raise EngineUnavailable(str(error), hint=error.hint) from error
+    finally:
+        client.close()
     parts = [part.get("Name", "") for part in version.get("Components") or () if isinstance(part, dict)]
     details = [f"API {version.get('ApiVersion', '?')}", f"{version.get('Os', '?')}/{version.get('Arch', '?')}"]
     if any("podman" in part.lower() for part in parts):

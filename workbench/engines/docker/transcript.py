@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from workbench.build.events import BuildFinished, BuildWarning, StepFinished, StepLog, StepProgress, StepStarted
@@ -28,18 +29,35 @@ _TAGGED = re.compile(r"Successfully tagged (\S+)\n?")
 _STDERR = re.compile(r"\x1b\[91m(.*)\x1b\[0m", re.DOTALL)
 """What the engine puts around each piece of stderr (streamformatter.StderrFormatter): red, and back."""
 
-_PATIENCE = 2.0
-"""Seconds in which `/events` must confirm that a container ended, for the stream's word to be the builder's."""
+_PATIENCE = 0.5
+"""Seconds in which `/events` may still tell what a trigger's container did."""
 
 
 class Transcript:
-    """Feed it messages in order; it emits. `outcome` is how the build ended, None as long as nobody said."""
+    """Feed it messages in order; it emits. `outcome` is how the build ended, None as long as nobody said.
 
-    def __init__(self, emit: Emit, plan: Plan, containers: Containers, tags: tuple[str, ...]) -> None:
+    Args:
+        running: whether the container with that ID runs at this moment. The builder speaks of a container only when it
+            has ended; a command that prints the same words is still running.
+        rm: whether the builder removes containers, and so says that it did.
+    """
+
+    def __init__(
+        self,
+        emit: Emit,
+        plan: Plan,
+        containers: Containers,
+        *,
+        tags: tuple[str, ...] = (),
+        rm: bool = True,
+        running: Callable[[str], bool] = lambda identifier: False,
+    ) -> None:
         self._emit = emit
         self._plan = plan
         self._containers = containers
         self._asked_tags = tags
+        self._rm = rm
+        self._running = running
         self._begun = time.monotonic()
         self._step_begun = 0.0
         self._last = 0
@@ -125,19 +143,20 @@ class Transcript:
         if (found := _REMOVED.fullmatch(text)) and self.container.startswith(found[1][:12]) and self._over():
             self._containers.removed(self.container)
             self._image_due, self.container = self.container, None
-        elif (found := _IMAGE.fullmatch(text)) and found[1] and self._over():  # --rm=false
+        elif not self._rm and (found := _IMAGE.fullmatch(text)) and found[1] and self._over():
             self._image_due, self.container = self.container, None
             self._close_step(found[1])
         else:
             self._log(text)
 
     def _over(self) -> bool:
-        """Whether the container has really ended (or never ran: CMD and its like)."""
+        """Whether the container has really ended. That of CMD and its like never ran, and so cannot have spoken."""
         assert self.container is not None
-        if self._plan.keyword(self.step) == "RUN":
-            return self._containers.wait(self.container, "exited", _PATIENCE)
-        if self._plan.keyword(self.step) == "FROM":  # a trigger; only the feed knows whether it ran
-            self._containers.wait(self.container, "removed", _PATIENCE / 4)
+        keyword = self._plan.keyword(self.step)
+        if keyword in ("RUN", "FROM", "") and self._running(self.container):
+            return False
+        if keyword == "FROM":  # a trigger; only the feed knows whether it ran
+            self._containers.wait(self.container, "removed", _PATIENCE)
         return True
 
     def _between(self, text: str) -> None:

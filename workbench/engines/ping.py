@@ -1,50 +1,12 @@
-"""Where a Docker Engine should be, and whether one answers there, without importing the docker SDK.
-
-The order is that of the docker command: a host given, a context given, the current context of `config.json`, the
-local socket.
-"""
+"""Whether a Docker Engine answers behind a local socket, asked in bare HTTP: the docker SDK is not imported."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import socket
-from pathlib import Path
-from typing import Any
 
-from workbench.errors import EngineUnavailable, UsageError
-
-DEFAULT_HOST = "unix:///var/run/docker.sock"
+from workbench.errors import EngineUnavailable
 
 _WHAT_TO_DO = "Start Docker, name another one with -H/--host, or build without it: --engine embedded."
-
-
-def docker_folder() -> Path:
-    """`DOCKER_CONFIG`, else `~/.docker`."""
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-
-
-def docker_address(host: str | None, context: str | None) -> str:
-    """The address (`unix://`, `tcp://`, `ssh://`). Raises UsageError for a context that does not exist."""
-    if host:
-        return host if "://" in host else f"tcp://{host}"
-    name = context or _read(docker_folder() / "config.json").get("currentContext") or "default"
-    if name == "default":
-        return DEFAULT_HOST
-    meta = docker_folder() / "contexts" / "meta" / hashlib.sha256(str(name).encode()).hexdigest() / "meta.json"
-    address = _read(meta).get("Endpoints", {}).get("docker", {}).get("Host")
-    if not address:
-        raise UsageError(f"there is no Docker context {name!r}", hint="`docker context ls` lists them.")
-    return str(address)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def ping(address: str, *, timeout: float = 2.0) -> None:

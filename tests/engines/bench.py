@@ -1,0 +1,93 @@
+"""An engine with a build context, for the contract that every engine keeps."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.build.engine import Engine
+from workbench.build.events import BuildEvent, BuildFinished
+from workbench.build.request import BuildRequest
+from workbench.engines.replay import ReplayEngine, read_recording
+
+RECORDINGS = Path(__file__).resolve().parent.parent / "recordings"
+
+BUILDERS = ["docker"]
+"""Engines that really build."""
+if importlib.util.find_spec("workbench.engines.embedded.engine") is not None:
+    BUILDERS.append("embedded")
+
+
+@dataclass
+class Bench:
+    """An engine, and a build context for it. Every tag that a test makes begins with `prefix`."""
+
+    engine: Engine
+    context: Path
+    prefix: str
+    made: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def tag(self, name: str) -> str:
+        """A tag of this test's own, removed after it."""
+        tag = f"{self.prefix}-{name}:latest"
+        self.made.append(tag)
+        return tag
+
+    def request(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> BuildRequest:
+        """A build of this Dockerfile with these files in the context."""
+        for path, content in {**(files or {}), "Dockerfile": text}.items():
+            place = self.context / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content, encoding="utf-8")
+        return BuildRequest(context=self.context, **options)
+
+    async def build(
+        self,
+        text: str,
+        files: Mapping[str, str] | None = None,
+        *,
+        seeing: Callable[[BuildEvent], None] | None = None,
+        **options: Any,
+    ) -> list[BuildEvent]:
+        """All events of a build; `seeing` is told each as it comes."""
+        events = []
+        async for event in self.engine.build(self.request(text, files, **options)):
+            events.append(event)
+            if seeing is not None:
+                seeing(event)
+        return events
+
+
+def finished(events: list[BuildEvent]) -> BuildFinished:
+    """The last event, which is the only one of its kind."""
+    ends = [event for event in events if isinstance(event, BuildFinished)]
+    assert ends == events[-1:], "exactly one BuildFinished, and it is last"
+    return ends[0]
+
+
+def replay(scenario: str) -> ReplayEngine:
+    """An engine that tells the recorded build of that name."""
+    return ReplayEngine(read_recording(RECORDINGS / f"{scenario}.jsonl"))
+
+
+def processes_with(marker: str) -> list[str]:
+    """Command lines of this machine that have the marker."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if marker.encode() in line:
+            found.append(line.replace(b"\0", b" ").decode("utf-8", "replace"))
+    return found

@@ -1,0 +1,217 @@
+"""Reaching an engine: over each kind of address, and what a person is told where it cannot be reached."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from proxy import Canned, Proxy
+
+from tests.conftest import missing
+from tests.engines.bench import finished
+from workbench.build.events import BuildEvent, ContainerEvent
+from workbench.build.request import BuildRequest
+from workbench.engines.docker.address import TLS, Address, resolve
+from workbench.engines.docker.dial import unavailable
+from workbench.engines.docker.engine import DockerEngine
+from workbench.errors import EngineUnavailable
+
+SSH = """#!{python}
+import os, socket, sys, threading
+if "nosuch" in sys.argv:
+    sys.exit("ssh: Could not resolve hostname nosuch")
+assert sys.argv[-3:] == ["docker", "system", "dial-stdio"], sys.argv
+engine = socket.socket(socket.AF_UNIX)
+engine.connect("{socket}")
+def pump():
+    while data := os.read(0, 65536):
+        engine.sendall(data)
+    engine.shutdown(socket.SHUT_WR)
+threading.Thread(target=pump, daemon=True).start()
+while data := engine.recv(65536):
+    os.write(1, data)
+"""
+
+
+async def refusal(host: str) -> EngineUnavailable:
+    began = time.monotonic()
+    with pytest.raises(EngineUnavailable) as caught:
+        await DockerEngine(host).check()
+    assert time.monotonic() - began < 4
+    assert caught.value.hint
+    return caught.value
+
+
+async def test_check_says_who_answers(docker_host: str) -> None:
+    info = await DockerEngine(docker_host).check()
+    assert (info.name, info.address) == ("docker", docker_host)
+    assert info.version[0].isdigit()
+    assert info.details[0].startswith("API 1.")
+
+
+async def test_no_socket(tmp_path: Path) -> None:
+    error = await refusal(f"unix://{tmp_path}/docker.sock")
+    assert "there is no Docker Engine" in str(error)
+    assert "--engine embedded" in error.hint
+
+
+async def test_nobody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert "refused" in str(await refusal(f"unix://{path}"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert "refused" in str(await refusal(f"tcp://127.0.0.1:{free.getsockname()[1]}"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket")
+async def test_no_permission(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        path.chmod(0)
+        assert "docker group" in (await refusal(f"unix://{path}")).hint
+
+
+async def test_an_engine_that_never_answers(tmp_path: Path) -> None:
+    silent = Canned(tmp_path / "docker.sock", None)
+    assert "does not answer" in str(await refusal(silent.host))
+    silent.close()
+
+
+async def test_another_service(tmp_path: Path) -> None:
+    page = b"<html>hello</html>"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+    canned = Canned(tmp_path / "docker.sock", head + page)
+    assert "no Docker Engine answers" in str(await refusal(canned.host))
+    canned.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "hint"),
+    [
+        (PermissionError(13, "Permission denied"), "no permission", "docker group"),
+        (socket.gaierror(-2, "Name or service not known"), "not known", "address"),
+        (TimeoutError(), "does not answer", "firewall"),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "TLS", "ca.pem"),
+        (OSError(113, "No route to host"), "No route to host", "address"),
+    ],
+)
+def test_each_cause_has_its_words(error: OSError, said: str, hint: str) -> None:
+    told = unavailable(Address("tcp://engine:1", "context lab"), error)
+    assert said in str(told)
+    assert "context lab" in str(told)
+    assert hint in told.hint
+
+
+def test_missing_tls_files_are_not_a_missing_socket() -> None:
+    address = Address("tcp://engine:1", "DOCKER_HOST", TLS(Path("/nosuch/ca.pem")))
+    assert "TLS file" in str(unavailable(address, FileNotFoundError(2, "No such file")))
+
+
+async def test_over_tcp(docker_host: str, tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path / "x", docker_host.removeprefix("unix://"), tcp=True)
+    assert (await DockerEngine(proxy.host).check()).address == proxy.host
+    proxy.cut()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=engine"
+        " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
+    )
+    try:
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        missing("no openssl command to make a certificate")
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    return folder
+
+
+async def test_over_tls(docker_host: str, tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(certificate / "ca.pem")
+    proxy = Proxy(tmp_path / "x", docker_host.removeprefix("unix://"), tls=server)
+    monkeypatch.setenv("DOCKER_HOST", proxy.host)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(certificate))
+    engine = DockerEngine()
+    assert (await engine.check()).address == proxy.host
+    build = engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN sleep 60\n", no_cache=True))
+    events: list[BuildEvent] = []
+    async for event in build:
+        events.append(event)
+        if isinstance(event, ContainerEvent) and event.action == "created":
+            build.cancel()
+    assert finished(events).outcome == "cancelled"
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    assert "TLS" in str(await refusal(proxy.host))
+    proxy.cut()
+
+
+async def test_a_wrong_certificate(tmp_path: Path, docker_host: str, certificate: Path) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    proxy = Proxy(tmp_path / "x", docker_host.removeprefix("unix://"), tls=server)
+    from workbench.engines.docker.client import Client
+
+    with pytest.raises(EngineUnavailable, match="TLS") as caught:
+        Client(Address(proxy.host, "--host", TLS()), timeout=2)
+    assert "ca.pem" in caught.value.hint
+    proxy.cut()
+
+
+@pytest.fixture
+def fake_ssh(tmp_path: Path, docker_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "bin" / "ssh"
+    script.parent.mkdir()
+    script.write_text(SSH.format(python=sys.executable, socket=docker_host.removeprefix("unix://")))
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("fake_ssh")
+async def test_over_ssh() -> None:
+    engine = DockerEngine("ssh://me@engine:2222")
+    assert (await engine.check()).address == "ssh://me@engine:2222"
+    events = [it async for it in engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n"))]
+    assert events[-1].outcome == "succeeded"
+    await engine.close()
+
+
+@pytest.mark.usefixtures("fake_ssh")
+async def test_what_ssh_says_is_told() -> None:
+    assert "Could not resolve hostname nosuch" in str(await refusal("ssh://nosuch"))
+
+
+def test_the_sdk_is_not_imported_with_the_engine() -> None:
+    code = (
+        "import sys; from workbench.engines.docker.engine import DockerEngine; e = DockerEngine(); e.capabilities();"
+        "e.build; assert not {'docker', 'requests', 'urllib3'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_used_of_the_sdk_is_there(docker_host: str) -> None:
+    """Methods that the SDK does not promise; a new version of it must still have them."""
+    from docker import APIClient
+
+    from workbench.engines.docker.client import Client
+
+    for name in ("_url", "_get", "_post", "_result", "_raise_for_status", "_set_auth_headers"):
+        assert callable(getattr(APIClient, name)), name
+    client = Client(resolve(docker_host))
+    assert client.proxy_arguments() == {}
+    assert client.get_json("/info")["ID"]
+    client.close()

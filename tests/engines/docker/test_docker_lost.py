@@ -1,0 +1,94 @@
+"""An engine that goes away, or is none: a build ends quickly, as lost, and says so."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from proxy import Proxy
+
+from tests.engines.bench import finished
+from workbench.build.events import BuildEvent, StepLog, StepStarted
+from workbench.build.request import BuildRequest
+from workbench.engines.docker.engine import DockerEngine
+from workbench.errors import EngineLost, EngineUnavailable
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, docker_host: str) -> Proxy:
+    return Proxy(tmp_path / "engine.sock", docker_host.removeprefix("unix://"))
+
+
+def sleeping(text: str = "RUN echo ready; sleep 60") -> BuildRequest:
+    return BuildRequest(context=None, dockerfile_text=f"FROM busybox\n{text}\n", no_cache=True)
+
+
+async def test_killed_in_the_middle_of_a_step(proxy: Proxy) -> None:
+    events: list[BuildEvent] = []
+    cut_at = 0.0
+    async for event in DockerEngine(proxy.host).build(sleeping()):
+        events.append(event)
+        if isinstance(event, StepLog):
+            cut_at = time.monotonic()
+            proxy.cut()
+    assert time.monotonic() - cut_at < 1
+    end = finished(events)
+    assert (end.outcome, end.lost, end.step, end.line) == ("failed", True, 2, 2)
+    assert "went away" in (end.error or "")
+    assert end.hint
+
+
+async def test_killed_while_the_context_is_sent(proxy: Proxy, tmp_path: Path) -> None:
+    (tmp_path / "context").mkdir()
+    with (tmp_path / "context" / "big").open("wb") as big:
+        big.truncate(1 << 30)
+    request = BuildRequest(context=tmp_path / "context", dockerfile_text="FROM busybox\n")
+    build = DockerEngine(proxy.host).build(request)
+    events: list[BuildEvent] = []
+    async for event in build:
+        if not events:  # the build has begun, and nobody has taken a byte of the context yet
+            proxy.cut()
+        events.append(event)
+    assert finished(events).lost
+
+
+async def test_nonsense_in_the_stream(proxy: Proxy) -> None:
+    proxy.on_data = lambda data: data.replace(b'{"stream":"Step 2', b"<html>502 Bad Gatewa")
+    events = [event async for event in DockerEngine(proxy.host).build(sleeping("RUN true"))]
+    end = finished(events)
+    assert (end.outcome, end.lost) == ("failed", True)
+    assert "not a Docker Engine" in (end.error or "")
+
+
+async def test_gone_before_the_start(proxy: Proxy) -> None:
+    proxy.cut()
+    build = DockerEngine(proxy.host).build(sleeping())
+    with pytest.raises(EngineUnavailable):
+        await build.__anext__()
+
+
+async def test_images_after_the_engine_went_away(proxy: Proxy) -> None:
+    engine = DockerEngine(proxy.host)
+    assert await engine.images.list()
+    proxy.cut()
+    with pytest.raises(EngineLost):
+        await engine.images.list()
+    with pytest.raises(EngineUnavailable):
+        await engine.images.list()
+    await engine.close()
+
+
+async def test_cancelling_an_upload(docker_host: str, tmp_path: Path) -> None:
+    (tmp_path / "context").mkdir()
+    with (tmp_path / "context" / "big").open("wb") as big:
+        big.truncate(8 << 30)
+    request = BuildRequest(context=tmp_path / "context", dockerfile_text="FROM busybox\n")
+    build = DockerEngine(docker_host).build(request)
+    await build.__anext__()
+    began = time.monotonic()
+    build.cancel()
+    events = [event async for event in build]
+    assert time.monotonic() - began < 1
+    assert finished(events).outcome == "cancelled"
+    assert not any(isinstance(event, StepStarted) for event in events)
