@@ -104,6 +104,6 @@ class ImageDetails(ModalScreen[None]):
     def on_mount(self) -> None:
         box = self.query_one(Vertical)
         name = self._reference if not self._reference.startswith("sha256:") else short_id(self._reference)
-        box.border_title = Content(one_line(name))  # type: ignore[assignment]
+        box.border_title = Content(one_line(name))
         box.border_subtitle = "/ search · escape close"
         self.query_one(Reader).focus()

@@ -57,10 +57,9 @@ def build_model(scan: Scan) -> Model:
 
     def close(place: int, now: int) -> None:
         ends[place] = now
-        if above:
-            if sent[place]:
-                sizes[above[-1]] += sizes[place]
-                sent[above[-1]] = True
+        if above and sent[place]:
+            sizes[above[-1]] += sizes[place]
+            sent[above[-1]] = True
 
     for place, entry in enumerate(scan.entries):
         depth = entry.path.count("/")
@@ -119,7 +118,7 @@ class ContextTree(RowView):
     }  # fmt: skip
     BINDINGS = [
         Binding("enter", "open", "Open", id="context.open"),
-        Binding("space", "toggle", "Open or close", show=False, id="context.toggle"),
+        Binding("space", "open_or_close", "Open or close", show=False, id="context.toggle"),
         Binding("right,l", "expand", "Open the folder", show=False, id="context.expand"),
         Binding("left,h", "collapse", "Close the folder", show=False, id="context.collapse"),
         Binding("i", "toggle_ignored", "Hide/show not sent", id="context.ignored"),
@@ -266,7 +265,7 @@ class ContextTree(RowView):
         else:
             self.action_toggle()
 
-    def action_toggle(self) -> None:
+    def action_open_or_close(self) -> None:
         entry = self.entry
         shown = self._root_open if entry is None else entry.path in (self._open or ())
         self._set_open(not shown)
@@ -314,4 +313,7 @@ def _columns(name: str, kind: str, state: str, size: str, width: int) -> list[Pi
     if cell_len(name) > left:
         name = f"{set_cell_size(name, left - 1)}…" if left > 1 else ""
     name += " " * (left - cell_len(name))
-    return [(name, kind), (f"{right} ", "tree--ignored" if state == "not sent" else "tree--error" if state else "tree--size")]
+    return [
+        (name, kind),
+        (f"{right} ", "tree--ignored" if state == "not sent" else "tree--error" if state else "tree--size"),
+    ]

@@ -31,7 +31,10 @@ class RowView(ScrollView, can_focus=True):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
-        & > .rows--cursor { background: $block-cursor-blurred-background; text-style: $block-cursor-blurred-text-style; }
+        & > .rows--cursor {
+            background: $block-cursor-blurred-background;
+            text-style: $block-cursor-blurred-text-style;
+        }
         &:focus > .rows--cursor {
             background: $block-cursor-background;
             color: $block-cursor-foreground;
