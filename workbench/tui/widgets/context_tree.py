@@ -263,7 +263,7 @@ class ContextTree(RowView):
         if entry is not None and entry.kind != "directory":
             self.post_message(self.Opened(entry))
         else:
-            self.action_toggle()
+            self.action_open_or_close()
 
     def action_open_or_close(self) -> None:
         entry = self.entry
@@ -301,7 +301,7 @@ class ContextTree(RowView):
     def clicked(self, row: int, x: int, *, again: bool) -> None:
         entry = self._at(row)
         if entry is None or entry.kind == "directory":
-            self.action_toggle()
+            self.action_open_or_close()
         elif again:
             self.action_open()
 
