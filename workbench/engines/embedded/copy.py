@@ -16,8 +16,8 @@ from typing import Any
 
 from workbench.context.ignore import IgnoreRules
 from workbench.engines.embedded.gofmt import BadPattern, has_wildcards, matcher
-from workbench.engines.embedded.landing import Landing, capabilities_only
-from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.engines.embedded.landing import Landing
+from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 from workbench.engines.embedded.unarchive import is_archive, unarchive
 from workbench.errors import InputError
@@ -200,5 +200,5 @@ class _Directory:
                 self._landing.make_parents(target, owner or (0, 0))
             entry = item.entry
             kept = owner or (entry.uid, entry.gid)
-            landed = _landed(self._transfer, replace(entry, xattrs=capabilities_only(entry.xattrs)), target, kept)
+            landed = _landed(self._transfer, replace(entry, xattrs=kept_xattrs(entry.xattrs)), target, kept)
             self._landing.put(landed, item if entry.kind == "file" else None, group=self._number)

@@ -78,8 +78,7 @@ class Tools:
         try:
             yield name
         finally:
-            if not self.cancel.asked:
-                self.emit(ContainerEvent(step=step, action="removed", container=name))
+            self.emit(ContainerEvent(step=step, action="removed", container=name))
 
 
 @dataclass(slots=True)
@@ -99,12 +98,12 @@ class Executor:
 
     def run(self) -> None:
         found = self._scan()
+        context = ContextTree(found, self.digests) if found is not None else None
         self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
-        if found is not None:
-            self.emit(ContextSent(bytes=found.sent_bytes, files=found.sent_files))
+        if context is not None:
+            self.emit(ContextSent(bytes=context.bytes, files=context.files))
         with self.store.keep(), self.store.temporary() as scratch:
             runner = Runner(self.store, scratch, ability, self.cancel)
-            context = ContextTree(found, self.digests) if found is not None else None
             tools = Tools(
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
                 self.files, runner, found, context,

@@ -6,7 +6,7 @@ pkg/archive's Untar): a folder merges with a folder, anything else is replaced; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -140,8 +140,3 @@ class Landing:
             else:
                 writer.add(entry)
         writer.finish()
-
-
-def capabilities_only(xattrs: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What the classic builder keeps of a file's extended attributes when it copies a folder."""
-    return {name: value for name, value in xattrs.items() if name == "security.capability"}

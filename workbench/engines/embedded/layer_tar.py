@@ -30,7 +30,6 @@ _TYPES: Mapping[str, bytes] = {
 }
 _OCTAL_7 = 0o7777777
 _OCTAL_11 = 0o77777777777
-_NO_XATTRS: Mapping[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,12 @@ class TarEntry:
     major: int = 0
     minor: int = 0
     xattrs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def kept_xattrs(xattrs: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The extended attributes that a layer keeps: file capabilities, and nothing else, as the classic builder's
+    commit (moby 20.10, pkg/archive ReadSecurityXattrToTarHeader)."""
+    return {name: value for name, value in xattrs.items() if name == "security.capability"}
 
 
 class Sink(Protocol):

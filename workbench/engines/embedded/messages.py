@@ -35,7 +35,7 @@ def _run_hint(code: int, output: str) -> str:
             return f'"{found[-1]}" is not in this image: install it in a RUN before this one, or take another base.'
     if code == KILLED:
         return "It was killed: often the machine had no memory left."
-    return ""
+    return "What the command wrote says why."
 
 
 def source_missing(keyword: str, pattern: str, scan: Scan | None) -> InputError:

@@ -71,8 +71,9 @@ class Identity:
 def identify(user: str, view: ImageView) -> Identity:
     """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it. Raises InputError."""
     name, colon, group = user.partition(":")
+    name = name or "0"
     accounts = view.accounts
-    known = accounts.user(name or "0")
+    known = accounts.user(name)
     if known is None and not name.isdigit():
         raise InputError(
             f"unable to find user {name}: no matching entries in passwd file",
@@ -233,7 +234,7 @@ class _Preparation:
             program = locate(argv[0], request.workdir, env, self._view)
         return Container(
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
-            workdir=request.workdir, uid=identity.uid, gid=identity.gid, groups=identity.groups,
+            workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits,
         )  # fmt: skip

@@ -121,10 +121,13 @@ class _Start:
         self._held = held
         self._theirs: list[int] = []
         self._info = self._block = -1
+        held.callback(self.close_theirs)
 
     def process(self) -> subprocess.Popen[bytes]:
         container = self._container
-        command = [str(self._bwrap.path), *self._arguments()]
+        options, run = self._options(), self._command()
+        packed = b"".join(os.fsencode(option) + b"\0" for option in options)
+        command = [str(self._bwrap.path), "--args", str(self._memory(packed)), *run]
         limits = dict(container.limits)
 
         def limit() -> None:
@@ -133,8 +136,7 @@ class _Start:
 
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-            env=dict(container.env), pass_fds=self._theirs, start_new_session=True,
-            preexec_fn=limit if limits else None,
+            env={}, pass_fds=self._theirs, start_new_session=True, umask=0o022, preexec_fn=limit if limits else None,
         )  # fmt: skip
 
     def close_theirs(self) -> None:
@@ -172,13 +174,16 @@ class _Start:
     def _memory(self, content: bytes) -> int:
         descriptor = os.memfd_create("workbench", 0)
         self._theirs.append(descriptor)
-        os.write(descriptor, content)
+        with os.fdopen(os.dup(descriptor), "wb") as out:
+            out.write(content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
 
-    def _arguments(self) -> list[str]:
+    def _options(self) -> list[str]:
+        """Handed over in memory: the environment of the build is nothing for the list of processes, and what it says
+        of libraries is not for bwrap."""
         container = self._container
-        out = namespaces(self._mode)
+        out = [*namespaces(self._mode), "--as-pid-1"]
         if self._mode == "root":
             self._info, info = self._pipe(ours="read")
             self._block, block = self._pipe(ours="write")
@@ -204,10 +209,12 @@ class _Start:
                 out += ["--perms", "1777", "--tmpfs", bind.target]
             else:
                 out += ["--ro-bind" if bind.read_only else "--bind", str(bind.source), bind.target]
+        for name, value in container.env.items():
+            out += ["--setenv", name, value]
         out += ["--chdir", container.workdir]
         if self._mode == "user" and (rules := owner_filter()) is not None:
             out += ["--seccomp", str(self._memory(rules))]
-        return [*out, *self._command()]
+        return out
 
     def _command(self) -> list[str]:
         container = self._container

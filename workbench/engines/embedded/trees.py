@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from workbench.context.classic import classic_sent
 from workbench.context.digest import DigestCache
 from workbench.context.scan import Entry, Scan
 from workbench.engines.embedded.layer_tar import TarEntry
@@ -57,7 +58,8 @@ class Tree(Protocol):
 
 
 class ContextTree:
-    """What a scan says is sent. `changed` holds files that were not what the scan saw when they were read."""
+    """What a scan says is sent: `files` that are no folders, `bytes` of their content. `changed` holds files that were
+    not what the scan saw when they were read."""
 
     def __init__(self, scan: Scan, digests: DigestCache) -> None:
         self.scan = scan
@@ -65,8 +67,12 @@ class ContextTree:
         self.changed: set[str] = set()
         self._items: dict[str, ContextItem] = {}
         self._children: dict[str, list[str]] = {}
-        for entry in scan.sent:
+        self.files = self.bytes = 0
+        for entry in classic_sent(scan):
             self._add(entry)
+            if entry.kind != "directory":
+                self.files += 1
+                self.bytes += entry.size
 
     def _add(self, entry: Entry) -> None:
         parent = entry.path.rpartition("/")[0]

@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from workbench.engines.embedded.compression import CHUNK, compression, plain
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_index import clean, from_info
-from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
 from workbench.engines.embedded.trees import Item
 from workbench.errors import InputError
 
@@ -168,7 +168,7 @@ class _Unpacking:
         if place:
             self._landing.make_folder(place, (0, 0))
         full = f"{place}/{last}" if place else last
-        entry = replace(entry, path=full, mtime=max(0, entry.mtime))
+        entry = replace(entry, path=full, mtime=max(0, entry.mtime), xattrs=kept_xattrs(entry.xattrs))
         if entry.kind == "hardlink":
             above, _, name = entry.link.rpartition("/")
             target = self._landing.resolve(above, root=self._destination)

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.engines.embedded.layer_index import OPAQUE, WHITEOUT
-from workbench.engines.embedded.layer_tar import Kind, LayerWriter, TarEntry
+from workbench.engines.embedded.layer_tar import Kind, LayerWriter, TarEntry, kept_xattrs
 
 OPAQUE_XATTR = "user.overlay.opaque"
-_OVERLAY = ("user.overlay.", "trusted.overlay.")
 _KINDS: dict[int, Kind] = {
     stat.S_IFREG: "file",
     stat.S_IFLNK: "symlink",
@@ -93,7 +92,7 @@ class _Walk:
             path=path, kind=kind, mode=stat.S_IMODE(facts.st_mode), uid=uid, gid=gid,
             mtime=facts.st_mtime_ns // 10**9, size=facts.st_size if kind == "file" else 0, link=link,
             major=os.major(facts.st_rdev) if device else 0, minor=os.minor(facts.st_rdev) if device else 0,
-            xattrs={name: value for name, value in xattrs.items() if not name.startswith(_OVERLAY)},
+            xattrs=kept_xattrs(xattrs),
         )  # fmt: skip
 
 
