@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 import os
 import resource
 import selectors
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,9 +25,9 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
 from workbench.engines.embedded.seccomp import owner_filter
-from workbench.engines.embedded.switch_user import program
+from workbench.engines.embedded.starter import Start, known_machine, program
 from workbench.engines.worker import Cancel
-from workbench.errors import StoreError
+from workbench.errors import InputError, StoreError
 
 CAPABILITIES = (
     "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
@@ -83,32 +85,14 @@ def run(container: Container, bwrap: Bwrap, mode: Mode, cancel: Cancel, log: Cal
     cancel.check()
     with contextlib.ExitStack() as held:
         start = _Start(container, bwrap, mode, held)
-        process = start.process()
-        forget = cancel.on_ask(lambda: _kill(process))
-        try:
-            if mode == "root":
-                start.map_users()
-            start.close_theirs()
-            _pump(process, log)
-            code = process.wait()
-        except BaseException:
-            _kill(process)
-            process.wait()
-            raise
-        finally:
-            forget()
-            for pipe in (process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
+        held.callback(start.end)
+        process = start.go()
+        held.callback(cancel.on_ask(start.kill))
+        start.let_run()
+        _pump(process, log)
+        code = process.wait()
     cancel.check()
     return 128 - code if code < 0 else code
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """bwrap's child dies with it, and the pid namespace with that child."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGKILL)
 
 
 class _Start:
@@ -120,49 +104,94 @@ class _Start:
         self._mode = mode
         self._held = held
         self._theirs: list[int] = []
-        self._info = self._block = -1
-        held.callback(self.close_theirs)
+        self._alive: list[int] = []
+        self._lock = threading.Lock()
+        self._child = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        held.callback(self._close_theirs)
+        self._info, self._their_info = self._pipe(ours="read")
+        self._block, self._their_block = self._pipe(ours="write")
+        self._watch = self._pipe(ours="write")[1]
 
-    def process(self) -> subprocess.Popen[bytes]:
-        container = self._container
+    def go(self) -> subprocess.Popen[bytes]:
+        """Starts bwrap, and returns when its namespaces are there and both of its processes can be killed: bwrap's
+        child outlives it where it is killed in the middle of setting up. Raises StoreError, InputError."""
         options, run = self._options(), self._command()
         packed = b"".join(os.fsencode(option) + b"\0" for option in options)
         command = [str(self._bwrap.path), "--args", str(self._memory(packed)), *run]
-        limits = dict(container.limits)
+        limits = dict(self._container.limits)
 
         def limit() -> None:
             for what, value in limits.items():
                 resource.setrlimit(what, value)
 
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-            env={}, pass_fds=self._theirs, start_new_session=True, umask=0o022, preexec_fn=limit if limits else None,
-        )  # fmt: skip
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env={},
+                pass_fds=self._theirs, start_new_session=True, umask=0o022, preexec_fn=limit if limits else None,
+            )  # fmt: skip
+        except subprocess.SubprocessError as error:
+            raise InputError("--ulimit: this machine does not allow it") from error
+        self._close_theirs()
+        self._see(self.process.pid)
+        self._child = self._read_child()
+        if self._child:
+            self._see(self._child)
+        return self.process
 
-    def close_theirs(self) -> None:
+    def _see(self, process: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._alive.insert(0, os.pidfd_open(process))
+
+    def kill(self) -> None:
+        """Ends the sandbox with all that runs in it; from any thread, at any time, more than once."""
+        with self._lock:
+            for descriptor in self._alive:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Nothing of it is left afterwards."""
+        self.kill()
+        with self._lock:
+            for descriptor in self._alive:
+                os.close(descriptor)
+            self._alive = []
+        if self.process is not None:
+            self.process.wait()
+            for pipe in (self.process.stdout, self.process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+    def _close_theirs(self) -> None:
         """Our copies of what bwrap has been handed."""
         for descriptor in self._theirs:
             os.close(descriptor)
         self._theirs = []
 
-    def map_users(self) -> None:
-        """Tells the kernel that users inside are the same users outside, and lets bwrap go on."""
-        self.close_theirs()
+    def _read_child(self) -> int:
+        """The process number of the sandbox's first process; 0 where bwrap ended before, which it explains itself."""
         told = b""
         while b"}" not in told:
             data = os.read(self._info, 4096)
             if not data:
-                return  # bwrap ended before it made its namespaces: it says why on stderr
+                return 0
             told += data
-        import json
+        return int(json.loads(told)["child-pid"])
 
-        child = json.loads(told)["child-pid"]
+    def let_run(self) -> None:
+        """As root, tells the kernel that users inside are the same users outside. Then the command runs."""
+        if not self._child:
+            return
         try:
-            for name in ("uid_map", "gid_map"):
-                Path(f"/proc/{child}/{name}").write_text("0 0 4294967295")
+            if self._mode == "root":
+                for name in ("uid_map", "gid_map"):
+                    Path(f"/proc/{self._child}/{name}").write_text("0 0 4294967295")
+            os.write(self._block, b"1")
+        except (BrokenPipeError, FileNotFoundError, ProcessLookupError):
+            return  # it was killed, or ended by itself and says why
         except OSError as error:
             raise StoreError(f"the sandbox could not be made: {error}") from error
-        os.write(self._block, b"1")
 
     def _pipe(self, *, ours: Literal["read", "write"]) -> tuple[int, int]:
         reader, writer = os.pipe()
@@ -184,11 +213,9 @@ class _Start:
         of libraries is not for bwrap."""
         container = self._container
         out = [*namespaces(self._mode), "--as-pid-1"]
-        if self._mode == "root":
-            self._info, info = self._pipe(ours="read")
-            self._block, block = self._pipe(ours="write")
-            out += ["--info-fd", str(info), "--userns-block-fd", str(block)]
-        elif (container.uid, container.gid) != (0, 0):
+        held = "--userns-block-fd" if self._mode == "root" else "--block-fd"
+        out += ["--info-fd", str(self._their_info), held, str(self._their_block)]
+        if self._mode == "user" and (container.uid, container.gid) != (0, 0):
             out += ["--uid", str(container.uid), "--gid", str(container.gid)]
         if container.network == "none":
             out.append("--unshare-net")
@@ -218,14 +245,17 @@ class _Start:
 
     def _command(self) -> list[str]:
         container = self._container
-        if self._mode == "user" or (container.uid, container.gid, list(container.groups)) == (0, 0, []):
+        user = None
+        wanted = (container.uid, container.gid, tuple(container.groups))
+        if self._mode == "root" and (wanted != (0, 0, ()) or set(os.getgroups()) - {0}):
+            user = wanted
+        if not known_machine():
+            if user is not None:
+                raise InputError("RUN as another user works on x86-64 and arm64 only")
             return ["--argv0", container.argv[0], "--", container.program, *container.argv[1:]]
-        descriptor = os.memfd_create("workbench", 0)
-        self._theirs.append(descriptor)
-        content = program(container.uid, container.gid, container.groups, descriptor)
-        if content is None:
-            raise StoreError("RUN as another user works on x86-64 and arm64 only")
-        os.write(descriptor, content)
+        descriptor = self._memory(b"")
+        start = Start(self._watch, (self._their_block, descriptor), user)
+        os.write(descriptor, program(start))
         return ["--", f"/proc/self/fd/{descriptor}", container.program, *container.argv]
 
 
