@@ -240,10 +240,13 @@ class ContextTree(RowView):
             return None
         count, step, start = len(model.depths), 1 if forward else -1, 0 if here else 1
         now = self._rows[self.cursor - 1] if self.cursor > 0 else (0 if forward and here else -1 if forward else count)
+        paths, folded = list(model.paths), needle == needle.lower()  # entries are made when looked at: too slow here
         for distance in range(start, count + start):
             place = (now + step * distance) % count
-            path = model.entries[place].path
-            if (model.sent[place] or not self._hide_ignored) and found_in(needle, path.rpartition("/")[2]):
+            path = paths[place]
+            if needle not in (path.lower() if folded else path) or not found_in(needle, path.rpartition("/")[2]):
+                continue
+            if model.sent[place] or not self._hide_ignored:
                 self._reveal(path)
                 return self._rows.index(place) + 1
         return None
