@@ -3,6 +3,7 @@ second."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ class Live:
         self._target = target
         self._timer: Timer | None = None
         self._last = 0.0
+        self._make_request = make_request
         self.loop = LiveLoop(
             engine,
             make_request,
@@ -91,6 +93,10 @@ class Live:
         self.progress.apply(event)
         if isinstance(event, BuildFinished):
             self._flush(event)
+            self._target.run_worker(
+                self._remember(self.progress, revision), group="history", exit_on_error=False,
+                description="keep the record of a finished build",
+            )  # fmt: skip
         elif self._timer is None:
             wait = max(0.0, self._last + 1 / PER_SECOND - time.monotonic())
             self._timer = self._target.set_timer(wait, self._flush, name="build moved")
@@ -101,6 +107,14 @@ class Live:
             self._timer = None
         self._last = time.monotonic()
         self._target.post_message(self.Moved(finished))
+
+    async def _remember(self, progress: BuildProgress, revision: int) -> None:
+        from workbench.build.history import History, record_of
+
+        request = self._make_request()
+        if request.context is not None:
+            record = record_of(request, progress, revision=revision)
+            await asyncio.to_thread(History().add, request.context, record)
 
     def _on_state(self, state: LoopState) -> None:
         before, self._told = self._told, state
