@@ -171,7 +171,7 @@ async def test_credentials_go_to_the_engine(docker: Bench, tmp_path: Path, monke
     assert "secret-word" not in repr(events)
 
 
-async def test_a_missing_credential_helper_is_a_warning(
+async def test_a_missing_credential_store_is_a_warning(
     docker: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"credsStore": "nosuch"}))

@@ -68,7 +68,7 @@ def api_errors(address: Address) -> Iterator[None]:
         message = api_message(error)
         kinds: dict[int | None, type[WorkbenchError]] = {400: UsageError, 404: ImageNotFound, 409: ImageInUse}
         raise kinds.get(error.status_code, ImageError)(message) from error
-    except DockerException as error:  # a credential helper, an API that is too old for the call
+    except DockerException as error:  # a credential store, an API that is too old for the call
         raise ImageError(str(error)) from error
 
 

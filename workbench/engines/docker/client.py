@@ -175,7 +175,7 @@ class Client(APIClient):
         return response
 
     def _add_credentials(self, headers: dict[str, str]) -> None:
-        """Those of the docker CLI's configuration, from its credential helpers too. The build goes on without them, as
+        """Those of the docker CLI's configuration, from its credential stores too. The build goes on without them, as
         the docker CLI's does; `credentials_problem` then says why."""
         try:
             with warnings.catch_warnings():  # the SDK prints what it also raises
