@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -24,11 +25,14 @@ _BOX = """
         border: round $primary;
         background: $surface;
     }
-    & .dialog--title { text-style: bold; width: auto; max-width: 100%; margin-bottom: 1; }
+    & .dialog--title { text-style: bold; width: auto; max-width: 100%; max-height: 2; margin-bottom: 1; }
     & .dialog--line { width: auto; max-width: 100%; }
+    & > Vertical > VerticalScroll { width: auto; max-width: 100%; height: auto; }
     & .dialog--buttons { width: auto; min-width: 100%; height: auto; align-horizontal: right; margin-top: 1; }
-    & Button { margin-left: 2; }
+    & Button { margin-left: 2; min-width: 8; }
 """
+_AROUND_LINES = 7
+"""Rows of the box that are no lines of it: the border, the title, the answers, and what parts them."""
 
 
 class ConfirmDialog(ModalScreen[str | None]):
@@ -45,6 +49,10 @@ class ConfirmDialog(ModalScreen[str | None]):
         Binding("escape", "answer", "Back"),
         Binding("left,up,h,k,shift+tab", "app.focus_previous", "Previous", show=False),
         Binding("right,down,l,j,tab", "app.focus_next", "Next", show=False),
+        Binding("pageup", "scroll_lines('page_up')", "Page up", show=False),
+        Binding("pagedown", "scroll_lines('page_down')", "Page down", show=False),
+        Binding("home", "scroll_lines('home')", "First line", show=False),
+        Binding("end", "scroll_lines('end')", "Last line", show=False),
     ]
 
     def __init__(
@@ -59,8 +67,9 @@ class ConfirmDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(one_line(self._title), classes="dialog--title", markup=False)
-            for line in self._lines:
-                yield Static(one_line(line), classes="dialog--line", markup=False)
+            with VerticalScroll(can_focus=False):
+                for line in self._lines:
+                    yield Static(one_line(line), classes="dialog--line", markup=False)
             with Horizontal(classes="dialog--buttons"):
                 for at, (name, label) in enumerate(self._answers):
                     variant = "error" if name == self._danger else "primary" if at == 0 else "default"
@@ -74,6 +83,20 @@ class ConfirmDialog(ModalScreen[str | None]):
                 letters.add(letter)
                 self._bindings.bind(letter, f"answer('{name}')", show=False)
         self.query(Button).first().focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leaves room for the answers, however many lines there are."""
+        self.query_one(VerticalScroll).styles.max_height = max(1, event.size.height * 9 // 10 - _AROUND_LINES)
+
+    def action_scroll_lines(self, where: str) -> None:
+        lines = self.query_one(VerticalScroll)
+        scroll = {
+            "page_up": lines.scroll_page_up,
+            "page_down": lines.scroll_page_down,
+            "home": lines.scroll_home,
+            "end": lines.scroll_end,
+        }[where]
+        scroll(animate=False)
 
     def action_answer(self, name: str | None = None) -> None:
         self.answer(name)

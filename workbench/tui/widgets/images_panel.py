@@ -99,6 +99,7 @@ class ImagesPanel(RowView):
         self._all: list[ImageRow] = []
         self._rows: list[ImageRow] = []
         self._now = 0.0
+        self._measured: tuple[int, tuple[int, int, int]] | None = None
 
     @property
     def row_count(self) -> int:
@@ -150,6 +151,7 @@ class ImagesPanel(RowView):
         before, place = self.row, self.cursor
         words = self.needle.split()
         self._rows = [row for row in self._all if all(found_in(word, self._text(row)) for word in words)]
+        self._measured = None
         self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else "no images yet"
         keys = [row.key for row in self._rows]
         if before is not None and before.key in keys:
@@ -166,7 +168,13 @@ class ImagesPanel(RowView):
     # -- what is drawn
 
     def _widths(self, width: int) -> tuple[int, int, int]:
-        """Of repository, tag and age: as wide as what is in them, the repository cut first, the age left out last."""
+        """Of repository, tag and age. Looks at every row, so once for what is shown and not at each row drawn."""
+        if self._measured is None or self._measured[0] != width:
+            self._measured = width, self._measure(width)
+        return self._measured[1]
+
+    def _measure(self, width: int) -> tuple[int, int, int]:
+        """As wide as what is in them, the repository cut first, the age left out last."""
         age = max([len(_HEAD[3]), *(len(self._age(row)) for row in self._rows)])
         tag = max([len(_HEAD[1]), *(cell_len(row.tag) for row in self._rows)])
         repository = max([len(_HEAD[0]), *(cell_len(row.repository) for row in self._rows)])

@@ -103,6 +103,8 @@ class RowView(ScrollView, can_focus=True):
     def watch_cursor(self, before: int, now: int) -> None:
         self.refresh_line(before)
         self.refresh_line(now)
+        if self._typed is not None:
+            self.refresh()
         self._into_view()
         self.post_message(self.Moved(self))
 
@@ -209,9 +211,14 @@ class RowView(ScrollView, can_focus=True):
     def clicked(self, row: int, x: int, *, again: bool) -> None:
         """A row was clicked; `again` where the cursor was on it already."""
 
+    def _prompt_line(self) -> int:
+        """The last line, or the one above where the cursor's row is the last: what was found is not covered."""
+        last = self.size.height - 1
+        return last - 1 if last > 0 and self.cursor - self.scroll_offset.y == last else last
+
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
-        if self._typed is not None and y == self.size.height - 1:
+        if self._typed is not None and y == self._prompt_line():
             style = base + self.get_component_rich_style("rows--prompt", partial=True)
             return Strip([Segment(set_cell_size(f"/{self._typed}▏", width), style)], width)
         row = y + self.scroll_offset.y
