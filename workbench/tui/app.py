@@ -119,7 +119,7 @@ class WorkbenchApp(App[int]):
         if self.config.theme in self.available_themes:
             self.theme = self.config.theme
         self.set_keymap(dict(self.config.keys))
-        title = self.query_one(TitleLine)
+        title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
         title.state = self.live.state
@@ -142,7 +142,7 @@ class WorkbenchApp(App[int]):
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
 
     def _box(self, name: str) -> Panel:
-        return self.screen_stack[0].query_one(f"#{name}", Panel)
+        return self.base.query_one(f"#{name}", Panel)
 
     # -- what the panels and the loop say
 
@@ -159,7 +159,7 @@ class WorkbenchApp(App[int]):
     def on_live_state_changed(self, event: Live.StateChanged) -> None:
         """Another revision was saved, is built, or could not be."""
         state = event.state
-        self.query_one(TitleLine).state = self._live.state
+        self.base.query_one(TitleLine).state = self._live.state
         if state.saved != event.before.saved:
             self._work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
             self.context_panel.look(self.request.dockerfile)
@@ -178,7 +178,7 @@ class WorkbenchApp(App[int]):
 
     def _show_build(self) -> None:
         live, now = self._live, time.time()
-        self.query_one(BuildPanel).show(live.progress, now)
+        self.base.query_one(BuildPanel).show(live.progress, now)
         box = self._box("build")
         box.title = title_of(live.progress, live.revision, now)
         box.strip_text = strip_of(live.progress, live.revision, now)
@@ -192,7 +192,7 @@ class WorkbenchApp(App[int]):
             self._show_build()
 
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
-        self.query_one(TitleLine).unsaved = event.unsaved
+        self.base.query_one(TitleLine).unsaved = event.unsaved
 
     def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
         self._work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
@@ -233,7 +233,7 @@ class WorkbenchApp(App[int]):
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS:
-            self.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
+            self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
 
     def on_strip_chosen(self, event: Strip.Chosen) -> None:
         self.activate(event.name)
@@ -261,8 +261,8 @@ class WorkbenchApp(App[int]):
         self.active = name
         for panel in PANELS:
             self._box(panel).set_class(panel == name, "-active")
-            self.screen_stack[0].query_one(f"#strip-{panel}").set_class(panel == name, "-active")
-        self.screen_stack[0].query_one("#upper").set_class(name == "images", "-empty")
+            self.base.query_one(f"#strip-{panel}").set_class(panel == name, "-active")
+        self.base.query_one("#upper").set_class(name == "images", "-empty")
 
     def action_panel(self, name: str) -> None:
         self.activate(name)
@@ -325,7 +325,7 @@ class WorkbenchApp(App[int]):
             return
         before, self.engine = self.engine, engine
         self._live.loop.engine = engine
-        self.query_one(TitleLine).engine = engine.name
+        self.base.query_one(TitleLine).engine = engine.name
         self._work(self.image_actions.follow(), "images", "follow the engine's images")
         self._live.loop.build_now()
         await before.close()
@@ -343,13 +343,18 @@ class WorkbenchApp(App[int]):
     # -- the rest
 
     @property
+    def base(self) -> Screen[Any]:
+        """The screen with the panels, under whatever dialog is open."""
+        return self.screen_stack[0]
+
+    @property
     def _live(self) -> Live:
         assert self.live is not None, "only after mount"
         return self.live
 
     @property
     def editor_panel(self) -> EditorPanel:
-        return self.screen_stack[0].query_one(EditorPanel)
+        return self.base.query_one(EditorPanel)
 
     @property
     def images_box(self) -> Panel:
@@ -357,7 +362,7 @@ class WorkbenchApp(App[int]):
 
     @property
     def context_panel(self) -> ContextPanel:
-        return self.screen_stack[0].query_one(ContextPanel)
+        return self.base.query_one(ContextPanel)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""

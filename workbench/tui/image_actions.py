@@ -45,7 +45,7 @@ class ImageActions:
             return
         self._problem = ""
         app = self._app
-        app.screen_stack[0].query_one(ImagesPanel).show(images, time.time())
+        app.base.query_one(ImagesPanel).show(images, time.time())
         panel = app.images_box
         panel.title = panel.strip_text = f"Images  {len(images)} · {human_size(sum(image.size for image in images))}"
 
