@@ -46,7 +46,7 @@ def _run(app: WorkbenchApp, widget: Widget | None, action: str) -> None:
 
 
 def _panels(app: WorkbenchApp) -> Iterable[tuple[str, Sequence[Widget]]]:
-    from workbench.tui.app import PANELS
+    from workbench.tui.widgets.panel import PANELS
 
     for name in PANELS:
         panel = app.base.query_one(f"#{name}")
