@@ -75,8 +75,8 @@ class Workspace(Vertical):
         """The state of the last build: steps and log, marks beside the text, titles and strips."""
         self.build_panel.show(live.progress, now)
         box, state = self.build_box, live.state
-        box.title = title_of(live.progress, live.revision, now)
-        box.strip_text = strip_of(live.progress, live.revision, now)
+        box.title = title_of(live.progress, live.revision or None, now)
+        box.strip_text = strip_of(live.progress, live.revision or None, now)
         if state.problem and state.ended is not None and not live.running:
             box.title = box.strip_text = f"Build r{state.ended}  ✘ not built: {state.problem}"
         problem = "" if isinstance(state.error, DockerfileError) else state.problem
