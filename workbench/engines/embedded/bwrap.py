@@ -119,4 +119,4 @@ def _try(bwrap: Bwrap, mode: Mode) -> str:
 def namespaces(mode: Mode) -> list[str]:
     """The namespaces of every sandbox. As root the caller maps all users into the user namespace itself."""
     user = ["--unshare-user", "--uid", "0", "--gid", "0"] if mode == "user" else ["--unshare-user"]
-    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session"]
+    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"]

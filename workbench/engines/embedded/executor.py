@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,7 +108,8 @@ class Executor:
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
                 self.files, runner, found, context,
             )  # fmt: skip
-            self._build(tools)
+            with closing(runner.guardian):
+                self._build(tools)
         self.digests.save()
 
     def _scan(self) -> Scan | None:

@@ -81,6 +81,14 @@ class ImageState:
         return dict(item.partition("=")[::2] for item in self.config.get("Env") or [])
 
     @property
+    def base_time(self) -> int:
+        """When the base image was made, in whole seconds: the same for everybody who builds on it."""
+        try:
+            return int(datetime.datetime.fromisoformat(str(self.base.get("created"))[:19] + "+00:00").timestamp())
+        except ValueError:
+            return 0
+
+    @property
     def shell(self) -> tuple[str, ...]:
         return tuple(self.config.get("Shell") or DEFAULT_SHELL)
 
