@@ -98,7 +98,7 @@ class Executor:
 
     def run(self) -> None:
         found = self._scan()
-        context = ContextTree(found, self.digests) if found is not None else None
+        context = ContextTree(found, self.digests, self.cancel.check) if found is not None else None
         self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
         if context is not None:
             self.emit(ContextSent(bytes=context.bytes, files=context.files))

@@ -228,11 +228,9 @@ class _Start:
         """Handed over in memory: the environment of the build is nothing for the list of processes, and what it says
         of libraries is not for bwrap."""
         container = self._container
-        out = [*namespaces(self._mode), "--as-pid-1"]
+        out = [*namespaces(self._mode, container.uid, container.gid), "--as-pid-1"]
         held = "--userns-block-fd" if self._mode == "root" else "--block-fd"
         out += ["--info-fd", str(self._their_info), held, str(self._their_block)]
-        if self._mode == "user" and (container.uid, container.gid) != (0, 0):
-            out += ["--uid", str(container.uid), "--gid", str(container.gid)]
         if container.network == "none":
             out.append("--unshare-net")
         if container.hostname:

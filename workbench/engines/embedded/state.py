@@ -61,15 +61,16 @@ class ImageState:
             config=copy.deepcopy(dict(config.get("config") or {})),
             history=list(config.get("history") or []),
             layers=tuple(layers),
-            author=str(config.get("author") or ""),
             created=str(config.get("created") or ""),
             base=config,
         ).begun()
 
     def begun(self) -> ImageState:
-        """A copy for a stage that stands on this: PATH is always set, and CMD counts as inherited."""
+        """A copy for a stage that stands on this: PATH is always set, CMD counts as inherited, and the
+        author is nobody yet."""
         state = copy.deepcopy(self)
         state.cmd_set = False
+        state.author = ""
         if "PATH" not in state.env:
             state.set_env("PATH", DEFAULT_PATH)
         return state
