@@ -66,13 +66,13 @@ def test_genesis_is_the_labs_transcript(samples: Path, run: Run) -> None:
 def test_stages_and_their_arguments(samples: Path, run: Run) -> None:
     done = run("build", "--progress", "json", "--build-arg", "NAME=you", "stages")
     logs = [json.loads(line).get("text", "") for line in done.out.splitlines() if '"StepLog"' in line]
-    assert done.code == 0 and "".join(logs) == "hello, you\n"
+    assert (done.code, "".join(logs)) == (0, "hello, you\n"), done.out + done.err
     assert run("build", "-q", "--target", "test", "stages").code == 0
 
 
 def test_broken_fails_in_its_third_step(samples: Path, run: Run) -> None:
     done = run("build", "broken")
-    assert done.code == 1 and "looking for the recipe\n" in done.out and "Step 4" not in done.out
+    assert done.code == 1 and "looking for the recipe\n" in done.out and "Step 4" not in done.out, done.err
     assert done.err.startswith("workbench: broken/Dockerfile:3: The command ")
 
 

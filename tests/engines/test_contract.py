@@ -147,7 +147,6 @@ async def test_a_failing_step_is_data(bench: Bench) -> None:
     assert (end.outcome, end.step, end.line, end.lost) == ("failed", 3, 3, False)
     assert end.error is not None
     assert "7" in end.error
-    assert end.hint
     failed = [event for event in events if isinstance(event, StepFinished) and event.error is not None]
     assert [event.step for event in failed] == [3]
     assert sorted(log_of(events, 3).split()) == ["err", "out"]

@@ -8,6 +8,7 @@ its last event, and starts anew. Nothing that an engine, a request or the watch 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,9 @@ from workbench.build.events import BuildEvent, BuildFinished, Outcome
 from workbench.build.request import BuildRequest
 from workbench.build.watching import LoadRules, Watch, Watcher, in_words
 from workbench.errors import EngineLost
+
+_TURN = 0.01
+"""Seconds of folding events after which others on the loop have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +174,14 @@ class LiveLoop:
         finished: BuildFinished | None = None
         try:
             self._tell(building=revision, problem="", error=None)
+            rest = time.monotonic()
             async for event in build:
                 if isinstance(event, BuildFinished):
                     finished = event
                 self.on_event(revision, event)
+                if time.monotonic() - rest > _TURN:
+                    await asyncio.sleep(0)  # events that are all there already must not keep others from the loop
+                    rest = time.monotonic()
         finally:
             await build.aclose()
             self._build = None

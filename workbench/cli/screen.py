@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from workbench.build.request import BuildRequest
 from workbench.cli import output
@@ -44,10 +41,10 @@ def open_screen(request: BuildRequest, config: Config) -> int:
 
     assert request.context is not None, "a screen shows a folder"
     engine = choose_engine(config, quiet=True, request=request)
-    engines: Mapping[str, Any] = factories(config)
-    app = importlib.import_module("workbench.tui.app").WorkbenchApp(
-        engine, request.context, config, request=request, watch=config.watch, engines=engines
-    )
+    engines = factories(config)
+    from workbench.tui.app import WorkbenchApp
+
+    app = WorkbenchApp(engine, request.context, config, request=request, watch=config.watch, engines=engines)
     code = app.run()
     return int(code or 0)
 

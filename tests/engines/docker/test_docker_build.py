@@ -169,3 +169,13 @@ async def test_credentials_go_to_the_engine(docker: Bench, tmp_path: Path, monke
     events = await docker.build("FROM localhost:1/nosuch:1\n")
     assert "X-Registry-Config" in headers
     assert "secret-word" not in repr(events)
+
+
+async def test_a_missing_credential_store_is_a_warning(
+    docker: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "nosuch"}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    events = await docker.build("FROM busybox\n")
+    assert finished(events).outcome == "succeeded"
+    assert [event.code for event in events if isinstance(event, BuildWarning)] == ["credentials"]

@@ -118,6 +118,8 @@ class _Run:
 
         with losing(self._client.address):
             response = self._client.post_build(params, self._body() if self._upload is not None else None)
+            if problem := self._client.credentials_problem:
+                self._emit(BuildWarning(message=f"without registry credentials: {problem}", code="credentials"))
             for message in read_objects(response):
                 if not (self._cancel.asked and "error" in message):  # that it was cancelled we know
                     self._transcript.take(message)

@@ -57,7 +57,7 @@ class Calls:
 @contextlib.contextmanager
 def api_errors(address: Address) -> Iterator[None]:
     """The engine's refusals by their status code, a broken connection as EngineLost."""
-    from docker.errors import APIError
+    from docker.errors import APIError, DockerException
 
     from workbench.engines.docker.client import api_message, losing
 
@@ -68,6 +68,8 @@ def api_errors(address: Address) -> Iterator[None]:
         message = api_message(error)
         kinds: dict[int | None, type[WorkbenchError]] = {400: UsageError, 404: ImageNotFound, 409: ImageInUse}
         raise kinds.get(error.status_code, ImageError)(message) from error
+    except DockerException as error:  # a credential store, an API that is too old for the call
+        raise ImageError(str(error)) from error
 
 
 def read_progress(response: Any) -> Iterator[dict[str, Any]]:

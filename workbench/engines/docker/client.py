@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import docker.credentials.errors
 import docker.errors
 import requests
 import requests.adapters
@@ -116,6 +118,7 @@ class Client(APIClient):
         self._sockets = _Sockets(self._dialer)
         self._adapter = _Adapter(_Pool(self._sockets, timeout))
         self.address = address
+        self.credentials_problem = ""
         try:
             super().__init__(base_url="tcp://docker:80", version="auto", timeout=int(timeout) or 1)
         except docker.errors.DockerException as error:
@@ -163,13 +166,23 @@ class Client(APIClient):
         headers = {"Content-Type": "application/x-tar"}
         if encoding:
             headers["Content-Encoding"] = encoding
-        self._sdk._set_auth_headers(headers)
+        self._add_credentials(headers)
         response = self._sdk._post(
             self._sdk._url("/build"), data=body, params=params, headers=headers, stream=True,
             timeout=(CONNECT_TIMEOUT, None),
         )  # fmt: skip
         self._sdk._raise_for_status(response)
         return response
+
+    def _add_credentials(self, headers: dict[str, str]) -> None:
+        """Those of the docker CLI's configuration, from its credential stores too. The build goes on without them, as
+        the docker CLI's does; `credentials_problem` then says why."""
+        try:
+            with warnings.catch_warnings():  # the SDK prints what it also raises
+                warnings.simplefilter("ignore")
+                self._sdk._set_auth_headers(headers)
+        except (docker.errors.DockerException, docker.credentials.errors.StoreError, OSError) as error:
+            self.credentials_problem = str(error)
 
     def is_running(self, container: str) -> bool:
         """Whether it runs now; False too where that cannot be known."""
@@ -232,6 +245,10 @@ def _no_such(reference: str) -> Iterator[None]:
 
 
 def _not_there(address: Address, error: BaseException, dialer: Dialer) -> EngineUnavailable:
+    if isinstance(error, docker.errors.InvalidVersion):
+        return EngineUnavailable(
+            f"the Docker Engine at {address.host} is too old: {error}", hint="Update it, or use --engine embedded."
+        )
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, EngineUnavailable):

@@ -73,7 +73,8 @@ class Dialer:
         try:
             process = subprocess.Popen(
                 [*command, "--", target, "docker", "system", "dial-stdio"],
-                stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=log, start_new_session=True,
+                stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=log,
+                start_new_session=True,
             )  # fmt: skip
         except OSError:
             ours.close()

@@ -25,6 +25,7 @@ _REMOVED = re.compile(r"(?:Removing| ---> Removed) intermediate container ([0-9a
 _CACHED = re.compile(r"(?: --->|-->) Using cache ?([0-9a-f]{12,64})?\n?")
 _IMAGE = re.compile(r"(?: ---> ?|--> )([0-9a-f]{11,64})?\n?")
 _BUILT = re.compile(r"Successfully built ([0-9a-f]{11,64})\n?")
+_BARE = re.compile(r"[0-9a-f]{64}")  # Podman's last word
 _TAGGED = re.compile(r"Successfully tagged (\S+)\n?")
 _STDERR = re.compile(r"\x1b\[91m(.*)\x1b\[0m", re.DOTALL)
 """What the engine puts around each piece of stderr (streamformatter.StderrFormatter): red, and back."""
@@ -165,8 +166,8 @@ class Transcript:
             self._finish(found[1])
         elif found := _TAGGED.fullmatch(text):
             self._tags.append(found[1])
-        elif text := _plain(text)[0].strip():
-            self._emit(BuildWarning(message=text))
+        elif (said := _plain(text)[0].strip()) and not _BARE.fullmatch(said):
+            self._emit(BuildWarning(message=said))
 
     def _finish(self, image: str) -> None:
         self._close_step()

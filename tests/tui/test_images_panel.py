@@ -1,0 +1,226 @@
+"""The images table: a row for each tag, the cursor kept, the filter, and what each key asks for."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+
+from workbench.build.images import Image
+from workbench.tui.widgets.images_panel import ImagesPanel, rows_of
+
+NOW = 1_000_000.0
+
+
+def image(number: int, *tags: str, age: float = 29, size: int = 1_130_000) -> Image:
+    return Image(id=f"sha256:{number:064x}"[:7] + f"{number:064x}"[::-1], tags=tags, created=NOW - age, size=size)
+
+
+GENESIS = image(1, "genesis:latest", "genesis:r7", age=29)
+OLD = image(2, "localhost:5000/team/genesis:r6", age=240, size=987)
+DANGLING = image(3, age=7200, size=0)
+
+
+class Host(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str, str]] = []
+
+    def compose(self) -> ComposeResult:
+        yield ImagesPanel()
+
+    def on_mount(self) -> None:
+        self.panel.focus()
+        self.panel.show([DANGLING, OLD, GENESIS], NOW)
+
+    def _note(self, what: str, event: ImagesPanel._Asked) -> None:
+        self.asked.append((what, event.image.id, event.reference))
+
+    def on_images_panel_delete_requested(self, event: ImagesPanel.DeleteRequested) -> None:
+        self._note("delete", event)
+
+    def on_images_panel_details_requested(self, event: ImagesPanel.DetailsRequested) -> None:
+        self._note("details", event)
+
+    def on_images_panel_tag_requested(self, event: ImagesPanel.TagRequested) -> None:
+        self._note("tag", event)
+
+    def on_images_panel_copy_requested(self, event: ImagesPanel.CopyRequested) -> None:
+        self._note("copy", event)
+
+    @property
+    def panel(self) -> ImagesPanel:
+        return self.query_one(ImagesPanel)
+
+
+async def rows(pilot: Pilot[None]) -> list[str]:
+    await pilot.pause()
+    shown = [strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips()]
+    return [row for row in shown if row]
+
+
+def reference(pilot: Pilot[None]) -> str | None:
+    row = pilot.app.query_one(ImagesPanel).row
+    return None if row is None else row.reference
+
+
+def test_a_row_for_each_tag_newest_first() -> None:
+    assert [(row.repository, row.tag) for row in rows_of([DANGLING, OLD, GENESIS])] == [
+        ("genesis", "latest"),
+        ("genesis", "r7"),
+        ("localhost:5000/team/genesis", "r6"),
+        ("<none>", "<none>"),
+    ]
+    assert rows_of([DANGLING])[0].reference == DANGLING.id
+
+
+async def test_the_table_is_that_of_docker_images() -> None:
+    async with Host().run_test(size=(100, 24)) as pilot:
+        head, first, _, old, dangling = await rows(pilot)
+    assert head.split("  ")[0].strip() == "REPOSITORY"
+    assert [word in head for word in ("TAG", "IMAGE ID", "CREATED", "SIZE")] == [True] * 4
+    assert first.split() == ["genesis", "latest", GENESIS.short, "29", "seconds", "ago", "1.13MB"]
+    assert old.split() == ["localhost:5000/team/genesis", "r6", OLD.short, "4", "minutes", "ago", "987B"]
+    assert dangling.split() == ["<none>", "<none>", DANGLING.short, "2", "hours", "ago", "0B"]
+    assert len({len(row) for row in (head, first, old, dangling)}) == 1  # sizes end in one column
+
+
+async def test_narrow_tables_cut_names_not_lines() -> None:
+    async with Host().run_test(size=(120, 24)) as pilot:
+        for width in (80, 60, 44):
+            await pilot.resize_terminal(width, 24)
+            shown = await rows(pilot)
+            assert len(shown) == 5
+            assert all(len(row) <= width for row in shown)
+            images = (GENESIS, GENESIS, OLD, DANGLING)
+            assert all(it.short in row for it, row in zip(images, shown[1:], strict=True))
+
+
+async def test_each_key_asks_for_the_row_under_the_cursor() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("j", "j", "t", "y", "i", "enter", "d")
+        await pilot.pause()
+        assert app.asked == [
+            (what, OLD.id, "localhost:5000/team/genesis:r6") for what in ("tag", "copy", "details", "details", "delete")
+        ]
+        app.asked.clear()
+        await pilot.press("G", "d")
+        await pilot.pause()
+        assert app.asked == [("delete", DANGLING.id, DANGLING.id)]  # without a tag it is the ID
+        await pilot.press("g", "k", "k")
+        assert reference(pilot) == "genesis:latest"
+
+
+async def test_the_cursor_stays_on_its_tag() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("j", "j")
+        app.panel.show([image(9, "new:1", "new:2", age=0), GENESIS, OLD, DANGLING], NOW)
+        await pilot.pause()
+        assert reference(pilot) == "localhost:5000/team/genesis:r6"
+        app.panel.show([GENESIS, DANGLING], NOW)  # its image has gone: the row that came to its place
+        await pilot.pause()
+        assert reference(pilot) == DANGLING.id
+        app.panel.show([], NOW)
+        assert any("no images yet" in row for row in await rows(pilot))
+        app.asked.clear()
+        await pilot.press("d", "j", "k", "G", "g", "enter")
+        await pilot.pause()
+        assert reference(pilot) is None and app.asked == []
+        app.panel.show([GENESIS], NOW)
+        await pilot.pause()
+        assert reference(pilot) == "genesis:latest"
+
+
+async def test_an_image_that_is_made_anew_is_another_row() -> None:
+    """A build moves a tag: the cursor stays with the tag."""
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("j")
+        assert reference(pilot) == "genesis:r7"
+        again = image(8, "genesis:latest", "genesis:r8", age=0)
+        app.panel.show([again, image(1, "genesis:r7"), OLD], NOW)
+        await pilot.pause()
+        assert reference(pilot) == "genesis:r7"
+        await pilot.press("g")
+        app.panel.show([image(10, "genesis:latest", age=0), again, OLD], NOW)
+        await pilot.pause()
+        assert reference(pilot) == "genesis:latest"
+
+
+async def test_a_filter_narrows_while_it_is_typed() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("slash", *"dty")
+        assert app.asked == []  # letters of a filter are no commands
+        await pilot.press("ctrl+u", *"r6")
+        assert [row.reference for row in app.panel.shown] == ["localhost:5000/team/genesis:r6"]
+        await pilot.press("enter", "d")
+        await pilot.pause()
+        assert app.asked == [("delete", OLD.id, "localhost:5000/team/genesis:r6")]
+        app.panel.show([image(4, "other:1"), GENESIS, OLD], NOW)
+        assert [row.reference for row in app.panel.shown] == ["localhost:5000/team/genesis:r6"]
+        await pilot.press("escape")
+        assert len(app.panel.shown) == 4
+        await pilot.press("slash", *"nowhere", "enter")
+        assert any("nowhere" in row and "escape" in row for row in await rows(pilot))
+        await pilot.press("escape", "slash", *OLD.short[:8], "enter")
+        assert [row.image for row in app.panel.shown] == [OLD]
+
+
+async def test_a_long_table_keeps_its_head_and_shows_the_cursor() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 10)) as pilot:
+        app.panel.show([image(at, f"name{at:03}:latest", age=at) for at in range(200)], NOW)
+        for keys, wanted in ((["G"], "name199"), (["pageup"], "name19"), (["g"], "name000"), (["j"] * 12, "name012")):
+            await pilot.press(*keys)
+            shown = await rows(pilot)
+            assert "REPOSITORY" in shown[0]
+            chosen = (reference(pilot) or "").partition(":")[0]
+            assert chosen.startswith(wanted)
+            assert any(chosen in row for row in shown[1:])
+
+
+async def test_the_mouse_selects_and_looks_into() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.click(ImagesPanel, offset=(5, 3))
+        assert reference(pilot) == "localhost:5000/team/genesis:r6" and app.asked == []
+        await pilot.click(ImagesPanel, offset=(5, 0))  # the head
+        assert reference(pilot) == "localhost:5000/team/genesis:r6" and app.asked == []
+        await pilot.click(ImagesPanel, offset=(5, 3), times=2)
+        await pilot.pause()
+        assert ("details", OLD.id, "localhost:5000/team/genesis:r6") in app.asked
+
+
+async def test_names_of_strangers_are_text() -> None:
+    app = Host()
+    async with app.run_test(size=(100, 24)) as pilot:
+        app.panel.show([image(1, "[bold]x[/bold]:\x1b[2J")], NOW)
+        shown = "\n".join(await rows(pilot))
+    assert "[bold]x[/bold]" in shown and "\\x1b[2J" in shown and "\x1b" not in shown
+
+
+def test_every_binding_can_be_remapped() -> None:
+    bindings = [binding for owner in ImagesPanel.__mro__ for binding in owner.__dict__.get("BINDINGS", ())
+                if owner.__module__.startswith("workbench.")]  # fmt: skip
+    assert bindings and all(binding.id and binding.description for binding in bindings)
+
+
+async def test_thousands_of_images_measure_their_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = 0
+    age = ImagesPanel._age
+
+    def counted(panel: ImagesPanel, row) -> str:  # type: ignore[no-untyped-def]
+        nonlocal measured
+        measured += 1
+        return age(panel, row)
+
+    monkeypatch.setattr(ImagesPanel, "_age", counted)
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.panel.show([image(at, f"name{at}:latest", age=at) for at in range(2000)], NOW)
+        await pilot.press("j", "j", "G", "g")
+        await rows(pilot)
+    assert measured < 10_000

@@ -1,0 +1,83 @@
+"""The bridge between the live loop and the screen."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from textual.app import App
+
+from workbench.build.events import BuildFinished, BuildStarted, PlannedStep, StepFinished, StepLog, StepStarted
+from workbench.build.history import History
+from workbench.build.progress import StepState
+from workbench.build.request import BuildRequest
+from workbench.config import Config
+from workbench.engines.replay import ReplayEngine
+from workbench.tui.live import Live, mark_of, marks_of
+
+IMAGE = "sha256:" + "a" * 64
+EVENTS = [
+    BuildStarted(
+        build="1", engine="replay", steps=(PlannedStep(1, "FROM scratch", 1, 1), PlannedStep(2, "RUN x", 2, 3))
+    ),
+    StepStarted(step=1, total=2, text="FROM scratch", line=1, end_line=1),
+    StepFinished(step=1, cached=True),
+    StepStarted(step=2, total=2, text="RUN x", line=2, end_line=3),
+    *(StepLog(step=2, text=f"line {number}\n") for number in range(20_000)),
+    StepFinished(step=2, seconds=1.25, bytes=1_100_000),
+    BuildFinished(outcome="succeeded", image=IMAGE, tags=("x:latest",)),
+]
+
+
+class Host(App[None]):
+    def __init__(self, context: Path) -> None:
+        super().__init__()
+        self.context = context
+        self.moves: list[Live.Moved] = []
+
+    def on_mount(self) -> None:
+        request = BuildRequest(context=self.context, tags=("x",))
+        self.live = Live(self.screen, ReplayEngine(EVENTS), lambda: request, Config(), watching=False)
+        self.run_worker(self.live.loop.run(build_first=True), exit_on_error=False)
+
+    def on_live_moved(self, event: Live.Moved) -> None:
+        self.moves.append(event)
+
+
+async def test_a_build_is_folded_whole_told_seldom_and_kept_in_the_history(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nRUN x\n")
+    app = Host(tmp_path)
+    async with app.run_test() as pilot:
+        end = time.monotonic() + 20
+        while not (app.moves and app.moves[-1].finished and History().list(tmp_path)):
+            assert time.monotonic() < end, "the build ended and was kept"
+            await pilot.pause(0.02)
+        assert app.live.progress.status == "succeeded"
+        assert str(app.live.progress.logs[2]).splitlines()[-1] == "line 19999"
+        assert len(app.moves) < 40, "20,000 events are not 20,000 messages"
+        record = History().list(tmp_path)[0]
+        assert (record.outcome, record.image, record.revision) == ("succeeded", IMAGE, 1)
+        await app.live.loop.stop()
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (StepState(1, "RUN x", 1, 1), "○ "),
+        (StepState(1, "RUN x", 1, 1, status="running", started=10.0), "● 2.5s"),
+        (StepState(1, "RUN x", 1, 1, status="done", seconds=0.81), "✔ 0.8s"),
+        (StepState(1, "RUN x", 1, 1, status="done", seconds=0.8, bytes=1_100_000), "✔ +1.1MB"),
+        (StepState(1, "RUN x", 1, 1, status="cached"), "✔ cached"),
+        (StepState(1, "RUN x", 1, 1, status="failed"), "✘ failed"),
+    ],
+)
+def test_the_gutter_says_state_and_time_or_bytes(step: StepState, said: str) -> None:
+    mark = mark_of(step, 12.5)
+    assert f"{mark.sign} {mark.word}" == said
+
+
+def test_marks_stand_on_the_first_line_of_each_instruction() -> None:
+    from workbench.build.progress import BuildProgress
+
+    assert set(marks_of(BuildProgress().apply_all(EVENTS), 0.0)) == {1, 2}

@@ -1,0 +1,16 @@
+"""The bytes that terminals send for alt and a digit."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+from textual._xterm_parser import XTermParser
+
+from workbench.tui import terminal_keys
+
+
+@pytest.mark.parametrize("digit", "1234567890")
+def test_escape_and_a_digit_is_alt_and_that_digit(digit: str) -> None:
+    terminal_keys.install()
+    keys = [it for it in XTermParser().feed(f"\x1b{digit}") if isinstance(it, events.Key)]
+    assert [(it.key, it.character) for it in keys] == [(f"alt+{digit}", None)]

@@ -1,0 +1,373 @@
+"""The workbench on the screen: composes the panels, and hands what they say to the part that knows what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from workbench.build.loop import LoopState
+from workbench.build.request import BuildRequest
+from workbench.config import Config
+from workbench.errors import DockerfileError, WorkbenchError
+from workbench.tui import ending, keys, terminal_keys
+from workbench.tui.naming import tag_for
+from workbench.tui.widgets.panel import PANELS, Panel, Strip
+from workbench.tui.widgets.title import TitleLine
+
+if TYPE_CHECKING:  # imported after the first paint
+    from workbench.build.engine import Engine
+    from workbench.build.progress import StepState
+    from workbench.tui.image_actions import ImageActions
+    from workbench.tui.live import Live
+    from workbench.tui.widgets.build_panel import BuildPanel
+    from workbench.tui.widgets.context_panel import ContextPanel
+    from workbench.tui.widgets.editor_panel import EditorPanel
+    from workbench.tui.widgets.images_panel import ImagesPanel
+    from workbench.tui.workspace import Workspace
+
+
+class WorkbenchApp(App[int]):
+    """The terminal UI on one context and one engine. `run` gives the exit code.
+
+    `engines` are what the engine can be changed to, by name.
+    """
+
+    TITLE = "workbench"
+    CSS_PATH = "workbench.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    BINDINGS = [
+        Binding("f5,ctrl+r", "build_now", "Build", id="build.now"),
+        Binding("ctrl+s", "save", "Save", id="file.save"),
+        Binding("f6,ctrl+t", "toggle_watching", "Watching", id="watching.toggle"),
+        Binding("f8,ctrl+x", "cancel_build", "Cancel", id="build.cancel"),
+        Binding("f2,alt+1", "panel('context')", "Context", id="panel.context", show=False),
+        Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False),
+        Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False),
+        Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False),
+        Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
+        Binding("q", "leave", "Quit", id="quit", show=False),
+        Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
+    ]
+
+    def __init__(
+        self,
+        engine: Engine,
+        context: Path,
+        config: Config,
+        *,
+        request: BuildRequest | None = None,
+        watch: bool | None = None,
+        engines: Mapping[str, Callable[[], Engine]] | None = None,
+    ) -> None:
+        terminal_keys.install()
+        super().__init__()
+        self.animation_level = "none"
+        self.engine = engine
+        self.context = context
+        self.config = config
+        self.engines = dict(engines or {})
+        request = request or BuildRequest(context=context)
+        self.request = request if request.tags else replace(request, tags=(tag_for(context),))
+        self.watching = config.watch if watch is None else watch
+        self.active = "dockerfile"
+        self.live: Live | None = None
+        self._workspace: Workspace | None = None
+        self._image_actions: ImageActions | None = None
+        self._early: list[events.Event] = []  # what was typed before there was anything to type into
+
+    # -- the screen
+
+    def compose(self) -> ComposeResult:
+        yield TitleLine(id="title")
+        with Vertical(id="frames"):
+            with Horizontal(id="upper"):
+                for name, title in zip(PANELS[:3], ("Context", self.request.dockerfile, "Build"), strict=True):
+                    yield Panel(title, id=name, classes="-active" if name == self.active else "")
+            yield Panel("Images", id="images")
+        with Vertical(id="strips"):
+            for number, name in enumerate(PANELS, 1):
+                yield Strip(number, name, classes="-active" if name == self.active else "")
+        yield Footer(show_command_palette=True)
+
+    def on_mount(self) -> None:
+        if self.config.theme in self.available_themes:
+            self.theme = self.config.theme
+        self.set_keymap(dict(self.config.keys))
+        title = self.base.query_one(TitleLine)
+        title.engine, title.context = self.engine.name, self.context
+        title.state = LoopState(watching=self.watching)
+        ending.on_signals(self)
+        self.call_after_refresh(self._work, self._furnish(), "furnish", "put the panels into their frames")
+
+    async def _furnish(self) -> None:
+        """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
+        for module in ("workspace", "image_actions", "live"):
+            await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
+        from workbench.tui.image_actions import ImageActions
+        from workbench.tui.live import Live
+        from workbench.tui.workspace import Workspace
+
+        self._workspace = Workspace(self.context, self.request.dockerfile)
+        self._image_actions = ImageActions(self)
+        with self.batch_update():
+            await self.base.query_one("#frames").remove()
+            await self.base.mount(self._workspace, after="#title")
+            self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
+            self.activate(self.active)
+        self._work(self.editor_panel.load(), "load", "read the Dockerfile")
+        self.context_panel.look(self.request.dockerfile)
+        self._work(self.live.loop.run(build_first=self.watching), "loop", "the live loop")
+        self._work(self.image_actions.follow(), "images", "follow the engine's images")
+        self.set_interval(0.5, self._tick, name="clock of a running step")
+        early, self._early = self._early, []
+        for event in early:
+            self.post_message(event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that come before the panels wait for them."""
+        if self.live is None and isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._early.append(event)
+        else:
+            await super().on_event(event)
+
+    def _work(self, work: Any, group: str, description: str) -> None:
+        self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
+
+    def _box(self, name: str) -> Panel:
+        return self.workspace.box(name)
+
+    # -- what the panels and the loop say
+
+    def on_live_moved(self, event: Live.Moved) -> None:
+        """New facts of a build: steps, log, marks beside the text, and where it failed."""
+        self._show_build()
+        if event.finished is None:
+            return
+        self._work(self.image_actions.refresh(), "images-now", "list the images after a build")
+        failed = self._live.progress.failed_step
+        if event.finished.outcome == "failed" and (line := event.finished.line or (failed.line if failed else 0)):
+            self.editor_panel.lead_to(line, end_line=failed.end_line if failed else line)
+
+    def on_live_state_changed(self, event: Live.StateChanged) -> None:
+        """Another revision was saved, is built, or could not be."""
+        state = event.state
+        self.base.query_one(TitleLine).state = self._live.state
+        if state.saved != event.before.saved:
+            self._work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
+            self.context_panel.look(self.request.dockerfile)
+        if state.error is not event.before.error and state.error is not None:
+            self._tell_problem(state.error, state.problem)
+        if state.notice and state.notice != event.before.notice:
+            self.notify(state.notice, title="Watching", severity="warning", markup=False)
+        self._show_build()
+
+    def _tell_problem(self, error: BaseException, problem: str) -> None:
+        if isinstance(error, DockerfileError):
+            self.editor_panel.lead_to(error.line, error.column)
+            return
+        hint = error.hint if isinstance(error, WorkbenchError) else ""
+        self.notify(f"{problem}\n{hint}".strip(), title="Not built", severity="error", markup=False, timeout=10)
+
+    def _show_build(self) -> None:
+        self.workspace.show_build(self._live, time.time())
+
+    def _tick(self) -> None:
+        if self.live is not None and self.live.progress.status == "running":
+            self._show_build()
+
+    def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
+        self.base.query_one(TitleLine).unsaved = event.unsaved
+
+    def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
+        self._work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
+
+    def on_editor_panel_recovery_offered(self, event: EditorPanel.RecoveryOffered) -> None:
+        self._work(ending.ask_recovery(self, event.text, event.age), "ask", "offer recovered text")
+
+    def on_dockerfile_editor_left(self) -> None:
+        self.activate("build")
+
+    def on_build_panel_step_chosen(self, event: BuildPanel.StepChosen) -> None:
+        """`enter` on a step: to its line."""
+        step: StepState = event.step
+        self.activate("dockerfile")
+        if step.line:
+            self.editor_panel.editor.go_to(step.line)
+
+    def on_context_panel_opened(self, event: ContextPanel.Opened) -> None:
+        from workbench.tui.screens.viewer import FileViewer
+
+        if event.entry.path == self.request.dockerfile:
+            self.activate("dockerfile")
+        elif event.entry.kind == "file":
+            self.push_screen(FileViewer(self.context / event.entry.path, event.entry.path))
+
+    def on_images_panel_delete_requested(self, event: ImagesPanel.DeleteRequested) -> None:
+        self._work(self.image_actions.delete(event.image, event.reference), "delete", "delete an image")
+
+    def on_images_panel_details_requested(self, event: ImagesPanel.DetailsRequested) -> None:
+        self._work(self.image_actions.details(event.image, event.reference), "details", "inspect an image")
+
+    def on_images_panel_tag_requested(self, event: ImagesPanel.TagRequested) -> None:
+        self._work(self.image_actions.tag(event.image, event.reference), "tag", "tag an image")
+
+    def on_images_panel_copy_requested(self, event: ImagesPanel.CopyRequested) -> None:
+        self.copy_to_clipboard(event.image.id)
+        self.notify(f"Copied {event.image.id}", markup=False)
+
+    def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
+        if event.panel.id in PANELS:
+            self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
+
+    def on_strip_chosen(self, event: Strip.Chosen) -> None:
+        self.activate(event.name)
+
+    def on_descendant_focus(self) -> None:
+        """A click may have chosen another panel."""
+        if self.focused is not None and self._workspace is not None:
+            name = self._workspace.holder(self.focused)
+            if name is not None:
+                self._mark_active(name)
+
+    # -- what a person asks
+
+    def activate(self, name: str, *, last: bool = False) -> None:
+        """Makes that panel the active one, and puts the focus into it."""
+        self._mark_active(name)
+        self.call_after_refresh(self._focus_in, name, last)
+
+    def _focus_in(self, name: str, last: bool) -> None:
+        targets = self._box(name).focus_targets()
+        if targets:
+            targets[-1 if last else 0].focus()
+
+    def _mark_active(self, name: str) -> None:
+        self.active = name
+        self.workspace.mark_active(name)
+        for strip in self.base.query(Strip):
+            strip.set_class(strip.panel_name == name, "-active")
+
+    def action_panel(self, name: str) -> None:
+        self.activate(name)
+
+    def action_focus_next(self) -> None:
+        self._step_focus(1)
+
+    def action_focus_previous(self) -> None:
+        self._step_focus(-1)
+
+    def _step_focus(self, step: int) -> None:
+        """`tab`: the next place in this panel, else the next panel."""
+        if len(self.screen_stack) > 1:
+            (self.screen.focus_next if step > 0 else self.screen.focus_previous)()
+            return
+        targets: list[Widget] = self._box(self.active).focus_targets()
+        place = targets.index(self.focused) + step if self.focused in targets else -1
+        if 0 <= place < len(targets):
+            targets[place].focus()
+        else:
+            self.activate(PANELS[(PANELS.index(self.active) + step) % len(PANELS)], last=step < 0)
+
+    def action_build_now(self) -> None:
+        self._live.loop.build_now()
+
+    def action_cancel_build(self) -> None:
+        self._live.loop.cancel()
+
+    def action_toggle_watching(self) -> None:
+        self._live.loop.set_watching(not self._live.state.watching)
+
+    def action_save(self) -> None:
+        self._work(self.editor_panel.save(), "save", "save the Dockerfile")
+
+    def action_help(self) -> None:
+        from workbench.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(keys.sections(self)))
+
+    def action_leave(self) -> None:
+        self._work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+
+    async def action_quit(self) -> None:
+        self.action_leave()
+
+    def use_engine(self, name: str) -> None:
+        """Builds with that engine from now on, where it answers."""
+        self._work(self._change_engine(name), "engine", "change the engine")
+
+    async def _change_engine(self, name: str) -> None:
+        engine = self.engines[name]()
+        try:
+            info = await engine.check()
+        except WorkbenchError as error:
+            await engine.close()
+            self.notify(
+                f"{error}\n{error.hint}".strip(), title=f"Not changed to {name}", severity="error", markup=False
+            )
+            return
+        before, self.engine = self.engine, engine
+        self._live.loop.engine = engine
+        self.base.query_one(TitleLine).engine = engine.name
+        self._work(self.image_actions.follow(), "images", "follow the engine's images")
+        self._live.loop.build_now()
+        await before.close()
+        self.notify(f"{info.name} {info.version}".strip(), title="Engine", markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action, and every engine."""
+        yield from keys.commands(self)
+        for name in self.engines:
+            if name != self.engine.name:
+                yield SystemCommand(
+                    f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name)
+                )
+
+    # -- the rest
+
+    @property
+    def base(self) -> Screen[Any]:
+        """The screen with the panels, under whatever dialog is open."""
+        return self.screen_stack[0]
+
+    @property
+    def _live(self) -> Live:
+        assert self.live is not None, "only after the first paint"
+        return self.live
+
+    @property
+    def workspace(self) -> Workspace:
+        assert self._workspace is not None, "only after the first paint"
+        return self._workspace
+
+    @property
+    def image_actions(self) -> ImageActions:
+        assert self._image_actions is not None, "only after the first paint"
+        return self._image_actions
+
+    @property
+    def editor_panel(self) -> EditorPanel:
+        return self.workspace.editor_panel
+
+    @property
+    def context_panel(self) -> ContextPanel:
+        return self.workspace.context_panel
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Panels behind a dialog do nothing."""
+        own = ("panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "help")
+        return not (len(self.screen_stack) > 1 and action in own)

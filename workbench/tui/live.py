@@ -1,0 +1,140 @@
+"""The live loop as the screen sees it: events folded into progress, and the screen told a few times a
+second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+
+from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
+from workbench.build.format import human_duration, human_size
+from workbench.build.loop import LiveLoop, LoopState
+from workbench.build.progress import BuildProgress, StepState
+from workbench.tui.widgets.editor import Mark
+
+if TYPE_CHECKING:
+    from workbench.build.engine import Engine
+    from workbench.build.request import BuildRequest
+    from workbench.config import Config
+
+PER_SECOND = 12
+SIGNS: Mapping[str, str] = {
+    "pending": "○",
+    "running": "●",
+    "done": "✔",
+    "cached": "✔",
+    "failed": "✘",
+    "cancelled": "–",
+}
+
+
+class Live:
+    """Owns the loop and what it told. `target` gets the messages; every method belongs to the screen's thread."""
+
+    class Moved(Message):
+        """The running build, or the one that just ended (`finished`), has more to show."""
+
+        def __init__(self, finished: BuildFinished | None) -> None:
+            super().__init__()
+            self.finished = finished
+
+    class StateChanged(Message):
+        """The loop's state is another: see `Live.state`; `before` is the one that was told last."""
+
+        def __init__(self, before: LoopState, state: LoopState) -> None:
+            super().__init__()
+            self.before = before
+            self.state = state
+
+    def __init__(
+        self,
+        target: Widget,
+        engine: Engine,
+        make_request: Callable[[], BuildRequest],
+        config: Config,
+        *,
+        watching: bool,
+    ) -> None:
+        self.progress = BuildProgress()
+        self.revision = 0
+        """The revision that `progress` is of; 0 before the first build."""
+        self._target = target
+        self._timer: Timer | None = None
+        self._last = 0.0
+        self._make_request = make_request
+        self.loop = LiveLoop(
+            engine,
+            make_request,
+            quiet=config.quiet,
+            watching=watching,
+            on_event=self._on_event,
+            on_state=self._on_state,
+        )
+        self._told = self.loop.state
+
+    @property
+    def state(self) -> LoopState:
+        return self.loop.state
+
+    @property
+    def running(self) -> bool:
+        return self.loop.state.building is not None
+
+    def _on_event(self, revision: int, event: BuildEvent) -> None:
+        if isinstance(event, BuildStarted):
+            self.progress = BuildProgress()
+            self.revision = revision
+        self.progress.apply(event)
+        if isinstance(event, BuildFinished):
+            self._flush(event)
+            self._target.run_worker(
+                self._remember(self.progress, revision), group="history", exit_on_error=False,
+                description="keep the record of a finished build",
+            )  # fmt: skip
+        elif self._timer is None:
+            wait = max(0.0, self._last + 1 / PER_SECOND - time.monotonic())
+            self._timer = self._target.set_timer(wait, self._flush, name="build moved")
+
+    def _flush(self, finished: BuildFinished | None = None) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self._last = time.monotonic()
+        self._target.post_message(self.Moved(finished))
+
+    async def _remember(self, progress: BuildProgress, revision: int) -> None:
+        from workbench.build.history import History, record_of
+
+        request = self._make_request()
+        if request.context is not None:
+            record = record_of(request, progress, revision=revision)
+            await asyncio.to_thread(History().add, request.context, record)
+
+    def _on_state(self, state: LoopState) -> None:
+        before, self._told = self._told, state
+        self._target.post_message(self.StateChanged(before, state))
+
+
+def mark_of(step: StepState, now: float) -> Mark:
+    """What the editor's gutter says beside a step's instruction."""
+    word = ""
+    if step.status == "cached":
+        word = "cached"
+    elif step.status == "failed":
+        word = "failed"
+    elif step.status == "running" and step.started is not None:
+        word = human_duration(now - step.started)
+    elif step.status == "done":
+        word = f"+{human_size(step.bytes)}" if step.bytes else human_duration(step.seconds or 0.0)
+    return Mark(step.status, SIGNS[step.status], word)
+
+
+def marks_of(progress: BuildProgress, now: float) -> dict[int, Mark]:
+    """By line. Where several steps share a line (ONBUILD), the one that ran last counts."""
+    return {step.line: mark_of(step, now) for step in progress if step.line > 0}

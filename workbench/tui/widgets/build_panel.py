@@ -1,0 +1,255 @@
+"""The build: its steps above, the log of the chosen one below, and why it failed where it did."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from workbench.build.progress import BuildProgress, StepState
+from workbench.tui.widgets.build_text import problem_of, status_of, strip_of, title_of, warnings_text
+from workbench.tui.widgets.log_view import LogView
+from workbench.tui.widgets.step_list import WARNINGS, StepList
+
+__all__ = ["BuildPanel", "strip_of", "title_of"]
+
+_BEHIND = 16 * 1024 * 1024
+"""Characters that the view may hold beyond what the log itself still keeps, before it is filled anew."""
+
+_EMPTY = {
+    "pending": "has not run yet",
+    "running": "no output yet",
+    "done": "no output",
+    "cached": "cached: nothing had to run",
+    "failed": "no output",
+    "cancelled": "cancelled",
+}
+
+
+class BuildPanel(Widget):
+    """Shows a `BuildProgress`; call `show` after its events were applied, some ten times a second at most.
+
+    The selection follows the running step until a person moves it; escape, a new build or a failure take it back.
+    """
+
+    DEFAULT_CSS = """
+    BuildPanel {
+        layout: vertical;
+        & > StepList { height: auto; min-height: 1; max-height: 50%; }
+        & > .build--line { height: auto; max-height: 2; color: $text-muted; }
+        & > #build-problem { color: $text-error; text-style: bold; max-height: 4; display: none; }
+        & > #build-hint { color: $foreground; max-height: 3; display: none; }
+        &.-failed > #build-problem { display: block; }
+        &.-hinted > #build-hint { display: block; }
+        & > LogView { height: 1fr; border-top: solid $border-blurred; border-title-color: $text-muted; }
+        & > LogView:focus { border-top: solid $border; border-title-color: $foreground; }
+        & > #build-search-line { height: 1; display: none; }
+        &.-searching > #build-search-line { display: block; }
+        & #build-search-sign { width: 1; color: $text-accent; }
+        & #build-search { width: 1fr; }
+        &.-log-large > StepList { display: none; }
+    }
+    """
+    BINDINGS = [
+        Binding("l", "toggle_log", "Whole log", id="build.log"),
+        Binding("slash", "search", "Search", id="build.search"),
+        Binding("n", "next_match(True)", "Next match", show=False, id="build.next"),
+        Binding("N", "next_match(False)", "Previous match", show=False, id="build.previous"),
+        Binding("escape", "back", "Follow the build", show=False, id="build.back"),
+    ]
+
+    class StepChosen(Message):
+        """A person wants to the line of this step."""
+
+        def __init__(self, step: StepState) -> None:
+            super().__init__()
+            self.step = step
+
+    class Highlighted(Message):
+        """Another step is shown; None for none or the warnings. `by_person` is False where the panel followed."""
+
+        def __init__(self, step: StepState | None, *, by_person: bool) -> None:
+            super().__init__()
+            self.step = step
+            self.by_person = by_person
+
+    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._progress = BuildProgress()
+        self._build = ""
+        self._following = True
+        self._failed = False
+        self._shown: int | None = None
+        self._position = 0
+        self._from = 0
+        self._steps = StepList(id="build-steps")
+        self._log = LogView(id="build-log")
+
+    def compose(self) -> ComposeResult:
+        yield self._steps
+        yield Static(id="build-status", classes="build--line", markup=False)
+        yield Static(id="build-problem", classes="build--line", markup=False)
+        yield Static(id="build-hint", classes="build--line", markup=False)
+        yield self._log
+        with Horizontal(id="build-search-line"):
+            yield Static("/", id="build-search-sign", markup=False)
+            yield Input(id="build-search", placeholder="search the log", compact=True)
+
+    def on_mount(self) -> None:
+        self._feed()
+        self._tell()
+
+    @property
+    def step_list(self) -> StepList:
+        return self._steps
+
+    @property
+    def log_view(self) -> LogView:
+        return self._log
+
+    @property
+    def following(self) -> bool:
+        """Whether the selection goes with the running step."""
+        return self._following
+
+    @property
+    def selected(self) -> StepState | None:
+        """The step whose log is shown."""
+        key = self._steps.cursor
+        return self._progress.steps.get(key) if key is not None else None
+
+    def show(self, progress: BuildProgress, now: float) -> None:
+        """Draws what changed in `progress` since the last call. `now` is seconds since the epoch."""
+        if progress is not self._progress or progress.build != self._build:
+            self._progress, self._build = progress, progress.build
+            self._following, self._failed, self._shown = True, False, None
+            self._log.clear()
+            self._steps.select(None)
+        self._steps.update_steps(progress, now)
+        failed = progress.failed_step
+        if failed is not None and not self._failed:
+            self._failed = self._following = True
+        if self._following:
+            self._select(self._followed(), by_person=False)
+        self._feed()
+        self._tell()
+
+    def _followed(self) -> int | None:
+        progress = self._progress
+        if progress.current is not None:
+            return progress.current.step
+        ran = [step.step for step in progress if step.status != "pending"]
+        return ran[-1] if ran else None
+
+    def _select(self, key: int | None, *, by_person: bool) -> None:
+        if key == self._shown and key == self._steps.cursor:
+            return
+        self._steps.select(key)
+        self._fill(self._steps.cursor)
+        self._tell()
+        self.post_message(self.Highlighted(self.selected, by_person=by_person))
+
+    def _fill(self, key: int | None) -> None:
+        self._shown, self._position, self._from = key, 0, 0
+        self._log.clear()
+        self._feed()
+        self._title()
+
+    def _feed(self) -> None:
+        """Gives the view what came since the last time."""
+        key, progress = self._shown, self._progress
+        step = self.selected
+        if key == WARNINGS:
+            self._log.append(warnings_text(progress.warnings[self._position :]))
+            self._position = len(progress.warnings)
+            return
+        self._log.empty_text = _EMPTY[step.status] if step is not None else ""
+        log = progress.logs.get(key) if key is not None else None
+        if log is None or log.total == self._position:
+            return
+        if log.dropped > min(self._position, self._from + _BEHIND):
+            self._log.clear()
+            self._log.append(f"… {log.dropped:,} characters dropped\n")
+            self._position = self._from = log.dropped
+        self._log.append(log.since(self._position))
+        self._position = log.total
+
+    def _tell(self) -> None:
+        if not self.is_mounted:
+            return
+        self._say("#build-status", status_of(self._progress, self.selected))
+        problem, hint = problem_of(self._progress)
+        self._say("#build-problem", problem)
+        self._say("#build-hint", hint)
+        self.set_class(bool(problem), "-failed")
+        self.set_class(bool(hint), "-hinted")
+
+    def _say(self, where: str, text: str) -> None:
+        line = self.query_one(where, Static)
+        if line.content != text:
+            line.update(text)
+
+    def _title(self) -> None:
+        what = {None: "log", WARNINGS: "warnings"}.get(self._shown, f"log {self._shown}")
+        self._log.border_title = f"{what} · {self._log.status}"
+
+    def on_log_view_status_changed(self, event: LogView.StatusChanged) -> None:
+        event.stop()
+        self._title()
+
+    def on_log_view_search_requested(self, event: LogView.SearchRequested) -> None:
+        event.stop()
+        self.action_search()
+
+    def on_step_list_moved(self, event: StepList.Moved) -> None:
+        event.stop()
+        self._following = False
+        self._select(event.key, by_person=True)
+
+    def on_step_list_chosen(self, event: StepList.Chosen) -> None:
+        event.stop()
+        step = self._progress.steps.get(event.key)
+        if step is not None:
+            self.post_message(self.StepChosen(step))
+        else:
+            self._log.focus()
+
+    def action_toggle_log(self) -> None:
+        """The log alone, or the steps above it again."""
+        large = not self.has_class("-log-large")
+        self.set_class(large, "-log-large")
+        (self._log if large else self._steps).focus()
+
+    def action_search(self) -> None:
+        self.add_class("-searching")
+        self.query_one("#build-search", Input).focus()
+
+    def action_next_match(self, forward: bool) -> None:
+        self._log.action_next_match(forward)
+
+    def action_back(self) -> None:
+        """Leaves the search, else the large log, else follows the build again."""
+        if self.has_class("-searching"):
+            self._end_search()
+        elif self.has_class("-log-large"):
+            self.action_toggle_log()
+        else:
+            self._following = True
+            self._select(self._followed(), by_person=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value or self._log.search(event.value):
+            if not event.value:
+                self._log.search("")
+            self._end_search()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+
+    def _end_search(self) -> None:
+        self.remove_class("-searching")
+        self._log.focus()

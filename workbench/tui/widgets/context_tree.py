@@ -1,0 +1,322 @@
+"""The build context as a tree of any size: what is sent, what is not, and how big it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len, set_cell_size
+from textual.binding import Binding
+from textual.message import Message
+
+from workbench.build.format import human_size
+from workbench.build.text import one_line
+from workbench.context.ignore import Rule
+from workbench.context.scan import Entry, Scan
+from workbench.tui.widgets.row_view import Piece, RowView, found_in
+
+OPEN_AT_FIRST = 60
+"""Folders are open from the start where the context has at most this many entries; else only the context itself."""
+
+_SIZE = 8
+_STATE = 9
+
+
+@dataclass(slots=True)
+class Model:
+    """A scan with what a tree wants to know of it, made off the screen's thread.
+
+    Entry N's subtree is the entries N to `ends[N]`, that one excluded: a scan has folders before what is in them.
+    """
+
+    name: str
+    entries: Sequence[Entry]
+    depths: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    """Bytes that are sent of each entry, folders with all below them; of what is not sent, its own bytes."""
+    sent: list[bool] = field(default_factory=list)
+    """Whether it, or anything below it, is sent."""
+    files: int = 0
+    sent_files: int = 0
+    sent_bytes: int = 0
+    paths: dict[str, int] = field(default_factory=dict)
+
+    def ancestors(self, path: str) -> Iterator[str]:
+        """The folders above `path`, outermost first."""
+        parts = path.split("/")
+        return ("/".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def build_model(scan: Scan) -> Model:
+    """Totals of every folder, in one pass. Blocks; for 100,000 entries some tenths of a second."""
+    model = Model(scan.root.resolve().name or "/", scan.entries)
+    model.files, model.sent_files, model.sent_bytes = scan.files, scan.sent_files, scan.sent_bytes
+    depths, ends, sizes, sent, paths = model.depths, model.ends, model.sizes, model.sent, model.paths
+    above: list[int] = []
+
+    def close(place: int, now: int) -> None:
+        ends[place] = now
+        if above and sent[place]:
+            sizes[above[-1]] += sizes[place]
+            sent[above[-1]] = True
+
+    for place, entry in enumerate(scan.entries):
+        depth = entry.path.count("/")
+        while len(above) > depth:
+            close(above.pop(), place)
+        paths[entry.path] = place
+        depths.append(depth)
+        ends.append(place + 1)
+        sizes.append(entry.size)
+        sent.append(entry.sent)
+        if entry.kind == "directory":
+            above.append(place)
+        elif above and entry.sent:
+            sizes[above[-1]] += entry.size
+            sent[above[-1]] = True
+    while above:
+        close(above.pop(), len(depths))
+    return model
+
+
+def describe(entry: Entry | None) -> str:
+    """One line for a person: whether the entry is sent, and the line of the ignore file that decided."""
+    if entry is None:
+        return ""
+    name = one_line(entry.path)
+    if entry.error:
+        return f"{name}: cannot be read: {entry.error}"
+    if entry.kind == "socket":
+        return f"{name}: not sent, no archive can carry a socket"
+    link = f" → {one_line(entry.link)}" if entry.link else ""
+    if entry.rule is None:
+        return f"{name}{link}: sent, no ignore line matches"
+    return f"{name}{link}: {'sent' if entry.sent else 'not sent'} by {_place(entry.rule)}"
+
+
+def _place(rule: Rule) -> str:
+    line = f"line {rule.line} of " if rule.line else ""
+    return f"{line}{one_line(rule.source)}: {one_line(str(rule))}"
+
+
+class ContextTree(RowView):
+    """Shows a `Model`. Which folders are open, and where the cursor is, survive the next model."""
+
+    DEFAULT_CSS = """
+    ContextTree {
+        & > .tree--folder { text-style: bold; }
+        & > .tree--root { text-style: bold; color: $text-primary; }
+        & > .tree--size { color: $foreground-muted; }
+        & > .tree--ignored { color: $foreground-disabled; }
+        & > .tree--error { color: $text-error; }
+        & > .tree--link { color: $text-accent; }
+    }
+    """
+    COMPONENT_CLASSES = {
+        "tree--folder", "tree--root", "tree--size", "tree--ignored", "tree--error", "tree--link",
+    }  # fmt: skip
+    BINDINGS = [
+        Binding("enter", "open", "Open", id="context.open"),
+        Binding("space", "open_or_close", "Open or close", show=False, id="context.toggle"),
+        Binding("right,l", "expand", "Open the folder", show=False, id="context.expand"),
+        Binding("left,h", "collapse", "Close the folder", show=False, id="context.collapse"),
+        Binding("i", "toggle_ignored", "Hide/show not sent", id="context.ignored"),
+    ]
+
+    empty_text = "reading the context…"
+
+    class Highlighted(Message):
+        """The cursor is on that entry; None on the context itself."""
+
+        def __init__(self, entry: Entry | None) -> None:
+            super().__init__()
+            self.entry = entry
+
+    class Opened(Message):
+        """`enter` on a file."""
+
+        def __init__(self, entry: Entry) -> None:
+            super().__init__()
+            self.entry = entry
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.model: Model | None = None
+        self._rows: list[int] = []
+        self._open: set[str] | None = None
+        self._root_open = True
+        self._hide_ignored = False
+
+    @property
+    def row_count(self) -> int:
+        return 0 if self.model is None else len(self._rows) + 1
+
+    @property
+    def entry(self) -> Entry | None:
+        """The entry under the cursor; None on the context itself, and before there is a model."""
+        return self._at(self.cursor)
+
+    def _at(self, row: int) -> Entry | None:
+        if self.model is None or not 0 < row <= len(self._rows):
+            return None
+        return self.model.entries[self._rows[row - 1]]
+
+    def show_model(self, model: Model) -> None:
+        """Replaces what is shown."""
+        path = entry.path if (entry := self.entry) is not None else None
+        self.model = model
+        if self._open is None:
+            few = len(model.entries) <= OPEN_AT_FIRST
+            self._open = {entry.path for entry in model.entries if entry.kind == "directory"} if few else set()
+        self._flatten()
+        if path is not None:
+            self._go_to(path)
+        self.post_message(self.Highlighted(self.entry))
+
+    def _flatten(self) -> None:
+        """The visible rows anew, skipping over closed folders."""
+        rows: list[int] = []
+        model, opened = self.model, self._open or set()
+        if model is not None and self._root_open:
+            place, count = 0, len(model.depths)
+            while place < count:
+                if self._hide_ignored and not model.sent[place]:
+                    place = model.ends[place]
+                    continue
+                rows.append(place)
+                closed = model.ends[place] > place + 1 and model.entries[place].path not in opened
+                place = model.ends[place] if closed else place + 1
+        self._rows = rows
+        self.rows_changed()
+
+    def _go_to(self, path: str) -> None:
+        """The cursor on that entry, or on the nearest folder above it that is shown."""
+        assert self.model is not None
+        for wanted in (path, *reversed(list(self.model.ancestors(path)))):
+            place = self.model.paths.get(wanted)
+            if place is not None and place in self._rows:
+                self.cursor = self._rows.index(place) + 1
+                return
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        super().watch_cursor(before, now)
+        self.post_message(self.Highlighted(self.entry))
+
+    # -- what is drawn
+
+    def draw(self, row: int, width: int) -> list[Piece]:
+        model = self.model
+        assert model is not None
+        if row == 0:
+            return _columns(f"{'▾' if self._root_open else '▸'} {one_line(model.name)}", "tree--root", "",
+                            human_size(model.sent_bytes, digits=4), width)  # fmt: skip
+        place = self._rows[row - 1]
+        entry = model.entries[place]
+        name = one_line(entry.path.rpartition("/")[2])
+        ignored = not model.sent[place]
+        sign = "· " if ignored else "  "
+        kind = "tree--ignored" if ignored else "tree--link" if entry.kind == "symlink" else ""
+        if entry.kind == "directory":
+            shown = entry.path in (self._open or ()) and model.ends[place] > place + 1
+            sign = f"{'▾' if shown else '▸' if model.ends[place] > place + 1 else '·' if ignored else ' '} "
+            kind = kind or "tree--folder"
+        if entry.error:
+            return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", "tree--error", "unreadable", "", width)
+        size = "" if entry.kind == "directory" and ignored else human_size(model.sizes[place], digits=4)
+        if entry.kind not in ("file", "directory"):
+            size = entry.kind
+        return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", kind, "not sent" if ignored else "", size, width)
+
+    def row_text(self, row: int) -> str:
+        entry = self._at(row)
+        return "" if entry is None else entry.path.rpartition("/")[2]
+
+    # -- search goes into closed folders too
+
+    def find(self, needle: str, *, forward: bool, here: bool) -> int | None:
+        model = self.model
+        if model is None or not model.depths:
+            return None
+        count, step, start = len(model.depths), 1 if forward else -1, 0 if here else 1
+        now = self._rows[self.cursor - 1] if self.cursor > 0 else (0 if forward and here else -1 if forward else count)
+        paths, folded = list(model.paths), needle == needle.lower()  # entries are made when looked at: too slow here
+        for distance in range(start, count + start):
+            place = (now + step * distance) % count
+            path = paths[place]
+            if needle not in (path.lower() if folded else path) or not found_in(needle, path.rpartition("/")[2]):
+                continue
+            if model.sent[place] or not self._hide_ignored:
+                self._reveal(path)
+                return self._rows.index(place) + 1
+        return None
+
+    def _reveal(self, path: str) -> None:
+        assert self.model is not None and self._open is not None
+        folders = set(self.model.ancestors(path))
+        if not self._root_open or not folders <= self._open:
+            self._root_open = True
+            self._open |= folders
+            self._flatten()
+
+    # -- what a person asks
+
+    def action_open(self) -> None:
+        entry = self.entry
+        if entry is not None and entry.kind != "directory":
+            self.post_message(self.Opened(entry))
+        else:
+            self.action_open_or_close()
+
+    def action_open_or_close(self) -> None:
+        entry = self.entry
+        shown = self._root_open if entry is None else entry.path in (self._open or ())
+        self._set_open(not shown)
+
+    def action_expand(self) -> None:
+        self._set_open(True)
+
+    def action_collapse(self) -> None:
+        """Closes the folder; where it is closed, or a file, goes to the folder above."""
+        entry = self.entry
+        if entry is None or (entry.kind == "directory" and entry.path in (self._open or ())):
+            self._set_open(False)
+        elif (parent := entry.path.rpartition("/")[0]) and self.model is not None:
+            self._go_to(parent)
+        else:
+            self.cursor = 0
+
+    def action_toggle_ignored(self) -> None:
+        path = entry.path if (entry := self.entry) is not None else None
+        self._hide_ignored = not self._hide_ignored
+        self._flatten()
+        if path is not None:
+            self._go_to(path)
+
+    def _set_open(self, shown: bool) -> None:
+        entry = self.entry
+        if entry is None:
+            self._root_open = shown
+        elif entry.kind == "directory" and self._open is not None:
+            (self._open.add if shown else self._open.discard)(entry.path)
+        self._flatten()
+
+    def clicked(self, row: int, x: int, *, again: bool) -> None:
+        entry = self._at(row)
+        if entry is None or entry.kind == "directory":
+            self.action_open_or_close()
+        elif again:
+            self.action_open()
+
+
+def _columns(name: str, kind: str, state: str, size: str, width: int) -> list[Piece]:
+    """A name on the left, its state and size at the right end; where there is little room the name is cut last."""
+    right = f"{state:>{_STATE}}{size:>{_SIZE + 1}}" if width >= 40 else f"{state:>{_STATE}}" if state else f"{size:>9}"
+    left = max(0, width - cell_len(right) - 1)
+    if cell_len(name) > left:
+        name = f"{set_cell_size(name, left - 1)}…" if left > 1 else ""
+    name += " " * (left - cell_len(name))
+    return [
+        (name, kind),
+        (f"{right} ", "tree--ignored" if state == "not sent" else "tree--error" if state else "tree--size"),
+    ]

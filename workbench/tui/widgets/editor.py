@@ -1,0 +1,241 @@
+"""The Dockerfile's editor: colours from our own reading of the language, diagnostics where they stand, and the last
+build's word beside each instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+from textual.widgets import TextArea
+
+from workbench.build.text import one_line
+from workbench.dockerfile.lint import Diagnostic
+from workbench.dockerfile.tokens import KINDS, tokens
+
+MARK_WIDTH = 9
+"""Cells left of the line numbers: a sign and a short word (`✔ cached`, `● 0.8s`)."""
+
+MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled"]
+
+_OURS = frozenset({"ctrl+a", "f6", "f7"})
+"""Keys that TextArea would take: tmux's prefix, and the workbench's own function keys."""
+
+
+def _bindings() -> list[BindingType]:
+    """TextArea's, without the keys in `_OURS`."""
+    kept: list[BindingType] = []
+    for binding in TextArea.BINDINGS:
+        if not isinstance(binding, Binding):
+            kept.append(binding)
+            continue
+        keys = ",".join(key for key in binding.key.split(",") if key.strip() not in _OURS)
+        if keys:
+            kept.append(Binding(keys, binding.action, binding.description, show=binding.show))
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What stands beside an instruction: its state, and a word of at most seven cells."""
+
+    state: MarkState
+    sign: str
+    word: str
+
+
+class DockerfileEditor(TextArea, inherit_bindings=False):
+    """A TextArea that reads Dockerfiles. `tab` indents, `escape` leaves."""
+
+    BINDINGS = [*_bindings(), Binding("escape", "leave", "Leave the editor", id="editor.leave")]
+    COMPONENT_CLASSES = {
+        *(f"editor--{kind}" for kind in KINDS),
+        *(f"editor--mark-{state}" for state in ("pending", "running", "done", "cached", "failed", "cancelled")),
+        *(f"editor--squiggle-{severity}" for severity in ("error", "warning", "info")),
+        *(f"editor--message-{severity}" for severity in ("error", "warning", "info")),
+    }
+    DEFAULT_CSS = """
+    DockerfileEditor {
+        border: none;
+        padding: 0;
+        &:focus { border: none; }
+        & .editor--keyword { color: $text-primary; text-style: bold; }
+        & .editor--flag { color: $text-accent; }
+        & .editor--string { color: $text-success; }
+        & .editor--variable { color: $text-warning; }
+        & .editor--comment { color: $foreground-muted; text-style: italic; }
+        & .editor--directive { color: $text-secondary; text-style: italic; }
+        & .editor--heredoc { color: $text-secondary; }
+        & .editor--number { color: $text-accent; }
+        & .editor--operator { color: $foreground-muted; text-style: bold; }
+        & .editor--stage { color: $text-secondary; text-style: bold; }
+        & .editor--error { color: $text-error; text-style: underline; }
+        & .editor--mark-pending { color: $foreground-disabled; }
+        & .editor--mark-running { color: $text-warning; text-style: bold; }
+        & .editor--mark-done { color: $text-success; }
+        & .editor--mark-cached { color: $foreground-muted; }
+        & .editor--mark-failed { color: $text-error; text-style: bold; }
+        & .editor--mark-cancelled { color: $foreground-muted; }
+        & .editor--squiggle-error { text-style: underline; }
+        & .editor--squiggle-warning { text-style: underline; }
+        & .editor--squiggle-info { text-style: underline; }
+        & .editor--message-error { color: $text-error; text-style: italic; }
+        & .editor--message-warning { color: $text-warning; text-style: italic; }
+        & .editor--message-info { color: $foreground-muted; text-style: italic; }
+    }
+    """
+
+    class Left(Message):
+        """`escape` was pressed: the focus should go on to the next panel."""
+
+    class CursorLine(Message):
+        """The cursor came to another line, counted from 1."""
+
+        def __init__(self, line: int) -> None:
+            super().__init__()
+            self.line = line
+
+    def __init__(self, text: str = "", *, id: str | None = None) -> None:
+        super().__init__(
+            text,
+            id=id,
+            soft_wrap=False,
+            show_line_numbers=True,
+            tab_behavior="indent",
+            highlight_cursor_line=True,
+        )
+        self.cursor_blink = False
+        self._tokens: dict[int, list[tuple[int, int, str]]] = {}
+        self._found: dict[int, list[Diagnostic]] = {}
+        self._marks: dict[int, Mark] = {}
+        self._line_told = 0
+        self._colour()
+
+    @property
+    def found(self) -> Mapping[int, Sequence[Diagnostic]]:
+        """Diagnostics by the line they begin on, counted from 1."""
+        return self._found
+
+    def show_diagnostics(self, found: Sequence[Diagnostic]) -> None:
+        """Underlines each where it stands, and writes the gravest of a line after its end."""
+        by_line: dict[int, list[Diagnostic]] = {}
+        for diagnostic in found:
+            by_line.setdefault(diagnostic.range.start_line, []).append(diagnostic)
+        for line in by_line.values():
+            line.sort(key=lambda it: ("error", "warning", "info").index(it.severity))
+        if by_line != self._found:
+            self._found = by_line
+            self._redraw()
+
+    def show_marks(self, marks: Mapping[int, Mark]) -> None:
+        """What the last build says of each line, counted from 1."""
+        if marks != self._marks:
+            self._marks = dict(marks)
+            self._redraw()
+
+    def go_to(self, line: int, column: int = 1) -> None:
+        """Puts the cursor there, counted from 1, and into view."""
+        row = max(0, min(line - 1, self.document.line_count - 1))
+        self.move_cursor((row, max(0, column - 1)), center=True)
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left())
+
+    @property
+    def gutter_width(self) -> int:
+        return super().gutter_width + MARK_WIDTH
+
+    def get_line(self, line_index: int) -> Text:
+        line = super().get_line(line_index)
+        for start, end, kind in self._tokens.get(line_index + 1, ()):
+            line.stylize(self.get_component_rich_style(f"editor--{kind}", partial=True), start, end)
+        for diagnostic in self._found.get(line_index + 1, ()):
+            place = diagnostic.range
+            end = place.end_column - 1 if place.end_line == place.start_line else len(line.plain)
+            style = self.get_component_rich_style(f"editor--squiggle-{diagnostic.severity}", partial=True)
+            line.stylize(style, place.start_column - 1, max(end, place.start_column))
+        return line
+
+    # Private in Textual, and the reason why its next minor version is not taken blindly: the drawing of one row.
+    def _render_line(self, y: int) -> Strip:
+        strip = super()._render_line(y)
+        place = self._place_of(y)
+        if place is None:
+            return strip
+        row, first = place
+        strip = Strip.join([self._mark_strip(row + 1 if first else 0, strip), strip.crop(MARK_WIDTH)])
+        if first and (found := self._found.get(row + 1)):
+            strip = self._with_message(strip, row, found[0])
+        return strip
+
+    def _place_of(self, y: int) -> tuple[int, bool] | None:
+        """The document's row at that row of the screen, and whether it is the first of a wrapped one."""
+        offset = y + self.scroll_offset.y
+        if offset >= self.wrapped_document.height:
+            return None
+        row, section = self.wrapped_document._offset_to_line_info[offset]
+        return row, section == 0
+
+    def _mark_strip(self, line: int, strip: Strip) -> Strip:
+        first = next(iter(strip), None)
+        base = first.style if first is not None else None
+        mark = self._marks.get(line)
+        if mark is None:
+            return Strip([Segment(" " * MARK_WIDTH, base)], MARK_WIDTH)
+        style = self.get_component_rich_style(f"editor--mark-{mark.state}", partial=True)
+        text = f"{mark.sign} {mark.word}"[: MARK_WIDTH - 1]
+        text += " " * (MARK_WIDTH - cell_len(text))
+        return Strip([Segment(text, base + style if base is not None else style)], MARK_WIDTH)
+
+    def _with_message(self, strip: Strip, row: int, diagnostic: Diagnostic) -> Strip:
+        """The message after the line's end, where at least a few words of it fit."""
+        text = self.document.get_line(row).expandtabs(self.indent_width)
+        used = self.gutter_width + cell_len(text) - self.scroll_offset.x + 1
+        width = self.size.width
+        if not self.gutter_width <= used < width - 12:
+            return strip
+        rest = strip.crop(used, width)
+        background = next((segment.style for segment in rest if segment.style is not None), None)
+        style = self.get_component_rich_style(f"editor--message-{diagnostic.severity}", partial=True)
+        message = f"  ← {one_line(diagnostic.message)}"[: width - used]
+        segment = Segment(message, background + style if background is not None else style)
+        return Strip.join([strip.crop(0, used), Strip([segment])]).extend_cell_length(width, background).crop(0, width)
+
+    def _on_text_area_changed(self, event: TextArea.Changed) -> None:
+        self._colour()
+
+    def _on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
+        line = event.selection.end[0] + 1
+        if line != self._line_told:
+            self._line_told = line
+            self.post_message(self.CursorLine(line))
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Runs before TextArea's own handler, which would take `escape` for itself."""
+        if event.key == "escape":
+            event.prevent_default()
+            event.stop()
+            self.action_leave()
+        elif event.key.startswith("alt+"):
+            event.prevent_default()  # a key of the workbench; Textual gives it a character (alt+4 is a cent sign)
+
+    def load_text(self, text: str) -> None:
+        super().load_text(text)
+        self._colour()
+
+    def _colour(self) -> None:
+        self._tokens = {}
+        for line, start, end, kind in tokens(self.text):
+            self._tokens.setdefault(line, []).append((start - 1, end - 1, kind))
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._line_cache.clear()
+        self.refresh()

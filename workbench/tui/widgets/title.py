@@ -1,0 +1,67 @@
+"""The line at the top: engine, context, watching or not, the revision being built and the revision saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from workbench.build.loop import LoopState
+from workbench.build.text import one_line
+
+
+def title_text(engine: str, context: Path, state: LoopState, *, unsaved: bool, width: int) -> str:
+    """One line of at most `width` cells; what is cut where it is too long is the front of the context's path."""
+    watching = "watching" if state.watching else "not watching"
+    right = f"{build_text(state)} · saved r{state.saved}{' · unsaved •' if unsaved else ''}"
+    place = one_line(_short(context))
+    left = f"workbench  {engine} · {place} · {watching}"
+    over = len(left) + 2 + len(right) - width
+    if over > 0:
+        keep = max(len(place) - over - 1, 8)
+        place = f"…{place[-keep:]}" if keep < len(place) else place
+        left = f"{engine} · {place} · {watching}"
+    return f"{left}{' ' * max(2, width - len(left) - len(right))}{right}"
+
+
+def build_text(state: LoopState) -> str:
+    """`building r8`, `built r8`, `r8 failed`, `not built`."""
+    if state.building is not None:
+        return f"building r{state.building}"
+    if state.ended is not None and state.outcome in ("failed", "cancelled"):
+        return f"r{state.ended} {state.outcome}"
+    return f"built r{state.built}" if state.built is not None else "not built"
+
+
+def _short(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
+
+
+class TitleLine(Widget):
+    """Shows `title_text` and keeps it to one line at any width."""
+
+    DEFAULT_CSS = """
+    TitleLine {
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        color: $foreground;
+        text-style: bold;
+        &.-failed { background: $error; color: $text; }
+    }
+    """
+
+    engine: reactive[str] = reactive("")
+    context: reactive[Path] = reactive(Path())
+    state: reactive[LoopState] = reactive(LoopState())
+    unsaved: reactive[bool] = reactive(False)
+
+    def watch_state(self, state: LoopState) -> None:
+        self.set_class(state.building is None and state.outcome == "failed", "-failed")
+
+    def render(self) -> Content:
+        text = title_text(self.engine, self.context, self.state, unsaved=self.unsaved, width=self.size.width)
+        return Content(text)
