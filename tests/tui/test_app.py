@@ -17,9 +17,10 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import DockerfileError, EngineUnavailable
-from workbench.tui.app import PANELS, WorkbenchApp
+from workbench.tui.app import WorkbenchApp
 from workbench.tui.widgets.build_panel import BuildPanel
 from workbench.tui.widgets.images_panel import ImagesPanel
+from workbench.tui.widgets.panel import PANELS
 
 
 @pytest.fixture

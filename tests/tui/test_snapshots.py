@@ -40,7 +40,7 @@ def settled(*keys: str, shows: str = "") -> Callable[[Pilot[Any]], Any]:
         app = pilot.app
         assert isinstance(app, WorkbenchApp)
         await until(pilot, lambda: app.live is not None and app._live.state.ended is not None, "the build ended")
-        await until(pilot, lambda: app.images_box.strip_text.startswith("Images"), "the images")
+        await until(pilot, lambda: app.workspace.images_box.strip_text.startswith("Images"), "the images")
         await until(pilot, lambda: "3 of 4 files" in screen_text(app), "the context")
         for key in keys:
             await pilot.press(key)

@@ -72,7 +72,7 @@ class ImagesPanel(RowView):
         Binding("escape", "clear_filter", "Show all", show=False, id="images.show_all"),
     ]
 
-    empty_text = "no images yet"
+    empty_text = "looking for images"
 
     class _Asked(Message):
         """What a person wants of the row under the cursor."""
