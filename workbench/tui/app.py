@@ -102,7 +102,7 @@ class WorkbenchApp(App[int]):
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
                 yield Strip(number, name, classes="-active" if name == self.active else "")
-        yield Footer(show_command_palette=True)
+        yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:

@@ -54,7 +54,7 @@ class Mark:
 class DockerfileEditor(TextArea, inherit_bindings=False):
     """A TextArea that reads Dockerfiles. `tab` indents, `escape` leaves."""
 
-    BINDINGS = [*_bindings(), Binding("escape", "leave", "Leave the editor", id="editor.leave")]
+    BINDINGS = [*_bindings(), Binding("escape", "leave", "Leave", id="editor.leave")]
     COMPONENT_CLASSES = {
         *(f"editor--{kind}" for kind in KINDS),
         *(f"editor--mark-{state}" for state in ("pending", "running", "done", "cached", "failed", "cancelled")),
