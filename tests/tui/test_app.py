@@ -17,9 +17,10 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import DockerfileError, EngineUnavailable
-from workbench.tui.app import PANELS, WorkbenchApp
+from workbench.tui.app import WorkbenchApp
 from workbench.tui.widgets.build_panel import BuildPanel
 from workbench.tui.widgets.images_panel import ImagesPanel
+from workbench.tui.widgets.panel import PANELS
 
 
 @pytest.fixture
@@ -272,6 +273,17 @@ async def test_help_lists_the_keys_and_is_a_letter_in_the_editor(context: Path) 
         await until(pilot, lambda: len(app.screen_stack) == 1 and active(app) == "build", "left the editor")
         await pilot.press("question_mark")
         await until(pilot, lambda: "f5, ctrl+r" in screen_text(app), "the keys again")
+
+
+async def test_a_build_goes_on_under_an_open_dialog(context: Path) -> None:
+    app = make_app(context)
+    async with running(app) as pilot:
+        await pilot.press("f1")
+        await until(pilot, lambda: len(app.screen_stack) == 2, "help is open")
+        (context / "new.txt").write_text("hello")
+        await until(pilot, lambda: app._live.state.built == 2, "built")
+        await pilot.press("escape")
+        await until(pilot, lambda: "built r2 · saved r2" in screen_text(app), "and shown when the dialog is gone")
 
 
 async def test_the_palette_has_every_action(context: Path) -> None:

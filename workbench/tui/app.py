@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -16,38 +19,25 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
-from workbench.build.engine import Engine
-from workbench.build.images import Image
-from workbench.build.progress import StepState
+from workbench.build.loop import LoopState
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
 from workbench.tui import ending, keys, terminal_keys
-from workbench.tui.image_actions import ImageActions
-from workbench.tui.live import Live, marks_of
 from workbench.tui.naming import tag_for
-from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
-from workbench.tui.widgets.context_panel import ContextPanel
-from workbench.tui.widgets.editor_panel import EditorPanel
-from workbench.tui.widgets.images_panel import ImagesPanel
-from workbench.tui.widgets.panel import Panel, Strip
+from workbench.tui.widgets.panel import PANELS, Panel, Strip
 from workbench.tui.widgets.title import TitleLine
 
-PANELS = ("context", "dockerfile", "build", "images")
-
-
-class BuildBox(Panel):
-    """The panel around the steps and the log."""
-
-    def compose(self) -> ComposeResult:
-        yield BuildPanel()
-
-
-class ImagesBox(Panel):
-    """The panel around the table of images."""
-
-    def compose(self) -> ComposeResult:
-        yield ImagesPanel()
+if TYPE_CHECKING:  # imported after the first paint
+    from workbench.build.engine import Engine
+    from workbench.build.progress import StepState
+    from workbench.tui.image_actions import ImageActions
+    from workbench.tui.live import Live
+    from workbench.tui.widgets.build_panel import BuildPanel
+    from workbench.tui.widgets.context_panel import ContextPanel
+    from workbench.tui.widgets.editor_panel import EditorPanel
+    from workbench.tui.widgets.images_panel import ImagesPanel
+    from workbench.tui.workspace import Workspace
 
 
 class WorkbenchApp(App[int]):
@@ -95,54 +85,70 @@ class WorkbenchApp(App[int]):
         self.watching = config.watch if watch is None else watch
         self.active = "dockerfile"
         self.live: Live | None = None
-        self.image_actions = ImageActions(self)
-        self._ending = False
-        self._images_shown: tuple[Image, ...] = ()
+        self._workspace: Workspace | None = None
+        self._image_actions: ImageActions | None = None
+        self._early: list[events.Event] = []  # what was typed before there was anything to type into
 
     # -- the screen
 
     def compose(self) -> ComposeResult:
-        path = self.context / self.request.dockerfile
         yield TitleLine(id="title")
-        with Vertical(id="workspace"):
+        with Vertical(id="frames"):
             with Horizontal(id="upper"):
-                yield ContextPanel(self.context, id="context")
-                yield EditorPanel(path, self.request.dockerfile, id="dockerfile")
-                yield BuildBox(id="build")
-            yield ImagesBox(id="images")
+                for name, title in zip(PANELS[:3], ("Context", self.request.dockerfile, "Build"), strict=True):
+                    yield Panel(title, id=name, classes="-active" if name == self.active else "")
+            yield Panel("Images", id="images")
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
-                yield Strip(number, name)
+                yield Strip(number, name, classes="-active" if name == self.active else "")
         yield Footer(show_command_palette=True)
 
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:
             self.theme = self.config.theme
         self.set_keymap(dict(self.config.keys))
-        title = self.query_one(TitleLine)
+        title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
-        self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
-        title.state = self.live.state
-        self._box("build").title = title_of(self.live.progress, 0, time.time())
-        self._box("images").title = "Images"
-        self.activate("dockerfile")
+        title.state = LoopState(watching=self.watching)
         ending.on_signals(self)
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._work, self._furnish(), "furnish", "put the panels into their frames")
 
-    def _begin(self) -> None:
-        """What takes time, after the first paint."""
-        assert self.live is not None
+    async def _furnish(self) -> None:
+        """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
+        for module in ("workspace", "image_actions", "live"):
+            await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
+        from workbench.tui.image_actions import ImageActions
+        from workbench.tui.live import Live
+        from workbench.tui.workspace import Workspace
+
+        self._workspace = Workspace(self.context, self.request.dockerfile)
+        self._image_actions = ImageActions(self)
+        with self.batch_update():
+            await self.base.query_one("#frames").remove()
+            await self.base.mount(self._workspace, after="#title")
+            self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
+            self.activate(self.active)
         self._work(self.editor_panel.load(), "load", "read the Dockerfile")
         self.context_panel.look(self.request.dockerfile)
         self._work(self.live.loop.run(build_first=self.watching), "loop", "the live loop")
         self._work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
+        early, self._early = self._early, []
+        for event in early:
+            self.post_message(event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that come before the panels wait for them."""
+        if self.live is None and isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._early.append(event)
+        else:
+            await super().on_event(event)
 
     def _work(self, work: Any, group: str, description: str) -> None:
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
 
     def _box(self, name: str) -> Panel:
-        return self.screen_stack[0].query_one(f"#{name}", Panel)
+        return self.workspace.box(name)
 
     # -- what the panels and the loop say
 
@@ -159,7 +165,7 @@ class WorkbenchApp(App[int]):
     def on_live_state_changed(self, event: Live.StateChanged) -> None:
         """Another revision was saved, is built, or could not be."""
         state = event.state
-        self.query_one(TitleLine).state = self._live.state
+        self.base.query_one(TitleLine).state = self._live.state
         if state.saved != event.before.saved:
             self._work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
             self.context_panel.look(self.request.dockerfile)
@@ -177,22 +183,14 @@ class WorkbenchApp(App[int]):
         self.notify(f"{problem}\n{hint}".strip(), title="Not built", severity="error", markup=False, timeout=10)
 
     def _show_build(self) -> None:
-        live, now = self._live, time.time()
-        self.query_one(BuildPanel).show(live.progress, now)
-        box = self._box("build")
-        box.title = title_of(live.progress, live.revision, now)
-        box.strip_text = strip_of(live.progress, live.revision, now)
-        if live.state.problem and live.state.ended is not None and not live.running:
-            box.title = box.strip_text = f"Build r{live.state.ended}  ✘ not built: {live.state.problem}"
-        problem = "" if isinstance(live.state.error, DockerfileError) else live.state.problem
-        self.editor_panel.show_build(live.progress, marks_of(live.progress, now), problem)
+        self.workspace.show_build(self._live, time.time())
 
     def _tick(self) -> None:
         if self.live is not None and self.live.progress.status == "running":
             self._show_build()
 
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
-        self.query_one(TitleLine).unsaved = event.unsaved
+        self.base.query_one(TitleLine).unsaved = event.unsaved
 
     def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
         self._work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
@@ -233,17 +231,17 @@ class WorkbenchApp(App[int]):
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS:
-            self.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
+            self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
 
     def on_strip_chosen(self, event: Strip.Chosen) -> None:
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
         """A click may have chosen another panel."""
-        if self.focused is not None:
-            panel = next((it for it in self.focused.ancestors if isinstance(it, Panel) and it.id in PANELS), None)
-            if panel is not None and panel.id is not None:
-                self._mark_active(panel.id)
+        if self.focused is not None and self._workspace is not None:
+            name = self._workspace.holder(self.focused)
+            if name is not None:
+                self._mark_active(name)
 
     # -- what a person asks
 
@@ -259,10 +257,9 @@ class WorkbenchApp(App[int]):
 
     def _mark_active(self, name: str) -> None:
         self.active = name
-        for panel in PANELS:
-            self._box(panel).set_class(panel == name, "-active")
-            self.screen_stack[0].query_one(f"#strip-{panel}").set_class(panel == name, "-active")
-        self.screen_stack[0].query_one("#upper").set_class(name == "images", "-empty")
+        self.workspace.mark_active(name)
+        for strip in self.base.query(Strip):
+            strip.set_class(strip.panel_name == name, "-active")
 
     def action_panel(self, name: str) -> None:
         self.activate(name)
@@ -325,7 +322,7 @@ class WorkbenchApp(App[int]):
             return
         before, self.engine = self.engine, engine
         self._live.loop.engine = engine
-        self.query_one(TitleLine).engine = engine.name
+        self.base.query_one(TitleLine).engine = engine.name
         self._work(self.image_actions.follow(), "images", "follow the engine's images")
         self._live.loop.build_now()
         await before.close()
@@ -343,21 +340,32 @@ class WorkbenchApp(App[int]):
     # -- the rest
 
     @property
+    def base(self) -> Screen[Any]:
+        """The screen with the panels, under whatever dialog is open."""
+        return self.screen_stack[0]
+
+    @property
     def _live(self) -> Live:
-        assert self.live is not None, "only after mount"
+        assert self.live is not None, "only after the first paint"
         return self.live
 
     @property
-    def editor_panel(self) -> EditorPanel:
-        return self.screen_stack[0].query_one(EditorPanel)
+    def workspace(self) -> Workspace:
+        assert self._workspace is not None, "only after the first paint"
+        return self._workspace
 
     @property
-    def images_box(self) -> Panel:
-        return self._box("images")
+    def image_actions(self) -> ImageActions:
+        assert self._image_actions is not None, "only after the first paint"
+        return self._image_actions
+
+    @property
+    def editor_panel(self) -> EditorPanel:
+        return self.workspace.editor_panel
 
     @property
     def context_panel(self) -> ContextPanel:
-        return self.screen_stack[0].query_one(ContextPanel)
+        return self.workspace.context_panel
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""

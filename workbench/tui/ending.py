@@ -6,8 +6,6 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from workbench.tui.screens.dialogs import ConfirmDialog
-
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
 
@@ -19,12 +17,11 @@ async def leave(app: WorkbenchApp) -> None:
     """Quits; asks first where there is unsaved text or a running build."""
     panel = app.editor_panel
     if panel.unsaved:
-        answer = await app.push_screen_wait(
-            ConfirmDialog(
-                f"{panel.file_name} is not saved",
-                ["The text in the editor differs from the file."],
-                [("save", "Save and quit"), ("discard", "Discard and quit"), ("stay", "Stay")],
-            )
+        answer = await _ask(
+            app,
+            f"{panel.file_name} is not saved",
+            ["The text in the editor differs from the file."],
+            [("save", "Save and quit"), ("discard", "Discard and quit"), ("stay", "Stay")],
         )
         if answer == "save":
             if not await panel.save():
@@ -34,12 +31,11 @@ async def leave(app: WorkbenchApp) -> None:
         else:
             return
     elif app.live is not None and app.live.running:
-        answer = await app.push_screen_wait(
-            ConfirmDialog(
-                f"Build r{app.live.state.building} is running",
-                ["Quitting cancels it."],
-                [("quit", "Quit"), ("stay", "Stay")],
-            )
+        answer = await _ask(
+            app,
+            f"Build r{app.live.state.building} is running",
+            ["Quitting cancels it."],
+            [("quit", "Quit"), ("stay", "Stay")],
         )
         if answer != "quit":
             return
@@ -70,21 +66,27 @@ def on_signals(app: WorkbenchApp) -> None:
 
 def _heard(app: WorkbenchApp, code: int) -> None:
     try:
-        app.editor_panel.put_aside()
+        if app.live is not None:
+            app.editor_panel.put_aside()
     except OSError as error:
         app.log.error(f"the unsaved text could not be put aside: {error}")
     app.run_worker(end(app, code), group="end", exclusive=True, exit_on_error=False, description="end by a signal")
 
 
+async def _ask(app: WorkbenchApp, title: str, lines: list[str], answers: list[tuple[str, str]]) -> str | None:
+    from workbench.tui.screens.dialogs import ConfirmDialog
+
+    return await app.push_screen_wait(ConfirmDialog(title, lines, answers))
+
+
 async def ask_recovery(app: WorkbenchApp, text: str, age: str) -> None:
     """Unsaved text of an earlier run: take it into the editor, or let it go."""
     panel = app.editor_panel
-    answer = await app.push_screen_wait(
-        ConfirmDialog(
-            "Unsaved text was found",
-            [f"{panel.file_name} was edited {age} and not saved.", "Restoring puts the text into the editor, unsaved."],
-            [("restore", "Restore"), ("discard", "Discard")],
-        )
+    answer = await _ask(
+        app,
+        "Unsaved text was found",
+        [f"{panel.file_name} was edited {age} and not saved.", "Restoring puts the text into the editor, unsaved."],
+        [("restore", "Restore"), ("discard", "Discard")],
     )
     if answer == "restore":
         panel.take(text, saved=False)
@@ -95,12 +97,11 @@ async def ask_recovery(app: WorkbenchApp, text: str, age: str) -> None:
 async def ask_which(app: WorkbenchApp, text: str) -> None:
     """The file was changed by another program while there is unsaved text here."""
     panel = app.editor_panel
-    answer = await app.push_screen_wait(
-        ConfirmDialog(
-            f"{panel.file_name} was changed by another program",
-            ["There is unsaved text in the editor.", "Keeping yours overwrites the file at the next save."],
-            [("keep", "Keep mine"), ("take", "Take theirs")],
-        )
+    answer = await _ask(
+        app,
+        f"{panel.file_name} was changed by another program",
+        ["There is unsaved text in the editor.", "Keeping yours overwrites the file at the next save."],
+        [("keep", "Keep mine"), ("take", "Take theirs")],
     )
     if answer == "take":
         await panel.let_go()

@@ -10,7 +10,6 @@ from workbench.build.format import human_size
 from workbench.build.images import Image, short_id
 from workbench.build.request import normalise_tag
 from workbench.errors import UsageError, WorkbenchError
-from workbench.tui.widgets.images_panel import ImagesPanel
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -45,8 +44,8 @@ class ImageActions:
             return
         self._problem = ""
         app = self._app
-        app.screen_stack[0].query_one(ImagesPanel).show(images, time.time())
-        panel = app.images_box
+        app.workspace.images_panel.show(images, time.time())
+        panel = app.workspace.images_box
         panel.title = panel.strip_text = f"Images  {len(images)} · {human_size(sum(image.size for image in images))}"
 
     async def details(self, image: Image, reference: str) -> None:

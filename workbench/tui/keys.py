@@ -46,10 +46,10 @@ def _run(app: WorkbenchApp, widget: Widget | None, action: str) -> None:
 
 
 def _panels(app: WorkbenchApp) -> Iterable[tuple[str, Sequence[Widget]]]:
-    from workbench.tui.app import PANELS
+    from workbench.tui.widgets.panel import PANELS
 
     for name in PANELS:
-        panel = app.screen_stack[0].query_one(f"#{name}")
+        panel = app.base.query_one(f"#{name}")
         yield name, [it for it in panel.query("*") if type(it).__module__.startswith("workbench.") and _bindings(it)]
 
 

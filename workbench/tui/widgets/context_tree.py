@@ -107,8 +107,8 @@ class ContextTree(RowView):
     ContextTree {
         & > .tree--folder { text-style: bold; }
         & > .tree--root { text-style: bold; color: $text-primary; }
-        & > .tree--size { color: $text-muted; }
-        & > .tree--ignored { color: $text-disabled; }
+        & > .tree--size { color: $foreground-muted; }
+        & > .tree--ignored { color: $foreground-disabled; }
         & > .tree--error { color: $text-error; }
         & > .tree--link { color: $text-accent; }
     }

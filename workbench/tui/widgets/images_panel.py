@@ -56,10 +56,10 @@ class ImagesPanel(RowView):
 
     DEFAULT_CSS = """
     ImagesPanel {
-        & > .images--head { color: $text-muted; text-style: bold; }
+        & > .images--head { color: $foreground-muted; text-style: bold; }
         & > .images--id { color: $text-accent; }
-        & > .images--none { color: $text-disabled; }
-        & > .images--age { color: $text-muted; }
+        & > .images--none { color: $foreground-disabled; }
+        & > .images--age { color: $foreground-muted; }
     }
     """
     COMPONENT_CLASSES = {"images--head", "images--id", "images--none", "images--age"}
@@ -72,7 +72,7 @@ class ImagesPanel(RowView):
         Binding("escape", "clear_filter", "Show all", show=False, id="images.show_all"),
     ]
 
-    empty_text = "no images yet"
+    empty_text = "looking for images"
 
     class _Asked(Message):
         """What a person wants of the row under the cursor."""

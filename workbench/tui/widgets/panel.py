@@ -12,6 +12,9 @@ from textual.widgets import Static
 
 from workbench.build.text import one_line
 
+PANELS = ("context", "dockerfile", "build", "images")
+"""The names of the four, in the order of their keys."""
+
 
 class Panel(Vertical):
     """Foreign text in `title` is shown as text. `strip_text` is what the strip says beside the panel's number."""
@@ -40,6 +43,10 @@ class Panel(Vertical):
         @property
         def control(self) -> Panel:
             return self.panel
+
+    def __init__(self, title: str = "", *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.title = title
 
     def watch_title(self, title: str) -> None:
         self.border_title = Content(one_line(title))
@@ -74,8 +81,8 @@ class Strip(Static):
             super().__init__()
             self.name = name
 
-    def __init__(self, number: int, name: str) -> None:
-        super().__init__("", id=f"strip-{name}", markup=False)
+    def __init__(self, number: int, name: str, *, classes: str = "") -> None:
+        super().__init__("", id=f"strip-{name}", markup=False, classes=classes)
         self.number = number
         self.panel_name = name
         self.say("")

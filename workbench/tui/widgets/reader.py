@@ -20,7 +20,7 @@ class Reader(RowView):
     Reader {
         & > .reader--head { color: $text-primary; text-style: bold; }
         & > .reader--name { color: $text-accent; }
-        & > .reader--muted { color: $text-muted; }
+        & > .reader--muted { color: $foreground-muted; }
     }
     """
     COMPONENT_CLASSES = {"reader--head", "reader--name", "reader--muted"}

@@ -42,7 +42,7 @@ class RowView(ScrollView, can_focus=True):
         }
         & > .rows--match { text-style: underline; }
         & > .rows--prompt { background: $primary-muted; color: $foreground; }
-        & > .rows--empty { color: $text-muted; text-style: italic; }
+        & > .rows--empty { color: $foreground-muted; text-style: italic; }
     }
     """
     COMPONENT_CLASSES = {"rows--cursor", "rows--match", "rows--empty", "rows--prompt"}
@@ -219,7 +219,7 @@ class RowView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, base = self.size.width, self.rich_style
         if self._typed is not None and y == self._prompt_line():
-            style = base + self.get_component_rich_style("rows--prompt", partial=True)
+            style = base + self.get_component_rich_style("rows--prompt")
             return Strip([Segment(set_cell_size(f"/{self._typed}▏", width), style)], width)
         row = y + self.scroll_offset.y
         if row >= self.row_count:
@@ -231,7 +231,7 @@ class RowView(ScrollView, can_focus=True):
         if self.needle and found_in(self.needle, self.row_text(row)):
             over = self.get_component_rich_style("rows--match", partial=True)
         if row == self.cursor:
-            over += self.get_component_rich_style("rows--cursor", partial=True)
+            over += self.get_component_rich_style("rows--cursor")
         segments = []
         for text, name in self.draw(row, width):
             style = base + self.get_component_rich_style(name, partial=True) if name else base

@@ -44,14 +44,14 @@ class StepList(ScrollView, can_focus=True):
         overflow-y: auto;
         scrollbar-size-vertical: 1;
         & > .step--done { color: $text-success; }
-        & > .step--cached { color: $text-muted; }
+        & > .step--cached { color: $foreground-muted; }
         & > .step--running { color: $text-accent; text-style: bold; }
         & > .step--failed { color: $text-error; text-style: bold; }
-        & > .step--pending { color: $text-muted; }
+        & > .step--pending { color: $foreground-muted; }
         & > .step--cancelled { color: $text-warning; }
         & > .step--warnings { color: $text-warning; }
         & > .step--heading { text-style: bold; }
-        & > .step--detail { color: $text-muted; }
+        & > .step--detail { color: $foreground-muted; }
         & > .step--cursor {
             color: $block-cursor-blurred-foreground;
             background: $block-cursor-blurred-background;

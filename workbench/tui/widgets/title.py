@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from textual.content import Content
 from textual.reactive import reactive
-from textual.widgets import Static
+from textual.widget import Widget
 
 from workbench.build.loop import LoopState
 from workbench.build.text import one_line
@@ -39,7 +40,7 @@ def _short(path: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
 
 
-class TitleLine(Static):
+class TitleLine(Widget):
     """Shows `title_text` and keeps it to one line at any width."""
 
     DEFAULT_CSS = """
@@ -58,25 +59,9 @@ class TitleLine(Static):
     state: reactive[LoopState] = reactive(LoopState())
     unsaved: reactive[bool] = reactive(False)
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__("", id=id, markup=False)
-
-    def on_resize(self) -> None:
-        self._show()
-
-    def watch_engine(self) -> None:
-        self._show()
-
-    def watch_context(self) -> None:
-        self._show()
-
     def watch_state(self, state: LoopState) -> None:
         self.set_class(state.building is None and state.outcome == "failed", "-failed")
-        self._show()
 
-    def watch_unsaved(self) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        width = self.size.width - 2 if self.size.width else 200
-        self.update(title_text(self.engine, self.context, self.state, unsaved=self.unsaved, width=width))
+    def render(self) -> Content:
+        text = title_text(self.engine, self.context, self.state, unsaved=self.unsaved, width=self.size.width)
+        return Content(text)

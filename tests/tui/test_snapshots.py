@@ -1,0 +1,71 @@
+"""Pictures of the main screens. After a change that is meant: `pytest tests/tui/test_snapshots.py --snapshot-update`,
+and look at them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.stage import NARROW, WIDE, images, make_app, make_context, recording, screen_text, until
+from workbench.engines.replay import ReplayEngine
+from workbench.tui.app import WorkbenchApp
+
+TWO_WEEKS = 1209600
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], WorkbenchApp]:
+    """Makes the app on a recording, so that nothing on the screen depends on the place or the time."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    context = make_context(tmp_path / "lab" / "genesis", 'FROM scratch\nADD busybox.tar.xz /\nCMD ["sh"]\n')
+
+    def make(name: str) -> WorkbenchApp:
+        events = recording(name)
+        events[-1] = replace(events[-1], at=time.time() - TWO_WEEKS + 60)
+        return make_app(context, ReplayEngine(events, images=images(2)))
+
+    return make
+
+
+def settled(*keys: str, shows: str = "") -> Callable[[Pilot[Any]], Any]:
+    """Waits until the first build is shown, presses the keys, and waits for what they bring."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, WorkbenchApp)
+        await until(pilot, lambda: app.live is not None and app._live.state.ended is not None, "the build ended")
+        await until(pilot, lambda: app.workspace.images_box.strip_text.startswith("Images"), "the images")
+        await until(pilot, lambda: "3 of 4 files" in screen_text(app), "the context")
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        if shows:
+            await until(pilot, lambda: shows in screen_text(app), shows)
+        for _ in range(5):
+            await pilot.pause(0.1)
+
+    return run
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_built(snap_compare: Any, app: Callable[[str], WorkbenchApp], size: tuple[int, int]) -> None:
+    assert snap_compare(app("genesis"), terminal_size=size, run_before=settled())
+
+
+def test_failed(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+    assert snap_compare(app("failing"), terminal_size=WIDE, run_before=settled(shows="no such tool"))
+
+
+def test_delete(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+    run = settled("alt+4", "j", "d", shows="Delete app")
+    assert snap_compare(app("genesis"), terminal_size=NARROW, run_before=run)
+
+
+def test_help(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+    assert snap_compare(app("genesis"), terminal_size=WIDE, run_before=settled("f1", shows="Everywhere"))

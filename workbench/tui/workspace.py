@@ -1,0 +1,86 @@
+"""The four panels and where they stand. Imported after the first paint: what it brings along is most of the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+
+from workbench.errors import DockerfileError
+from workbench.tui.live import Live, marks_of
+from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
+from workbench.tui.widgets.context_panel import ContextPanel
+from workbench.tui.widgets.editor_panel import EditorPanel
+from workbench.tui.widgets.images_panel import ImagesPanel
+from workbench.tui.widgets.panel import PANELS, Panel
+
+
+class BuildBox(Panel):
+    """The panel around the steps and the log."""
+
+    def compose(self) -> ComposeResult:
+        yield BuildPanel()
+
+
+class ImagesBox(Panel):
+    """The panel around the table of images."""
+
+    def compose(self) -> ComposeResult:
+        yield ImagesPanel()
+
+
+class Workspace(Vertical):
+    """Takes the place of the empty frames that the first paint shows. `active` is the panel that keys go to."""
+
+    def __init__(self, context: Path, dockerfile: str) -> None:
+        super().__init__(id="workspace")
+        self.context_panel = ContextPanel(context, id="context")
+        self.editor_panel = EditorPanel(context / dockerfile, dockerfile, id="dockerfile")
+        self.build_box = BuildBox("Build", id="build")
+        self.images_box = ImagesBox("Images", id="images")
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="upper"):
+            yield self.context_panel
+            yield self.editor_panel
+            yield self.build_box
+        yield self.images_box
+
+    def box(self, name: str) -> Panel:
+        """The panel of that name of PANELS."""
+        panels = (self.context_panel, self.editor_panel, self.build_box, self.images_box)
+        return panels[PANELS.index(name)]
+
+    @property
+    def build_panel(self) -> BuildPanel:
+        return self.build_box.query_one(BuildPanel)
+
+    @property
+    def images_panel(self) -> ImagesPanel:
+        return self.images_box.query_one(ImagesPanel)
+
+    def mark_active(self, name: str) -> None:
+        """Where there is no room for all four, that one is shown."""
+        for panel in PANELS:
+            self.box(panel).set_class(panel == name, "-active")
+        self.query_one("#upper").set_class(name == "images", "-empty")
+
+    def holder(self, widget: Widget) -> str | None:
+        """The name of the panel that a widget is in."""
+        return next((it.id for it in widget.ancestors if isinstance(it, Panel) and it.id in PANELS), None)
+
+    def show_build(self, live: Live, now: float) -> None:
+        """The state of the last build: steps and log, marks beside the text, titles and strips."""
+        self.build_panel.show(live.progress, now)
+        box, state = self.build_box, live.state
+        if live.running and state.building != live.revision:
+            box.title = box.strip_text = f"Build r{state.building}  starting"
+        elif live.revision:
+            box.title = title_of(live.progress, live.revision, now)
+            box.strip_text = strip_of(live.progress, live.revision, now)
+        if state.problem and state.ended is not None and not live.running:
+            box.title = box.strip_text = f"Build r{state.ended}  ✘ not built: {state.problem}"
+        problem = "" if isinstance(state.error, DockerfileError) else state.problem
+        self.editor_panel.show_build(live.progress, marks_of(live.progress, now), problem)
