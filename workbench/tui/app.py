@@ -18,6 +18,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
+from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState
 from workbench.build.request import BuildRequest
@@ -101,7 +102,7 @@ class WorkbenchApp(App[int]):
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
                 yield Strip(number, name, classes="-active" if name == self.active else "")
-        yield Footer(show_command_palette=True)
+        yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:
@@ -111,7 +112,10 @@ class WorkbenchApp(App[int]):
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.watching)
         ending.on_signals(self)
-        self.call_after_refresh(self._work, self._furnish(), "furnish", "put the panels into their frames")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._work(self._furnish(), "furnish", "put the panels into their frames")
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
@@ -129,7 +133,7 @@ class WorkbenchApp(App[int]):
             self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
-        self._work(self.live.loop.run(build_first=self.watching), "loop", "the live loop")
+        self._work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
         self._work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
@@ -152,6 +156,14 @@ class WorkbenchApp(App[int]):
 
     def _work(self, work: Any, group: str, description: str) -> None:
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What nobody foresaw is told, and the rest goes on."""
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and error is not None:
+            what = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            title = f"Could not {event.worker.description}"
+            self.notify(what, title=title, severity="error", markup=False, timeout=15)
 
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)

@@ -72,7 +72,7 @@ def _bindings(owner: Widget | WorkbenchApp) -> list[Binding]:
     found: dict[tuple[str, str], Binding] = {}
     for keys in owner._bindings.key_to_bindings.values():
         for binding in keys:
-            if binding.description and not binding.system:
+            if binding.description and not binding.system and binding.action != "command_palette":
                 before = found.get((binding.action, binding.description))
                 key = f"{before.key},{binding.key}" if before else binding.key
                 found[binding.action, binding.description] = Binding(key, binding.action, binding.description)

@@ -58,7 +58,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         *_bindings(),
         Binding("ctrl+home", "text_start", "First line", show=False),
         Binding("ctrl+end", "text_end", "Last line", show=False),
-        Binding("escape", "leave", "Leave the editor", id="editor.leave"),
+        Binding("escape", "leave", "Leave", id="editor.leave"),
     ]
     COMPONENT_CLASSES = {
         *(f"editor--{kind}" for kind in KINDS),
