@@ -22,6 +22,8 @@ class _Put:
     entry: TarEntry
     item: Item | None = None
     group: int = 0
+    made: bool = False
+    """A folder on the way, which has no time of its own."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class Landing:
 
     view: ImageView
     mtime: int = 0
-    """Of folders that are made on the way, in whole seconds."""
+    """Of folders that are made on the way, where nothing newer is put into this layer; whole seconds."""
     _new: dict[str, _Put] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
 
@@ -71,7 +73,7 @@ class Landing:
             entry = self.lookup(path)
         if entry is None:
             self.make_parents(path, owner)
-            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner, self.mtime))
+            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner), made=True)
         elif entry.kind != "directory":
             raise InputError(f"/{path}: not a directory")
 
@@ -90,7 +92,7 @@ class Landing:
         entry = put.entry
         uid, gid = owner or (entry.uid, entry.gid)
         entry = replace(entry, uid=uid, gid=gid, mode=entry.mode if mode is None else mode)
-        self._new[path] = _Put(entry, put.item, put.group)
+        self._new[path] = replace(put, entry=entry)
 
     def link(self, path: str, target: str) -> None:
         """A hard link to what is at `target`. Raises InputError where no file is there."""
@@ -112,6 +114,19 @@ class Landing:
             if self.view.lookup(path) is not None:
                 self._opaque.add(path)
 
+    def _above(self) -> dict[str, _Put]:
+        """The image's own folders above what is put, as they are: a layer that left them out would give them other
+        attributes where layers are laid over each other."""
+        found: dict[str, _Put] = {}
+        for path in self._new:
+            while path := path.rpartition("/")[0]:
+                if path in self._new or path in found:
+                    break
+                entry = self.lookup(path)
+                if entry is not None and entry.kind == "directory":
+                    found[path] = _Put(entry)
+        return found
+
     @property
     def empty(self) -> bool:
         return not self._new
@@ -119,9 +134,11 @@ class Landing:
     def entries(self) -> Iterator[tuple[TarEntry, Item | None]]:
         """In the order of the tar: by path, a hard link after the file it repeats."""
         links: dict[tuple[object, ...], str] = {}
-        for path in sorted(self._new, key=sort_key):
-            put = self._new[path]
-            entry = put.entry
+        newest = max((put.entry.mtime for put in self._new.values() if not put.made), default=self.mtime)
+        puts = {**self._new, **self._above()}
+        for path in sorted(puts, key=sort_key):
+            put = puts[path]
+            entry = replace(put.entry, mtime=newest) if put.made else put.entry
             if entry.kind == "file" and put.item is not None:
                 first = links.setdefault((put.group, *put.item.inode, entry.mode, entry.uid, entry.gid), path)
                 if first != path:

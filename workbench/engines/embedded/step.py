@@ -139,7 +139,7 @@ class StageBuild:
 
         def work() -> _Performed:
             with self._tools.container(step):
-                landing = Landing(self.view)
+                landing = Landing(self.view, self.state.base_time)
                 place = landing.resolve(self.state.workdir)
                 try:
                     landing.make_folder(place, (0, 0))
@@ -234,8 +234,7 @@ class StageBuild:
     def _land(self, transfer: copy.Transfer, created_by: str) -> _Performed:
         tools = self._tools
         changed = set(tools.context.changed) if tools.context else set()
-        newest = max((source.item.entry.mtime for source in transfer.sources), default=0)
-        landing = Landing(self.view, mtime=newest)
+        landing = Landing(self.view, self.state.base_time)
         try:
             copy.land(transfer, landing, tools.scratch, tools.cancel.check)
         except InputError as error:
@@ -246,18 +245,16 @@ class StageBuild:
 
     def _sources(self, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
         found: list[copy.Source] = []
-        documents = {heredoc.name: heredoc for heredoc in it.heredocs}
         tree = self._tree(it)
         for pattern in it.sources:
-            name = pattern.removeprefix("<<").removeprefix("-").strip("\"'")
-            if pattern.startswith("<<") and name in documents:
-                content = documents[name].text.encode("utf-8", "surrogateescape")
-                item = MemoryItem(TarEntry(name, "file", 0o644, size=len(content)), content)
-                found.append(copy.Source(MemoryTree({name: item}), name, name, item))
-            elif isinstance(it, docker.Add) and is_url(pattern):
+            if isinstance(it, docker.Add) and is_url(pattern):
                 found.append(self._download(it, pattern))
             else:
                 found += self._found(tree, pattern, it, unpack)
+        for document in it.heredocs:
+            content = document.text.encode("utf-8", "surrogateescape")
+            item = MemoryItem(TarEntry(document.name, "file", 0o644, size=len(content)), content)
+            found.append(copy.Source(MemoryTree({document.name: item}), document.name, document.name, item))
         if not found:
             raise StepFailed(f"{it.keyword} failed: no source files were specified", "No file matches.")
         return found

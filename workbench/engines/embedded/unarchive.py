@@ -24,15 +24,24 @@ from workbench.errors import InputError
 
 
 def is_archive(item: Item) -> bool:
-    """Whether the classic builder would unpack this file: a tar with at least one entry, compressed or not."""
+    """Whether the classic builder would unpack this file: a tar with at least one entry, compressed or not.
+
+    zstd is unpacked as BuildKit does; raises InputError where this Python has no module for it.
+    """
+    kind = ""
     try:
         with item.open() as source:
             head = source.read(512)
-        if not compression(head[:6]):
+        kind = compression(head[:6])
+        if not kind:
             return _is_header(head)
         with _reader(item) as tar:
             return _is_header(tar.read(512))
-    except (InputError, OSError, EOFError):
+    except InputError:
+        if kind == "zstd":
+            raise  # without a module for it, what ADD makes must not depend on the machine
+        return False
+    except (OSError, EOFError):
         return False
 
 
