@@ -273,6 +273,8 @@ class Executor:
             return self._done[earlier.index].state
         if (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name):
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
+        if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
+            raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
         try:
             image = self.store.image(name)
         except ImageNotFound as error:

@@ -16,6 +16,9 @@ from workbench.engines.embedded.trees import ImageItem, Item
 from workbench.engines.embedded.view import ImageView, resolve
 from workbench.errors import InputError
 
+_PATH_MAX = 4095
+_NAME_MAX = 255
+
 
 @dataclass(slots=True)
 class _Put:
@@ -55,6 +58,7 @@ class Landing:
         return entry is not None and entry.kind == "directory"
 
     def resolve(self, path: str, *, root: str = "") -> str:
+        _check_length(path)
         return resolve(path, self.lookup, root=root)
 
     def make_parents(self, path: str, owner: tuple[int, int]) -> None:
@@ -65,22 +69,28 @@ class Landing:
 
     def make_folder(self, path: str, owner: tuple[int, int]) -> None:
         """`mkdir -p`, following links as the kernel would, inside the image."""
-        if not path:
-            return
-        entry = self.lookup(path)
-        if entry is not None and entry.kind == "symlink":
-            path = self.resolve(path)
+        missing: list[str] = []
+        while path:
+            _check_length(path)
             entry = self.lookup(path)
-        if entry is None:
-            self.make_parents(path, owner)
+            if entry is not None and entry.kind == "symlink":
+                path = self.resolve(path)
+                entry = self.lookup(path)
+            if entry is not None and entry.kind != "directory":
+                raise InputError(f"/{path}: not a directory")
+            if entry is not None:
+                break
+            if path:
+                missing.append(path)
+            path = path.rpartition("/")[0]
+        for path in reversed(missing):
             self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner), made=True)
-        elif entry.kind != "directory":
-            raise InputError(f"/{path}: not a directory")
 
     def put(self, entry: TarEntry, item: Item | None = None, *, group: int = 0) -> None:
         """Puts one entry at `entry.path`, whose parent is there. Content comes from `item`; items of one file become
         hard links where they have the same `group`."""
         path = entry.path
+        _check_length(path)
         before = self.lookup(path)
         if before is not None and not (before.kind == "directory" and entry.kind == "directory"):
             self._remove(path, was_directory=before.kind == "directory")
@@ -157,3 +167,10 @@ class Landing:
             else:
                 writer.add(entry)
         writer.finish()
+
+
+def _check_length(path: str) -> None:
+    """Raises InputError for a path that no file system of Linux takes, and so nobody could unpack."""
+    raw = path.encode("utf-8", "surrogateescape")
+    if len(raw) > _PATH_MAX or any(len(part) > _NAME_MAX for part in raw.split(b"/")):
+        raise InputError(f"/{path[:60]}...: the name is too long")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from workbench.build.missing import why_missing
 from workbench.context.scan import Scan
@@ -35,6 +35,13 @@ def _run_hint(code: int, output: str) -> str:
     if code == KILLED:
         return "It was killed: often the machine had no memory left."
     return "What the command wrote says why."
+
+
+def refuse_zero(keyword: str, words: Iterable[str]) -> None:
+    """Raises StepFailed for a NUL byte, which no path, argument or environment of Linux can have."""
+    for word in words:
+        if "\0" in word:
+            raise StepFailed(f"{keyword}: there is a NUL byte in {word[:100]!r}")
 
 
 def source_missing(keyword: str, pattern: str, scan: Scan | None) -> InputError:
