@@ -107,6 +107,10 @@ class WorkbenchApp(App[int]):
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:
             self.theme = self.config.theme
+        else:
+            names = ", ".join(sorted(self.available_themes))
+            told = f"There is no theme {self.config.theme!r}. There are: {names}."
+            self.notify(told, title="Configuration", severity="warning", markup=False)
         self.set_keymap(dict(self.config.keys))
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
@@ -136,6 +140,7 @@ class WorkbenchApp(App[int]):
         self._work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
         self._work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
+        self.set_interval(20, self._grow_older, name="ages of images")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
             self.notify(line, title="Configuration", severity="warning", markup=False)
         await self.editor_panel.load()
@@ -210,6 +215,10 @@ class WorkbenchApp(App[int]):
     def _tick(self) -> None:
         if self._there and self._live.progress.status == "running":
             self._show_build()
+
+    def _grow_older(self) -> None:
+        if self._there:
+            self.workspace.images_panel.grow_older(time.time())
 
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
         self.base.query_one(TitleLine).unsaved = event.unsaved
