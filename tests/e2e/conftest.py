@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY, missing
+from tests.e2e.nasty import Lab
 from tests.e2e.terminal import Terminal
 
 NewTerminal = Callable[..., Terminal]
@@ -72,3 +73,18 @@ def clean_docker(docker_host: str) -> Iterator[None]:
     listing = subprocess.run(["docker", "images", "-aq", "--filter", label], capture_output=True, text=True, check=True)
     if listing.stdout:
         subprocess.run(["docker", "rmi", "-f", *set(listing.stdout.split())], capture_output=True, check=False)
+
+
+@pytest.fixture(params=["embedded", pytest.param("docker", marks=pytest.mark.slow)])
+def lab(request: pytest.FixtureRequest, tmp_path: Path, busybox_archive: Path) -> Iterator[Lab]:
+    """When the test is over, nothing has come of it, and a good build works."""
+    if request.param == "docker":
+        host = request.getfixturevalue("docker_host")
+        engine = ["--engine", "docker", "-H", host]
+    else:
+        engine = ["--engine", "embedded", "--root", str(tmp_path / "store")]
+    lab = Lab(tmp_path, engine, busybox_archive)
+    lab.run("images").says(0)
+    yield lab
+    lab.assert_nothing_came()
+    lab.assert_good_build()
