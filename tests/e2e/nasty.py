@@ -18,7 +18,10 @@ WORKBENCH = str(Path(sys.executable).with_name("workbench"))
 NAME = f"workbench-nasty-{os.getpid()}"
 """The image that good builds make; nothing else may be made under it."""
 
-GOOD = "FROM scratch\nADD busybox.tar.xz /\n"
+OURS = f"LABEL workbench.e2e={os.getpid()}"
+
+GOOD = f"FROM scratch\n{OURS}\nADD busybox.tar.xz /\n"
+"""Three lines, so that what a test adds is on line 4."""
 _ROOT = {"oci-layout", "index.json", "blobs", "workbench"}
 _PRIVATE = {"digests.json", "lock", "cache-roots", "tmp", "steps", "leases", "reserve", "layers", "layers-rootless",
             "mounts"}  # fmt: skip

@@ -62,7 +62,7 @@ def test_a_full_disk(lab: Lab, small_disk: Path) -> None:
     lab.build("-t", NAME).says(0)
     before = lab.run("images", "-q").out
     big = "RUN dd if=/dev/zero of=/big bs=1024 count=20000"
-    for text, place in [(f"{GOOD}COPY big /big\n", ":3: "), (f"{GOOD}{big}\n", "")]:
+    for text, place in [(f"{GOOD}COPY big /big\n", ":4: "), (f"{GOOD}{big}\n", "")]:
         lab.fresh({"Dockerfile": text, "big": os.urandom(9 << 20)})
         lab.build("-t", f"{NAME}-big").says(1, place, "No space left on device")
         assert lab.run("images", "-q").out == before
@@ -113,7 +113,7 @@ def test_an_engine_that_goes_away(lab: Lab, docker_host: str) -> None:
         proxy = Proxy(Path(short) / "engine", docker_host.removeprefix("unix://"))
         build = endless(lab, ["--engine", "docker", "-H", proxy.host])
         proxy.cut()
-        ended(build).says(3, "context/Dockerfile:3: ", "went away")
+        ended(build).says(3, "context/Dockerfile:4: ", "went away")
     until(lambda: not processes_naming(f"sleep {LONG}"), "the engine still runs the step")
 
 

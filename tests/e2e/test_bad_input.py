@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.nasty import GOOD, NAME, WORKBENCH, Lab, Member, make_tar
+from tests.e2e.nasty import GOOD, NAME, OURS, WORKBENCH, Lab, Member, make_tar
 
 ESC = "\x1b]52;c;aGk=\x07\x1b[2J\x1b]0;title\x07[red]x[/red]"
 """The clipboard, a cleared screen, a title, and markup."""
@@ -41,9 +41,9 @@ def test_contexts_and_dockerfiles_that_are_not_there(lab: Lab) -> None:
     lab.build().says(2, "context/Dockerfile: Is a directory")
     outside = lab.folder / "Outside"
     outside.write_text(f"{GOOD}COPY busybox.tar.xz /copied\n")
-    lab.build("-f", "Outside").says(0, "Step 3/3 : COPY busybox.tar.xz /copied")
+    lab.build("-f", "Outside").says(0, "Step 4/4 : COPY busybox.tar.xz /copied")
     outside.write_text(f"{GOOD}RNU true\n")
-    lab.build("-f", "Outside").says(2, "Outside:3:1: unknown instruction: RNU")
+    lab.build("-f", "Outside").says(2, "Outside:4:1: unknown instruction: RNU")
 
 
 def test_dockerfiles_that_are_none(lab: Lab) -> None:
@@ -51,21 +51,21 @@ def test_dockerfiles_that_are_none(lab: Lab) -> None:
         ("", ["Dockerfile:1:1: file with no instructions", "FROM alpine"]),
         ("# one\n# two\n", ["Dockerfile:2:1: file with no instructions"]),
         ("RUN true\n", ["Dockerfile:1:1:", "RUN stands before the first FROM"]),
-        (f"{GOOD}RNU{ESC} true\n", ["Dockerfile:3:1: unknown instruction: RNU[red]x[/red]"]),
-        (f"{GOOD}COPY --nosuch=1 a b\n", ["Dockerfile:3:6: unknown flag: --nosuch"]),
-        (f"{GOOD}ENV A={'x' * 70_000}\n", ["Dockerfile:3:1: dockerfile line greater than max allowed size"]),
+        (f"{GOOD}RNU{ESC} true\n", ["Dockerfile:4:1: unknown instruction: RNU[red]x[/red]"]),
+        (f"{GOOD}COPY --nosuch=1 a b\n", ["Dockerfile:4:6: unknown flag: --nosuch"]),
+        (f"{GOOD}ENV A={'x' * 70_000}\n", ["Dockerfile:4:1: dockerfile line greater than max allowed size"]),
         ("FROM scratch\n".encode("utf-16"), ["Dockerfile:1:1: the file is UTF-16"]),
         (b"FROM scratch\nLABEL a=\xe9\n", ["Dockerfile:2:9: byte 0xe9 is not UTF-8"]),
     ]
     for text, words in cases:
         lab.dockerfile(text).says(2, *words)
-    lab.dockerfile(b"FROM scratch\r\nADD busybox.tar.xz /\r\nRUN echo a \\\r\n  && true\r\n").says(0, "\na\n")
+    lab.dockerfile(GOOD.replace("\n", "\r\n").encode() + b"RUN echo a \\\r\n  && true\r\n").says(0, "\na\n")
     lab.run("rmi", NAME).says(0)
 
 
 def test_sources_that_are_not_there(lab: Lab) -> None:
     files = {".dockerignore": "# no logs\n*.tmp\n*.log\n", "a.log": "x", "a.txt": "x"}
-    place = "context/Dockerfile:3: "
+    place = "context/Dockerfile:4: "
     lab.dockerfile(f"{GOOD}COPY a.log /\n", files).says(
         1, place, "a.log is there, but line 3 of .dockerignore", "*.log"
     )
@@ -135,7 +135,7 @@ def test_sockets_pipes_links_and_names(lab: Lab) -> None:
     ]:
         dockerfile.write_text(f"{GOOD}COPY {source} /x\n")
         done = lab.build("-t", NAME)
-        done.says(2 if source == "fifo" and not lab.embedded else 1, "context/Dockerfile:3:", *words)
+        done.says(2 if source == "fifo" and not lab.embedded else 1, "context/Dockerfile:4:", *words)
     if lab.embedded:
         table = subprocess.run([WORKBENCH, "context", lab.context], capture_output=True, text=True, check=True)
         assert "\x1b" not in table.stdout and "caf\\xe9\\x1b]52" in table.stdout
@@ -147,7 +147,7 @@ def test_sockets_pipes_links_and_names(lab: Lab) -> None:
 
 def test_archives_that_are_none(lab: Lab) -> None:
     whole = make_tar([("a", "f", "x" * 50_000)])
-    place = "context/Dockerfile:3: "
+    place = "context/Dockerfile:4: "
     xz = (lab.context / "busybox.tar.xz").read_bytes()
     lab.dockerfile(f"{GOOD}ADD a.tar /a/\nRUN test -f /a/a.tar\n", {"a.tar": b""}).says(0)
     lab.run("rmi", NAME).says(0)
@@ -185,7 +185,7 @@ def test_archives_that_lead_out(lab: Lab) -> None:
             done.says(0)
             lab.run("rmi", NAME).says(0)
         else:
-            done.says(1, "context/Dockerfile:3: ")
+            done.says(1, "context/Dockerfile:4: ")
         assert [(path.name, path.read_text(), path.stat().st_nlink) for path in canary.iterdir()] == [
             ("file", "canary", 1)
         ]
@@ -206,7 +206,7 @@ def test_contexts_on_stdin(lab: Lab) -> None:
 def test_markup_and_control_sequences_are_text(lab: Lab) -> None:
     octal = "\\033]52;c;aGk=\\007\\033[2J[red]out[/red]\\033]0;title\\007"
     done = lab.dockerfile(f"{GOOD}LABEL a='{ESC}'\nRUN printf '{octal}' && exit 4\n")
-    done.says(1, "context/Dockerfile:4: ", "returned a non-zero code: 4", "[red]out[/red]", "LABEL a='[red]x[/red]'")
+    done.says(1, "context/Dockerfile:5: ", "returned a non-zero code: 4", "[red]out[/red]", "LABEL a='[red]x[/red]'")
     done = lab.run("build", "--progress", "json", "context")
     done.says(1) if done.err else None
     assert done.code == 1 and "\x1b" not in done.out and "\\u001b]52" in done.out
@@ -214,14 +214,14 @@ def test_markup_and_control_sequences_are_text(lab: Lab) -> None:
 
 
 def test_commands_that_fail(lab: Lab) -> None:
-    place = "context/Dockerfile:3: "
+    place = "context/Dockerfile:4: "
     lab.dockerfile(f"{GOOD}RUN nosuchcommand\n").says(1, place, "returned a non-zero code: 127", "not")
     lab.dockerfile(f"{GOOD}RUN exit 3\n").says(1, place, "The command '/bin/sh -c exit 3' returned a non-zero code: 3")
     lab.dockerfile(f"{GOOD}RUN echo a\0b\n").says(1, place)
     lab.dockerfile("FROM scratch\nRUN true\n").says(1, "context/Dockerfile:2: ", "/bin/sh")
     lab.dockerfile("ARG X\nFROM $X\n").says(1, "context/Dockerfile:2: ", "should not be blank")
     lab.dockerfile(f"{GOOD}LABEL a=${{x:?bad}}\n").says(1, f"{place}failed to process")
-    done = lab.build("--build-arg", "unused=1", path="-", stdin=b"FROM scratch\nLABEL a=b\n")
+    done = lab.build("--build-arg", "unused=1", path="-", stdin=f"FROM scratch\n{OURS}\n".encode())
     done.says(0, "One or more build-args [unused] were not consumed")
 
 
