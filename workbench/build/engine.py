@@ -77,7 +77,7 @@ _COMMON = frozenset(
      "--shm-size", "--ulimit", "--disable-content-trust", "--compress"}
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "embedded": _COMMON,
+    "embedded": _COMMON | {"--pull"},
     "docker": _COMMON
     | {"--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period", "--cpu-quota", "--cpu-shares",
        "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt", "--isolation",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from workbench.context.scan import Scan
 from workbench.dockerfile.suggest import did_you_mean
-from workbench.errors import InputError
+from workbench.errors import InputError, WorkbenchError
 
 MISSING = 127
 KILLED = 137
@@ -63,10 +63,13 @@ def source_missing(keyword: str, pattern: str, scan: Scan | None) -> InputError:
     return InputError(message, hint=f"{path} is there, but nothing of it is sent.")
 
 
-def base_missing(name: str) -> StepFailed:
-    """FROM or COPY --from of an image that the store has not."""
-    return StepFailed(
-        f"no image {name} in the store",
+def base_missing(name: str, why: WorkbenchError | None = None) -> StepFailed:
+    """FROM or COPY --from of an image that the store has not, and `why` no registry helped."""
+    message = f"no image {name} in the store"
+    hint = (
         "Bring it in with `workbench load -i ARCHIVE` (what `docker save` writes) or `workbench import`, or build it "
-        "with -t under that name.",
+        "with -t under that name."
     )
+    if why is None:
+        return StepFailed(message, hint)
+    return StepFailed(f"{message}, and {why}", f"{why.hint} {hint}".strip())
