@@ -10,13 +10,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workbench.engines.embedded.load import Found, images_of, store_image
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.refs import tag_of
-from workbench.engines.embedded.sources import open_source
 from workbench.engines.embedded.store import Store
 from workbench.errors import ImageNotFound, InputError
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.load import Found
 
 _NAME = re.compile(r"(oci|oci-archive|docker-archive):((?:/|\.{1,2}(?:/|$))[^:]*)(?::(.*))?", re.DOTALL)
 
@@ -60,6 +62,9 @@ def locate(name: ArchiveName, context: Path | None) -> Path:
 def bring_archive(store: Store, name: ArchiveName, context: Path | None) -> str:
     """The image's ID. It gets no tag; one that the store has already is not read again. Raises StepFailed,
     InputError, StoreError."""
+    from workbench.engines.embedded.load import images_of, store_image
+    from workbench.engines.embedded.sources import open_source
+
     with open_source(store, locate(name, context)) as source:
         found = _choose(name, list(images_of(source)))
         try:

@@ -155,7 +155,7 @@ def test_what_skopeo_pushed_as_docker_does(registry, make_image, store, second, 
 
 
 def test_what_a_registry_has_not(registry, store) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ImageNotFound, match=f"{registry.host} has no {registry.host}/no/such:1"):
+    with pytest.raises(ImageNotFound, match=f"{registry.host} has no no/such:1"):
         get(store, f"{registry.host}/no/such:1")
 
 

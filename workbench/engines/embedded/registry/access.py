@@ -174,7 +174,7 @@ class Access:
     # -- refusals ------------------------------------------------------------------------------------------------
 
     def _refusal(self, answer: Answer, what: str) -> ImageError:
-        what = what or str(self.reference)
+        what = what or self.reference.short
         said = self._said(answer)
         if answer.status == 404:
             return ImageNotFound(f"{self.shown} has no {what}{said}", hint="Check the name and the tag.")

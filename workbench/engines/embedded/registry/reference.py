@@ -38,6 +38,11 @@ class Reference:
         """As Docker shows it, without tag or digest: `busybox`, `localhost:5000/a/b`."""
         return split_tag(familiar(f"{self.domain}/{self.repository}:latest"))[0]
 
+    @property
+    def short(self) -> str:
+        """Without the registry: what to ask that registry for."""
+        return str(self).removeprefix(f"{self.domain}/")
+
     def __str__(self) -> str:
         return f"{self.name}@{self.digest}" if self.digest else f"{self.name}:{self.tag}"
 
