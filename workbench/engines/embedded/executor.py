@@ -106,7 +106,7 @@ class Executor:
 
     def run(self) -> None:
         found = self._scan()
-        context = ContextTree(found, self.digests) if found is not None else None
+        context = ContextTree(found, self.digests, self.cancel.check) if found is not None else None
         self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
         if context is not None:
             self.emit(ContextSent(bytes=context.bytes, files=context.files))
@@ -116,7 +116,7 @@ class Executor:
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
                 self.files, runner, found, context,
             )  # fmt: skip
-            with closing(self._bases):
+            with closing(self._bases), closing(runner.guardian):
                 self._build(tools)
         self.digests.save()
 
@@ -273,6 +273,8 @@ class Executor:
             return self._done[earlier.index].state
         if (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name):
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
+        if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
+            raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
         image = self._bases.get(name, self._step_number)
         return ImageState.of(image.config, image.layers)
 
