@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,17 +77,19 @@ def _serve(folder: Path, tls: str = "", auth: str = "") -> Iterator[Server]:
         f"version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {folder}/data\n"
         f"  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:0\n{tls}{auth}"
     )
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen([program, "serve", str(config)], stdout=out, stderr=out)
+    command = [program, "serve", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
     try:
-        port = ""
-        while not port:
-            found = re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())
-            port = found[1] if found else ""
-            if process.poll() is not None:
-                pytest.fail(f"docker-registry ended: {log.read_text()}")
-        yield Server(f"localhost:{port}", folder / "data", folder / "tls.crt" if tls else None)
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if found := re.search(r"listening on 127\.0\.0\.1:(\d+)", line):
+                break
+        else:
+            pytest.fail(f"docker-registry ended: {''.join(said)}")
+        threading.Thread(target=process.stdout.read, daemon=True).start()  # or it waits for a reader
+        yield Server(f"localhost:{found[1]}", folder / "data", folder / "tls.crt" if tls else None)
     finally:
         process.terminate()
         process.wait(10)

@@ -204,6 +204,13 @@ def test_too_many_requests_for_too_long(store: Store, fake: Fake) -> None:
     assert len(fake.paths()) == 5
 
 
+def test_nobody_waits_for_an_hour(store: Store, fake: Fake) -> None:
+    fake.rules.append(lambda it: "/manifests/" in it.path and not it.reply(429, Retry_After="3600"))
+    with pytest.raises(ImageError, match="too many requests") as caught:
+        get(store, fake)
+    assert "3600 seconds" in caught.value.hint and len(fake.paths()) == 1
+
+
 def test_retry_after_is_honoured_and_cancelling_ends_it(store: Store, fake: Fake) -> None:
     fake.rules.append(lambda it: "/manifests/" in it.path and not it.reply(429, Retry_After="30"))
     cancel = Cancel()

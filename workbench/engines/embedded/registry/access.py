@@ -13,7 +13,7 @@ from workbench.engines.embedded.registry.auth import Authorisation
 from workbench.engines.embedded.registry.credentials import Credentials, credentials_for
 from workbench.engines.embedded.registry.dial import Address, Unreachable, address_of
 from workbench.engines.embedded.registry.reference import Reference
-from workbench.engines.embedded.registry.retry import ATTEMPTS, TRANSIENT, delay, pause
+from workbench.engines.embedded.registry.retry import ATTEMPTS, TRANSIENT, delay, pause, too_long
 from workbench.engines.embedded.registry.settings import Registries, api_host, is_loopback
 from workbench.engines.embedded.registry.transport import PATIENCE, Answer, Body, Broken, Transport
 from workbench.engines.worker import Cancel
@@ -103,17 +103,17 @@ class Access:
                 pause(delay(attempt), self.cancel)
                 continue
             except Broken as error:
-                if attempt >= limits.attempts:
+                if attempt >= min(limits.attempts, limits.connections + 1):
                     raise NotReached(f"{self.shown} does not answer: {error}", hint=_LATER) from error
                 pause(delay(attempt), self.cancel)
                 continue
             if answer.status in expect:
                 return answer
             with answer:
-                if answer.status in TRANSIENT and attempt < limits.attempts:
-                    wait = delay(attempt, answer.headers.get("Retry-After") or "")
-                else:
+                asked = answer.headers.get("Retry-After") or ""
+                if answer.status not in TRANSIENT or attempt >= limits.attempts or too_long(asked):
                     raise self._refusal(answer, what)
+                wait = delay(attempt, asked)
             pause(wait, self.cancel)
 
     def url(self, path: str, limits: Limits = USUAL) -> str:
@@ -188,7 +188,8 @@ class Access:
         else:
             message = f"{self.shown} answers {answer.status} for {what}{said}"
         wait = answer.headers.get("Retry-After") or ""
-        return Refused(message, hint=_LATER, status=answer.status, wait=wait)
+        hint = f"It asks to wait for {too_long(wait):.0f} seconds." if too_long(wait) else _LATER
+        return Refused(message, hint=hint, status=answer.status, wait=wait)
 
     def _said(self, answer: Answer) -> str:
         try:

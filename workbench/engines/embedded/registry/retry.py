@@ -15,6 +15,12 @@ _FIRST = 0.5
 _LONGEST = 60.0
 
 
+def too_long(retry_after: str) -> float:
+    """The seconds that `Retry-After` asks for where they are more than anybody waits, else 0."""
+    said = _seconds(retry_after) or 0.0
+    return said if said > _LONGEST else 0.0
+
+
 def delay(attempt: int, retry_after: str = "") -> float:
     """Seconds before attempt number `attempt` (from 1) is repeated; `Retry-After` outweighs the back-off."""
     said = _seconds(retry_after)

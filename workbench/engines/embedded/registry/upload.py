@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.engines.embedded.registry.access import Access, Limits, NotReached, Refused
 from workbench.engines.embedded.registry.manifests import Blob
-from workbench.engines.embedded.registry.retry import ATTEMPTS, TRANSIENT, delay, pause
+from workbench.engines.embedded.registry.retry import ATTEMPTS, TRANSIENT, delay, pause, too_long
 from workbench.engines.embedded.registry.transport import Body
 from workbench.errors import ImageError, ImageNotFound, StoreError
 
@@ -142,5 +142,5 @@ class _Upload:
 
 def _helps_again(error: ImageError) -> bool:
     if isinstance(error, Refused):
-        return error.status in TRANSIENT or error.status == 416
+        return (error.status in TRANSIENT and not too_long(error.wait)) or error.status == 416
     return True
