@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from workbench.dockerfile.document import Dockerfile
 from workbench.dockerfile.fix import Edit
@@ -11,7 +11,7 @@ from workbench.dockerfile.instructions import Copy, From, Instruction, Run
 from workbench.dockerfile.lexical import SPACES
 from workbench.dockerfile.nodes import Node, Range
 from workbench.dockerfile.stages import base_stage, global_environment, source_stage
-from workbench.dockerfile.words import WordError, Words, process
+from workbench.dockerfile.words import Environment, WordError, Words, process
 from workbench.errors import DockerfileError
 
 PLATFORM_VARIABLES = (
@@ -87,7 +87,7 @@ def defaults(dockerfile: Dockerfile) -> dict[str, str]:
         return {}
 
 
-def words(text: str, env: Mapping[str, str], escape: str) -> Words | None:
+def words(text: str, env: Environment, escape: str) -> Words | None:
     try:
         return process(text, env, escape)
     except WordError:

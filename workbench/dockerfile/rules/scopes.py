@@ -50,14 +50,18 @@ def used_words(it: Instruction, scope: Scope, escape: str) -> Words:
     """The names that an instruction speaks of, set and unset, as far as a builder fills them in and warns of them."""
     matched: set[str] = set()
     unmatched: set[str] = set()
+
+    def env(name: str) -> str | None:
+        return "1" if name in scope.env else None  # which names there are is what counts, and values can be long
+
     for text in _texts(it):
-        if "$" in text and (found := words(text, scope.env, escape)) is not None:
+        if "$" in text and (found := words(text, env, escape)) is not None:
             matched |= found.matched
             unmatched |= found.unmatched
     for heredoc in it.heredocs if isinstance(it, Transfer) else ():
         if heredoc.expand and "$" in heredoc.content:
             try:
-                found = _DOCUMENT.process(heredoc.text, scope.env)
+                found = _DOCUMENT.process(heredoc.text, env)
             except WordError:
                 continue
             matched |= found.matched

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -30,6 +31,7 @@ class Simple(NamedTuple):
     """The operator in front of it, "" for the first."""
 
 
+@lru_cache(maxsize=1024)  # each rule asks, and while somebody types nearly all stays as it was
 def simple_commands(text: str) -> tuple[Simple, ...]:
     """The commands in order; empty where the text has more than words, quotes, redirections, `&&`, `||`, `;`, `|`."""
     found: list[Simple] = []
