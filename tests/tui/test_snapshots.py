@@ -49,6 +49,8 @@ def settled(*keys: str, shows: str = "") -> Callable[[Pilot[Any]], Any]:
             await until(pilot, lambda: shows in screen_text(app), shows)
         for _ in range(5):
             await pilot.pause(0.1)
+        await until(pilot, lambda: all(it.group in ("loop", "images") for it in app.workers), "the short workers ended")
+        await pilot.pause(0.1)
 
     return run
 

@@ -18,6 +18,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
+from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState
 from workbench.build.request import BuildRequest
@@ -87,7 +88,7 @@ class WorkbenchApp(App[int]):
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
-        self._early: list[events.Event] = []  # what was typed before there was anything to type into
+        self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
 
     # -- the screen
 
@@ -101,7 +102,7 @@ class WorkbenchApp(App[int]):
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
                 yield Strip(number, name, classes="-active" if name == self.active else "")
-        yield Footer(show_command_palette=True)
+        yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:
@@ -111,7 +112,10 @@ class WorkbenchApp(App[int]):
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.watching)
         ending.on_signals(self)
-        self.call_after_refresh(self._work, self._furnish(), "furnish", "put the panels into their frames")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._work(self._furnish(), "furnish", "put the panels into their frames")
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
@@ -128,24 +132,38 @@ class WorkbenchApp(App[int]):
             await self.base.mount(self._workspace, after="#title")
             self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
             self.activate(self.active)
-        self._work(self.editor_panel.load(), "load", "read the Dockerfile")
         self.context_panel.look(self.request.dockerfile)
-        self._work(self.live.loop.run(build_first=self.watching), "loop", "the live loop")
+        self._work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
         self._work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
-        early, self._early = self._early, []
-        for event in early:
+        for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
+            self.notify(line, title="Configuration", severity="warning", markup=False)
+        await self.editor_panel.load()
+        self.call_after_refresh(self._take_early)
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, None
+        for event in early or ():
             self.post_message(event)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that come before the panels wait for them."""
-        if self.live is None and isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed and self._early is not None:
             self._early.append(event)
         else:
             await super().on_event(event)
 
     def _work(self, work: Any, group: str, description: str) -> None:
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What nobody foresaw is told, and the rest goes on."""
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and error is not None:
+            what = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            title = f"Could not {event.worker.description}"
+            self.notify(what, title=title, severity="error", markup=False, timeout=15)
 
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)
@@ -154,6 +172,8 @@ class WorkbenchApp(App[int]):
 
     def on_live_moved(self, event: Live.Moved) -> None:
         """New facts of a build: steps, log, marks beside the text, and where it failed."""
+        if not self._there:
+            return
         self._show_build()
         if event.finished is None:
             return
@@ -164,6 +184,8 @@ class WorkbenchApp(App[int]):
 
     def on_live_state_changed(self, event: Live.StateChanged) -> None:
         """Another revision was saved, is built, or could not be."""
+        if not self._there:
+            return
         state = event.state
         self.base.query_one(TitleLine).state = self._live.state
         if state.saved != event.before.saved:
@@ -186,7 +208,7 @@ class WorkbenchApp(App[int]):
         self.workspace.show_build(self._live, time.time())
 
     def _tick(self) -> None:
-        if self.live is not None and self.live.progress.status == "running":
+        if self._there and self._live.progress.status == "running":
             self._show_build()
 
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
@@ -230,7 +252,7 @@ class WorkbenchApp(App[int]):
         self.notify(f"Copied {event.image.id}", markup=False)
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
-        if event.panel.id in PANELS:
+        if event.panel.id in PANELS and self.screen_stack:
             self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
 
     def on_strip_chosen(self, event: Strip.Chosen) -> None:
@@ -238,8 +260,8 @@ class WorkbenchApp(App[int]):
 
     def on_descendant_focus(self) -> None:
         """A click may have chosen another panel."""
-        if self.focused is not None and self._workspace is not None:
-            name = self._workspace.holder(self.focused)
+        if self._there and self.focused is not None:
+            name = self.workspace.holder(self.focused)
             if name is not None:
                 self._mark_active(name)
 
@@ -343,6 +365,11 @@ class WorkbenchApp(App[int]):
     def base(self) -> Screen[Any]:
         """The screen with the panels, under whatever dialog is open."""
         return self.screen_stack[0]
+
+    @property
+    def _there(self) -> bool:
+        """False before the panels are there, and when the screen is being taken down."""
+        return self.live is not None and bool(self.screen_stack) and self.workspace.is_attached
 
     @property
     def _live(self) -> Live:

@@ -16,8 +16,9 @@ from typing import Any, BinaryIO, cast
 from workbench.build.request import BuildRequest
 from workbench.context.archive import ArchiveStats, dockerfile_name, write_context
 from workbench.context.ignore import IgnoreRules, load_rules
-from workbench.context.scan import scan
+from workbench.context.scan import Scan, scan
 from workbench.dockerfile import Dockerfile, decode, parse
+from workbench.engines.docker.hints import refuse_pipes
 from workbench.engines.worker import Cancelled
 from workbench.errors import InputError
 
@@ -36,6 +37,8 @@ class Source:
     text: bytes
     replaces: bool
     """Whether the text is sent in place of, or beside, what is on disk."""
+    shown: str
+    """The Dockerfile as a person would name it."""
 
 
 def read_source(request: BuildRequest) -> Source:
@@ -47,7 +50,7 @@ def read_source(request: BuildRequest) -> Source:
             why = "it is not a directory" if context.exists() else "no such directory"
             raise InputError(f"{context}: {why}", hint="A build context is a folder that has a Dockerfile.")
         path = context / path
-    shown = request.dockerfile
+    shown = _shown(path) if context is not None and path.exists() else request.dockerfile
     given = request.dockerfile_text
     try:
         text = given.encode("utf-8", "surrogateescape") if given is not None else path.read_bytes()
@@ -61,7 +64,13 @@ def read_source(request: BuildRequest) -> Source:
     inside = _inside(context, path) if context is not None else ""
     on_disk = bool(inside) and context is not None and (context / inside).is_file()
     name = inside if on_disk else dockerfile_name(text)
-    return Source(dockerfile, name, text, given is not None or not on_disk)
+    return Source(dockerfile, name, text, given is not None or not on_disk, shown)
+
+
+def _shown(path: Path) -> str:
+    """As the person would write it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
 
 
 def _inside(context: Path, path: Path) -> str:
@@ -87,6 +96,8 @@ class Upload:
         self._thread = threading.Thread(target=self._run, name="docker context", daemon=True)
         self.stats: ArchiveStats | None = None
         """Set when the last block has been taken."""
+        self.scan: Scan | None = None
+        """Set once the context has been read."""
         self.bytes = 0
         """Handed over so far, compressed where the request compresses."""
 
@@ -152,6 +163,8 @@ class Upload:
             else:
                 rules = load_rules(context, self._request.dockerfile)
             found = scan(context, rules, cancel=self._stop, list_ignored=False)
+            refuse_pipes(self._source.dockerfile, found, self._source.shown)
+            self.scan = found
             extra = (self._source.name, self._source.text) if self._source.replaces else None
             return write_context(found, out, cancel=self._stop, dockerfile=extra)
 

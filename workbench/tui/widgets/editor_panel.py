@@ -75,7 +75,7 @@ class EditorPanel(Panel):
         self.progress = BuildProgress()
         self.problem = ""
         """Why the last build could not start, where that has no line."""
-        self._moved = False  # the person moved or typed since the last save: a failure must not move the cursor
+        self._left_at = (0, 0)  # where the cursor was when the text was read, saved or led to a line
         self._diagnose_timer: Timer | None = None
         self._aside_timer: Timer | None = None
         self._loaded = False
@@ -123,7 +123,7 @@ class EditorPanel(Panel):
                 self.notify(f"{error}\n{error.hint}", title="Not saved", severity="error", markup=False)
                 return False
             self.saved_text = text
-            self._moved = False
+            self._left_at = self.editor.cursor_location
             self._look()
             if not self.unsaved:
                 await asyncio.to_thread(recovery.forget, self.path)
@@ -187,13 +187,10 @@ class EditorPanel(Panel):
     def lead_to(self, line: int, column: int = 1, end_line: int = 0) -> None:
         """Puts the cursor on a failure's first line, unless it is on one of its lines already or the person has gone
         on since the save."""
-        here = self.editor.cursor_location[0] + 1
-        if not self._moved and not self.unsaved and not line <= here <= max(line, end_line):
+        here = self.editor.cursor_location
+        if here == self._left_at and not self.unsaved and not line <= here[0] + 1 <= max(line, end_line):
             self.editor.go_to(line, column)
-            self.call_after_refresh(self._still)
-
-    def _still(self) -> None:
-        self._moved = False
+            self._left_at = self.editor.cursor_location
 
     def watch_unsaved(self, unsaved: bool) -> None:
         self._show_name()
@@ -208,15 +205,13 @@ class EditorPanel(Panel):
         self.editor.load_text(text)
         self.editor.move_cursor(place)
         self.saved_text = self.editor.text
+        self._left_at = self.editor.cursor_location
         self._look()
         self._diagnose_soon()
-        self.call_after_refresh(self._still)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         event.stop()
         self._look()
-        if self.unsaved:
-            self._moved = True
         self._diagnose_soon()
         if self._aside_timer is not None:
             self._aside_timer.stop()
@@ -224,7 +219,6 @@ class EditorPanel(Panel):
             self._aside_timer = self.set_timer(_PUT_ASIDE_AFTER, self._put_aside_soon)
 
     def on_dockerfile_editor_cursor_line(self) -> None:
-        self._moved = True
         self._explain()
 
     def _look(self) -> None:

@@ -72,7 +72,7 @@ class ImagesPanel(RowView):
         Binding("escape", "clear_filter", "Show all", show=False, id="images.show_all"),
     ]
 
-    empty_text = "no images yet"
+    empty_text = "looking for images"
 
     class _Asked(Message):
         """What a person wants of the row under the cursor."""
@@ -154,7 +154,8 @@ class ImagesPanel(RowView):
         self._measured = None
         self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else "no images yet"
         keys = [row.key for row in self._rows]
-        if before is not None and before.key in keys:
+        following = place <= 1 and not self.has_focus  # nobody has chosen: the newest image is the one of interest
+        if before is not None and before.key in keys and not following:
             place = keys.index(before.key) + 1
         self.rows_changed()
         self.cursor = place
