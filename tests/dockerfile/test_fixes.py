@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from workbench.dockerfile import DockerfileError, Range, parse
-from workbench.dockerfile.fix import Edit, Fix, apply, apply_edits, together
+from workbench.dockerfile.fix import Edit, Fix, apply, apply_edits, as_one, together
 from workbench.dockerfile.lint import Diagnostic, check, fix_all
 from workbench.dockerfile.mend import mend, refusal
 from workbench.dockerfile.surroundings import Surroundings
@@ -237,3 +237,11 @@ def test_edits() -> None:
         apply(text, Fix("x", (Edit(Range(9, 1, 9, 1), ""),)))
     one, other = Fix("x", (Edit(Range(1, 1, 1, 2), ""),)), Fix("y", (Edit(Range(1, 2, 1, 3), ""),))
     assert together([one, other]) == [one]
+
+
+def test_a_fix_as_one_edit() -> None:
+    text = "ab\r\ncd\nef"
+    fix = Fix("x", (Edit(Range(2, 1, 2, 2), "C"), Edit(Range(1, 3, 1, 3), "!")))
+    one = as_one(text, fix)
+    assert one == Edit(Range(1, 3, 2, 2), "!\r\nC")
+    assert apply_edits(text, [one]) == apply(text, fix)

@@ -39,11 +39,19 @@ def apply(text: str, fix: Fix) -> str:
     return apply_edits(text, fix.edits)
 
 
+def as_one(text: str, fix: Fix) -> Edit:
+    """The same fix as one piece: from the first place to the last, what lies between included."""
+    start = min(edit.range[:2] for edit in fix.edits)
+    end = max(edit.range[2:] for edit in fix.edits)
+    starts = _starts(text)
+    first, behind = _offset(starts, *start), _offset(starts, *end)
+    fixed = apply(text, fix)
+    return Edit(Range(*start, *end), fixed[first : len(fixed) - (len(text) - behind)])
+
+
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """All pieces replaced at once; their places are those before. They may not overlap (ValueError)."""
-    starts = [0]
-    for line in text.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
+    starts = _starts(text)
     pieces: list[str] = []
     done = 0
     for place, new in sorted(edits, key=lambda edit: edit.range):
@@ -66,6 +74,14 @@ def together(fixes: Iterable[Fix]) -> list[Fix]:
             kept.append(fix)
             taken += places
     return kept
+
+
+def _starts(text: str) -> list[int]:
+    """Where each line begins, and where one more would."""
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts
 
 
 def _offset(starts: list[int], line: int, column: int) -> int:
