@@ -183,7 +183,7 @@ async def test_marks_and_problems_of_a_build_are_shown(dockerfile: Path) -> None
         assert app.panel.editor.render_line(1).text.startswith("✘ failed")
 
 
-@pytest.mark.parametrize("key", ["alt+enter", "f9"])
+@pytest.mark.parametrize("key", ["alt+enter", "ctrl+l"])
 async def test_one_key_fixes_what_is_found_on_the_line(dockerfile: Path, key: str) -> None:
     app = Host(dockerfile)
     async with app.run_test(size=(140, 12)) as pilot:

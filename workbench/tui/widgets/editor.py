@@ -59,7 +59,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         *_bindings(),
         Binding("ctrl+home", "text_start", "First line", show=False),
         Binding("ctrl+end", "text_end", "Last line", show=False),
-        Binding("alt+enter,f9", "fix", "Fix what is underlined on this line", id="editor.fix", show=False),
+        Binding("alt+enter,ctrl+l", "fix", "Fix what is underlined on this line", id="editor.fix", show=False),
         Binding("escape", "leave", "Leave", id="editor.leave"),
     ]
     COMPONENT_CLASSES = {
