@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
 from workbench.build import recovery
 from workbench.build.format import human_age, human_duration, human_size
@@ -22,6 +22,7 @@ from workbench.dockerfile.lint import Diagnostic
 from workbench.errors import WorkbenchError
 from workbench.tui.files import TextFile, read_text, write_text
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
+from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
@@ -88,7 +89,7 @@ class EditorPanel(Panel):
 
     def compose(self) -> ComposeResult:
         yield DockerfileEditor(id="editor")
-        yield Static("", id="editor-note", markup=False)
+        yield Note(id="editor-note")
 
     def on_mount(self) -> None:
         self._show_name()
@@ -260,7 +261,7 @@ class EditorPanel(Panel):
 
     def _explain(self) -> None:
         """The line below: what there is to say of the line under the cursor, else what keeps a build from starting."""
-        note = self.query_one("#editor-note", Static)
+        note = self.query_one("#editor-note", Note)
         line = self.editor.cursor_location[0] + 1
         found = self.editor.found
         errors = [it for of_line in found.values() for it in of_line if it.severity == "error"]
@@ -279,7 +280,7 @@ class EditorPanel(Panel):
             said, grave = _said_of(step), "error" if step.status == "failed" else ""
         else:
             said = ""
-        note.update(one_line(said))
+        note.say(one_line(said))
         note.set_class(grave == "error", "-error")
         note.set_class(grave == "warning", "-warning")
 
