@@ -68,9 +68,10 @@ class EditorPanel(Panel):
             self.text = text
             self.age = age
 
-    def __init__(self, path: Path, name: str, *, id: str | None = None) -> None:
+    def __init__(self, path: Path, name: str, *, context: Path | None = None, id: str | None = None) -> None:
         super().__init__(id=id)
         self.path = path
+        self.context = context
         self.file_name = name
         self.saved_text = ""
         self.progress = BuildProgress()
@@ -253,7 +254,7 @@ class EditorPanel(Panel):
     async def _diagnosed(self, text: str) -> None:
         from workbench.tui.diagnose import diagnose
 
-        found = await asyncio.to_thread(diagnose, text)
+        found = await asyncio.to_thread(diagnose, text, context=self.context, dockerfile=self.path)
         if text == self.editor.text:
             self.editor.show_diagnostics(found)
             self._explain()
@@ -267,8 +268,10 @@ class EditorPanel(Panel):
         step = next((it for it in self.progress if it.line <= line <= it.end_line), None)
         said: str
         grave = ""
-        if here := found.get(line):
-            said, grave = _said(here[0]), here[0].severity
+        if here := self.editor.found_at(line):
+            fix = self.editor.fix_at(line)
+            said = _said(here[0]) + (f" (alt+enter: {fix.title})" if fix is not None else "")
+            grave = here[0].severity
         elif errors:
             said, grave = _said(errors[0]), "error"
         elif self.problem:
@@ -284,7 +287,8 @@ class EditorPanel(Panel):
 
 def _said(diagnostic: Diagnostic) -> str:
     place = diagnostic.range
-    return f"{place.start_line}:{place.start_column} {diagnostic.message} [{diagnostic.code}]"
+    hint = f" ({diagnostic.hint})" if diagnostic.hint else ""
+    return f"{place.start_line}:{place.start_column} [{diagnostic.code}] {diagnostic.message}{hint}"
 
 
 def _said_of(step: StepState) -> str:
