@@ -35,7 +35,7 @@ def decide(config: Config) -> Choice:
         raise _no_buildkit()
     if config.engine not in ("auto", "docker"):
         return Choice(config.engine, "as asked")
-    from workbench.engines.docker.address import resolve
+    from workbench.engines.address import resolve
     from workbench.engines.ping import ping
 
     address = resolve(config.host, config.docker_context).host
@@ -136,7 +136,7 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
         if name == "buildkit":
             raise _no_buildkit()
         if name == "docker":
-            from workbench.engines.docker.address import resolve
+            from workbench.engines.address import resolve
             from workbench.engines.ping import ping
 
             address = resolve(config.host, config.docker_context).host
