@@ -47,5 +47,5 @@ async def test_a_recording_is_an_engine(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_a_person_may_change_to() -> None:
-    assert list(factories(Config())) == ["embedded", "docker"]
+    assert list(factories(Config())) == ["embedded", "docker", "buildkit"]
     assert "replay" in factories(Config(engine="replay"))
