@@ -236,7 +236,7 @@ class _Run:
 
     def _hint(self, step: int | None) -> str:
         return {
-            "RUN": "The log of the step says why.",
+            "RUN": "The log of the step says why." if step in self._vertices.logged else "",
             "COPY": "Paths are relative to the build context; `workbench context` shows what is sent.",
             "ADD": "Paths are relative to the build context; `workbench context` shows what is sent.",
             "FROM": "The base image is neither on the engine nor to be had from its registry: check the name, or load "

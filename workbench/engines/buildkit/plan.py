@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from workbench.build.events import PlannedStep
 from workbench.dockerfile import Dockerfile, Instruction, find_stage
@@ -24,11 +25,29 @@ _METADATA = re.compile(r"\[internal\] load metadata for (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """`[build 2/4] RUN make`: stage (lower-case, empty where there is but one), number, total, keyword."""
+
+    stage: str
+    number: int
+    total: int
+    keyword: str
+
+
+def read_number(vertex: str) -> Numbered | None:
+    """What the name of a vertex says; None where it is no instruction's."""
+    found = _VERTEX.fullmatch(vertex)
+    if found is None:
+        return None
+    return Numbered((found[1] or "").lower(), int(found[2]), int(found[3]), found[4].partition(" ")[0].upper())
+
+
+@dataclass(frozen=True, slots=True)
 class StagePlan:
     """One stage that is built. Step numbers are those of the whole build."""
 
     shown: str
-    """As vertices call it: its name, or `stage-1`."""
+    """As vertices call it: its name, or `stage-1`; empty where it is the only one, which some engines name."""
     steps: tuple[int, ...]
     counted: tuple[int, ...]
     """The steps that have a vertex, in BuildKit's order."""
@@ -61,28 +80,30 @@ class Plan:
         own = tuple(it for it in stage.steps if it < step) if stage else ()
         return (*(it for it in range(1, len(self.steps) + 1) if it not in self._stage_of and it < step), *own)
 
-    def find(self, vertex: str) -> int | None:
-        """The step that a vertex of that name is; None for what is no step (`[internal] load build context`)."""
+    def find(self, vertex: str, last: Mapping[str, int] = MappingProxyType({})) -> int | None:
+        """The step that a vertex of that name is; None for what is no step (`[internal] load build context`).
+
+        `last` has the highest number that was seen of each stage: engines count the triggers of a base image, and not
+        all do so in the total.
+        """
         if found := _METADATA.fullmatch(vertex):
             return self._from(found[1])
-        found = _VERTEX.fullmatch(vertex)
-        if found is None:
+        numbered = read_number(vertex)
+        if numbered is None:
             return None
-        name, number, total, text = found[1] or "", int(found[2]), int(found[3]), found[4]
         for stage in self.stages:
-            if not name or stage.shown == name.lower():
-                return self._in_stage(stage, number, total, text.partition(" ")[0].upper())
+            if stage.shown in ("", numbered.stage) or not numbered.stage:
+                return self._in_stage(stage, numbered, max(numbered.total, last.get(numbered.stage, 0)))
         return None
 
-    def _in_stage(self, stage: StagePlan, number: int, total: int, keyword: str) -> int:
+    def _in_stage(self, stage: StagePlan, numbered: Numbered, total: int) -> int:
         """Triggers of the base image (ONBUILD) are counted behind FROM, and belong to it."""
         triggers = max(0, total - len(stage.counted))
-        if triggers and 1 < number <= 1 + triggers:
-            return stage.steps[0]
-        at = number - 1 - (triggers if number > 1 else 0)
-        if at < len(stage.counted) and self.keyword(stage.counted[at]) == keyword:
-            return stage.counted[at]
-        return stage.steps[0]
+        at = numbered.number - 1
+        if at and triggers:
+            at = max(0, at - triggers)
+        step = stage.counted[at] if at < len(stage.counted) else stage.steps[0]
+        return step if self.keyword(step) == numbered.keyword else stage.steps[0]
 
     def _from(self, reference: str) -> int | None:
         for stage in self.stages:

@@ -53,6 +53,7 @@ message CredentialsRequest { string Host = 1; }
 message CredentialsResponse { string Username = 1; string Secret = 2; }
 message GetSecretRequest { string ID = 1; map<string,string> annotations = 2; }
 message GetSecretResponse { bytes data = 1; }
+message Anything { }
 message HealthCheckRequest { string service = 1; }
 message HealthCheckResponse { int32 status = 1; }
 """

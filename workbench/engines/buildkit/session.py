@@ -1,6 +1,6 @@
 """What the engine may ask of us while it builds: files, secrets, registry credentials, and whether we are well.
 
-gRPC handlers that are served on a connection we dialled (`/session`). What was not announced is not served.
+gRPC handlers that are served on a connection we dialled (`/session`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from workbench.errors import WorkbenchError
 
 _SERVING = 1
 _FILES = "/moby.filesync.v1.FileSync/DiffCopy"
-_CREDENTIALS = "/moby.filesync.v1.Auth/Credentials"
+_AUTH = "/moby.filesync.v1.Auth"
+_CREDENTIALS = f"{_AUTH}/Credentials"
 _SECRET = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
+_AGENT = "/moby.sshforward.v1.SSH/CheckAgent"
+_TOKENS = tuple(f"{_AUTH}/{name}" for name in ("FetchToken", "GetTokenAuthority", "VerifyTokenAuthority"))
 _HEALTH = "/grpc.health.v1.Health/Check"
 
 
@@ -61,7 +64,7 @@ class Session:
             ("X-Docker-Expose-Session-Uuid", self.id),
             ("X-Docker-Expose-Session-Name", "workbench"),
             ("X-Docker-Expose-Session-Sharedkey", self._key),
-            *(("X-Docker-Expose-Session-Grpc-Method", name) for name in handlers),
+            *(("X-Docker-Expose-Session-Grpc-Method", name) for name in handlers if name not in (*_TOKENS, _AGENT)),
         ]
         return await serve(connector, "/session", handlers, headers)
 
@@ -72,9 +75,10 @@ class Session:
             _HEALTH: Handler(self._health, one, pb.HealthCheckRequest, pb.HealthCheckResponse),
             _FILES: Handler(self._files, both, pb.Packet, pb.Packet),
             _CREDENTIALS: Handler(self._credential, one, pb.CredentialsRequest, pb.CredentialsResponse),
+            _SECRET: Handler(self._secret, one, pb.GetSecretRequest, pb.GetSecretResponse),
         }
-        if self._secrets:
-            handlers[_SECRET] = Handler(self._secret, one, pb.GetSecretRequest, pb.GetSecretResponse)
+        # What is not there is answered for all the same: grpclib's own answer to it is none that Go understands.
+        handlers |= {name: Handler(self._unknown, one, pb.Anything, pb.Anything) for name in (*_TOKENS, _AGENT)}
         return handlers
 
     async def _health(self, stream: Any) -> None:
@@ -98,6 +102,10 @@ class Session:
         request = await stream.recv_message()
         user, secret = await self._credentials.get(request.Host)
         await stream.send_message(messages().CredentialsResponse(Username=user, Secret=secret))
+
+    async def _unknown(self, stream: Any) -> None:
+        await stream.recv_message()
+        raise GRPCError(Status.UNIMPLEMENTED, "the workbench has no such service")
 
     async def _secret(self, stream: Any) -> None:
         request = await stream.recv_message()

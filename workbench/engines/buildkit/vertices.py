@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.build.events import BuildEvent, BuildWarning, StepFinished, StepLog, StepProgress, StepStarted
-from workbench.engines.buildkit.plan import Plan
+from workbench.engines.buildkit.plan import Plan, read_number
 
 _STDERR = 2
 _CLIPPED = "[output clipped, log limit "
@@ -34,6 +34,8 @@ class Vertices:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._steps: dict[str, int | None] = {}
+        self._last: dict[str, int] = {}
+        """The highest number of each stage. A build's vertices are all named before the first of them starts."""
         self._begun: dict[int, float] = {}
         """The steps that were told, with the engine's clock when they began."""
         self._ended: set[int] = set()
@@ -41,6 +43,8 @@ class Vertices:
         """Ends of FROM that are held for a moment: resolving an image may be followed by pulling it."""
         self._decoders: dict[tuple[int, int], codecs.IncrementalDecoder] = {}
         self._warned: set[tuple[str, int | None]] = set()
+        self.logged: set[int] = set()
+        """The steps that have a log."""
         self.failure: Failure | None = None
 
     @property
@@ -51,6 +55,9 @@ class Vertices:
     def take(self, response: Any) -> Iterator[BuildEvent]:
         """The events of one response."""
         waiting = list(self._waiting)
+        for vertex in response.vertexes:
+            if numbered := read_number(vertex.name):
+                self._last[numbered.stage] = max(numbered.number, self._last.get(numbered.stage, 0))
         for vertex in response.vertexes:
             yield from self._vertex(vertex)
         for status in response.statuses:
@@ -73,7 +80,7 @@ class Vertices:
                 yield from self._end(planned.step, cached=self._plan.counts(planned.step))
 
     def _vertex(self, vertex: Any) -> Iterator[BuildEvent]:
-        step = self._steps.setdefault(vertex.digest, self._plan.find(vertex.name))
+        step = self._steps.setdefault(vertex.digest, self._plan.find(vertex.name, self._last))
         if step is not None and vertex.HasField("started") and step not in self._ended:
             if step not in self._begun:
                 yield from self._catch_up(step)
@@ -83,7 +90,7 @@ class Vertices:
         if not vertex.HasField("completed"):
             return
         if vertex.error:
-            yield from self._fail(vertex.error, step)
+            yield from self._fail(vertex.error, step, _seconds(vertex.completed))
         elif step is not None and step in self._begun and step not in self._ended:
             end = self._ending(step, _seconds(vertex.completed), cached=vertex.cached and self._plan.counts(step))
             if self._plan.keyword(step) == "FROM":
@@ -100,7 +107,7 @@ class Vertices:
                 yield self._begin(before, 0.0)
                 yield from self._end(before, cached=self._plan.counts(before))
 
-    def _fail(self, error: str, step: int | None) -> Iterator[BuildEvent]:
+    def _fail(self, error: str, step: int | None, at: float) -> Iterator[BuildEvent]:
         """Only the first: others that end with an error are those that were cancelled because of it."""
         if self.failure is not None:
             return
@@ -111,7 +118,7 @@ class Vertices:
             yield from self._catch_up(step)
             yield self._begin(step, 0.0)
         self._waiting.pop(step, None)
-        yield from self._end(step, error=error)
+        yield from self._end_with(replace(self._ending(step, at), error=error))
 
     def _progress(self, status: Any) -> Iterator[BuildEvent]:
         step = self._steps.get(status.vertex)
@@ -127,6 +134,7 @@ class Vertices:
         if decoder is None:
             decoder = self._decoders[step, log.stream] = codecs.getincrementaldecoder("utf-8")("replace")
         if text := decoder.decode(log.msg):
+            self.logged.add(step)
             yield StepLog(step=step, text=text, stream="stderr" if log.stream == _STDERR else "stdout")
             if _CLIPPED in text:
                 said = text.strip().strip("[]")
@@ -162,8 +170,8 @@ class Vertices:
         if step in self._waiting:
             yield from self._end_with(self._waiting.pop(step))
 
-    def _end(self, step: int, *, cached: bool = False, error: str | None = None) -> Iterator[BuildEvent]:
-        yield from self._end_with(StepFinished(step=step, cached=cached, error=error))
+    def _end(self, step: int, *, cached: bool) -> Iterator[BuildEvent]:
+        yield from self._end_with(StepFinished(step=step, cached=cached))
 
     def _end_with(self, end: StepFinished) -> Iterator[BuildEvent]:
         for (step, stream), decoder in self._decoders.items():
