@@ -1,4 +1,5 @@
-"""Which engine: the one that was named, else a Docker Engine that answers, else the embedded one.
+"""Which engine: the one that was named, else a Docker Engine that answers (through BuildKit where the engine itself
+names that as its builder, else through its classic builder), else the embedded one.
 
 Only the engine that is taken is imported; where no socket answers, the docker SDK never is.
 """
@@ -37,9 +38,10 @@ def decide(config: Config) -> Choice:
     from workbench.engines.ping import ping
 
     address = resolve(config.host, config.docker_context).host
+    buildkit = False
     try:
         if address.startswith("unix://"):
-            ping(address)
+            buildkit = ping(address)
         elif config.engine == "auto":
             _check_far(config)
     except EngineError as error:
@@ -48,6 +50,8 @@ def decide(config: Config) -> Choice:
         return Choice("embedded", str(error), automatic=True)
     if config.engine != "auto":
         return Choice(config.engine, "as asked")
+    if buildkit:
+        return Choice("buildkit", f"a Docker Engine that builds with it answers at {address}", automatic=True)
     return Choice("docker", f"a Docker Engine answers at {address}", automatic=True)
 
 

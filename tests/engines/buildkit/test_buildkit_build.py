@@ -152,6 +152,12 @@ async def test_stages_side_by_side(buildkit: Bench) -> None:
     assert max(steps.index((StepStarted, step)) for step in (2, 4)) < min(ends)
 
 
+async def test_what_the_engine_says_of_itself(buildkit: Bench) -> None:
+    info = await buildkit.engine.check()
+    assert info.name == "buildkit" and info.version[0].isdecimal()
+    assert info.details[0].startswith("BuildKit ")
+
+
 async def test_killed_in_the_middle_of_a_step(docker_host: str, buildkit: Bench, tmp_path: Path) -> None:
     proxy = Proxy(tmp_path / "engine.sock", docker_host.removeprefix("unix://"))
     events: list[BuildEvent] = []
@@ -177,7 +183,7 @@ async def test_newer_options_take_effect_or_are_refused(buildkit: Bench, option:
         events = await buildkit.build(text, no_cache=True, **option)
     except Unsupported as error:
         info = await buildkit.engine.check()
-        assert "before 0.11" in info.version and error.what in ("--shm-size", "--ulimit")
+        assert "BuildKit before 0.11" in info.details and error.what in ("--shm-size", "--ulimit")
         return
     succeeded(events)
     limit, _, shm, *_ = log(events).split()

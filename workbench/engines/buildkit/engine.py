@@ -83,8 +83,9 @@ async def _look(address: Address) -> EngineInfo:
     connector = Connector(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
     control = Control(connector)
     try:
-        version = await control.version()
-    except (*LOSSES, GRPCError) as error:
+        buildkit = await control.version()
+        version = await connector.engine_version()
+    except (*LOSSES, OSError, GRPCError) as error:
         raise EngineUnavailable(
             f"the BuildKit of the Docker Engine at {address.host} does not answer: {error}",
             hint="Use --engine docker: the classic builder of the same engine.",
@@ -92,5 +93,7 @@ async def _look(address: Address) -> EngineInfo:
     finally:
         control.close()
         connector.close()
-    details = [f"from {address.origin}"] if address.origin != "default" else []
-    return EngineInfo("buildkit", version.removeprefix("v") or "before 0.11", address.host, tuple(details))
+    details = [f"BuildKit {buildkit.removeprefix('v')}" if buildkit else "BuildKit before 0.11"]
+    if address.origin != "default":
+        details.append(f"from {address.origin}")
+    return EngineInfo("buildkit", version, address.host, tuple(details))

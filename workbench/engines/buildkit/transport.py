@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ WINDOW = 4 << 20
 _CONFIG = Configuration(http2_connection_window_size=WINDOW, http2_stream_window_size=WINDOW)
 _HEAD_BOUND = 64 * 1024
 _DIAL_TIMEOUT = 5.0
+_SERVER = re.compile(rb"\r\nserver: *docker/(\S+)", re.IGNORECASE)
 
 logging.getLogger("grpclib").addHandler(logging.NullHandler())  # it would write tracebacks on the screen
 
@@ -80,6 +82,17 @@ class Connector:
         sock.settimeout(None)
         sock.setblocking(False)
         return sock
+
+    async def engine_version(self) -> str:
+        """The Docker Engine's version, from its answer to `/_ping`; empty where it does not tell."""
+        return await asyncio.to_thread(self._engine_version)
+
+    def _engine_version(self) -> str:
+        with self._dialer.dial(self._timeout) as sock:
+            sock.settimeout(self._timeout)
+            sock.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+            found = _SERVER.search(_read_head(sock))
+        return found[1].decode("latin-1") if found else ""
 
     def lost(self, error: BaseException) -> EngineLost:
         """What to tell a person about a connection that broke."""

@@ -80,6 +80,8 @@ class Vertices:
                 yield from self._end(planned.step, cached=self._plan.counts(planned.step))
 
     def _vertex(self, vertex: Any) -> Iterator[BuildEvent]:
+        if not (vertex.HasField("started") or vertex.HasField("completed")):
+            return  # named only: what it is depends on those that are named with it
         step = self._steps.setdefault(vertex.digest, self._plan.find(vertex.name, self._last))
         if step is not None and vertex.HasField("started") and step not in self._ended:
             if step not in self._begun:
