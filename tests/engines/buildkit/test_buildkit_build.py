@@ -14,6 +14,7 @@ from tests.engines.conftest import buildkit_engine
 from tests.engines.docker.proxy import Proxy
 from workbench.build.events import BuildEvent, ContextSent, StepFinished, StepLog, StepStarted
 from workbench.build.request import BuildRequest
+from workbench.errors import Unsupported
 
 
 def sent(events: list[BuildEvent]) -> ContextSent:
@@ -152,6 +153,13 @@ async def test_stages_side_by_side(buildkit: Bench) -> None:
     assert max(steps.index((StepStarted, step)) for step in (2, 4)) < min(ends)
 
 
+async def test_a_context_elsewhere_is_refused_by_name(buildkit: Bench) -> None:
+    build = buildkit.engine.build(BuildRequest(context=None, remote="https://example.com/x.git"))
+    with pytest.raises(Unsupported, match="fetches itself"):
+        await build.__anext__()
+    await build.aclose()
+
+
 async def test_what_the_engine_says_of_itself(buildkit: Bench) -> None:
     info = await buildkit.engine.check()
     assert info.name == "buildkit" and info.version[0].isdecimal()
@@ -176,8 +184,6 @@ async def test_killed_in_the_middle_of_a_step(docker_host: str, buildkit: Bench,
 
 @pytest.mark.parametrize("option", [{"shm_size": 1 << 25}, {"ulimits": ("nofile=123:456",)}])
 async def test_newer_options_take_effect_or_are_refused(buildkit: Bench, option: dict[str, Any]) -> None:
-    from workbench.errors import Unsupported
-
     text = "FROM busybox\nRUN ulimit -n; df -k /dev/shm | tail -n 1\n"
     try:
         events = await buildkit.build(text, no_cache=True, **option)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,6 +94,17 @@ def test_links_are_followed_within_the_context(tmp_path: Path) -> None:
     assert names(tmp_path, follow=("folder/other",)) == ["folder", "real", "real/other"]
     assert names(tmp_path, follow=("up",)) == ["real", "real/file", "real/other", "up"]
     assert names(tmp_path, follow=("loop",)) == ["loop"]
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "closed/file", "open/file")
+    found = files.scan(tmp_path, files.IgnoreRules())
+    entries = [entry for entry in found.entries if entry.path != "closed/file"]
+    closed = SimpleNamespace(entries=[entries[0]._replace(error="Permission denied"), *entries[1:]])
+    monkeypatch.setattr(files, "scan", lambda *args, **options: closed)  # root may read everything
+    with pytest.raises(InputError, match="closed: Permission denied"):
+        names(tmp_path)
+    assert names(tmp_path, follow=("open",)) == ["open", "open/file"]
 
 
 def test_a_file_that_became_a_link_is_not_opened(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Entry, Scan, scan
+from workbench.errors import InputError
 
 # Bits of Go's os.FileMode, which fsutil sends.
 GO_DIRECTORY, GO_SYMLINK, GO_DEVICE, GO_FIFO = 1 << 31, 1 << 27, 1 << 26, 1 << 25
@@ -110,6 +111,8 @@ def _files(found: Scan, chosen: IgnoreRules | None) -> Iterator[File]:
             if entry.kind == "directory":
                 waiting.append(entry)
             continue
+        if entry.error and entry.kind == "directory":  # a file is opened only if the engine wants it
+            raise InputError(f"{entry.path}: {entry.error}", hint="Make it readable, or leave it out (.dockerignore).")
         for parent in waiting:
             yield to_file(parent, seen)
         waiting.clear()
