@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from pathlib import Path
@@ -11,10 +12,10 @@ import pytest
 
 from tests.engines.bench import Bench, finished
 from tests.engines.conftest import buildkit_engine
-from tests.engines.docker.proxy import Proxy
-from workbench.build.events import BuildEvent, ContextSent, StepFinished, StepLog, StepStarted
+from tests.engines.docker.proxy import Canned, Proxy
+from workbench.build.events import BuildEvent, BuildFinished, ContextSent, StepFinished, StepLog, StepStarted
 from workbench.build.request import BuildRequest
-from workbench.errors import Unsupported
+from workbench.errors import EngineUnavailable, Unsupported
 
 
 def sent(events: list[BuildEvent]) -> ContextSent:
@@ -180,6 +181,25 @@ async def test_killed_in_the_middle_of_a_step(docker_host: str, buildkit: Bench,
     end = finished(events)
     assert (end.outcome, end.lost, end.step, end.line) == ("failed", True, 2, 2)
     assert "went away" in (end.error or "")
+
+
+async def test_an_engine_that_never_answers(tmp_path: Path) -> None:
+    mute = Canned(tmp_path / "engine.sock", None)
+    began = time.monotonic()
+    with pytest.raises(EngineUnavailable):
+        await buildkit_engine(mute.host).check()
+    assert time.monotonic() - began < 3
+    build = buildkit_engine(mute.host).build(BuildRequest(context=None, dockerfile_text="FROM busybox\n"))
+    dialled = len(mute._kept)
+    first = asyncio.ensure_future(build.__anext__())
+    while len(mute._kept) == dialled:
+        await asyncio.sleep(0.01)
+    began = time.monotonic()
+    build.cancel()
+    event = await first
+    assert isinstance(event, BuildFinished) and event.outcome == "cancelled"
+    assert time.monotonic() - began < 1
+    mute.close()
 
 
 @pytest.mark.parametrize("option", [{"shm_size": 1 << 25}, {"ulimits": ("nofile=123:456",)}])

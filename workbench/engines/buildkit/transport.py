@@ -23,6 +23,7 @@ from h2.config import H2Configuration
 
 from workbench.engines.address import Address
 from workbench.engines.dial import Dialer
+from workbench.engines.threads import in_thread
 from workbench.errors import EngineLost, EngineUnavailable, Unsupported
 
 WINDOW = 4 << 20
@@ -56,7 +57,7 @@ class Connector:
 
     async def upgrade(self, target: str, headers: Sequence[tuple[str, str]] = ()) -> socket.socket:
         """A socket that speaks HTTP/2. Raises EngineUnavailable, also where the engine has no such thing."""
-        return await asyncio.to_thread(self._upgrade, target, headers)
+        return await in_thread(self._upgrade, target, headers)
 
     def _upgrade(self, target: str, headers: Sequence[tuple[str, str]]) -> socket.socket:
         sock = self._dialer.dial(self._timeout)
@@ -85,7 +86,7 @@ class Connector:
 
     async def engine_version(self) -> str:
         """The Docker Engine's version, from its answer to `/_ping`; empty where it does not tell."""
-        return await asyncio.to_thread(self._engine_version)
+        return await in_thread(self._engine_version)
 
     def _engine_version(self) -> str:
         with self._dialer.dial(self._timeout) as sock:
