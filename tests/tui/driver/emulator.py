@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pyte
 from pyte.screens import Char
 from rich.cells import split_graphemes
+
+_UNREAD = re.compile(r"\x1b\[(?:[<=>][0-9;]*u|\?[0-9]+\$p)")
+"""The keyboard protocol and questions, which pyte shows as text."""
 
 
 class Terminal(pyte.Screen):
@@ -19,7 +25,14 @@ class Terminal(pyte.Screen):
 
     def show(self, data: str) -> None:
         """Takes output as a program wrote it: the terminal driver puts a carriage return before a line feed."""
-        self._stream.feed(data.replace("\n", "\r\n"))
+        self._stream.feed(_UNREAD.sub("", data).replace("\n", "\r\n"))
+
+    def set_mode(self, *modes: int, private: bool = False, **other: Any) -> None:
+        """The alternate screen is a blank one."""
+        if private and 1049 in modes:
+            self.cursor.attrs = self.default_char
+            self.erase_in_display(2)
+        super().set_mode(*modes, private=private, **other)
 
     def cells(self) -> list[list[Char]]:
         return [[self.buffer[y][x] for x in range(self.columns)] for y in range(self.lines)]

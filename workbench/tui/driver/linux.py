@@ -60,6 +60,7 @@ class ShadowDriver(LinuxDriver):
 
         if resized is not signal.SIG_DFL:
             signal.signal(signal.SIGWINCH, on_resize)
+        self._loop.call_soon_threadsafe(self._wait)  # a signal may have brought us here: the loop may be asleep
 
     def close(self) -> None:
         """All that is pending is written before this returns."""
@@ -77,9 +78,9 @@ class ShadowDriver(LinuxDriver):
         with self._lock:
             self._within = True
             try:
-                size = self._size or self._shadow.size
+                size = self._app.size
                 if size != self._shadow.size:
-                    self._shadow.resize(*size)
+                    self._shadow.resize(size.width, size.height)
                     self._next_frame = 0.0
                 at_once = self._shadow.feed(data)
             finally:
