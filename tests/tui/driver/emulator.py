@@ -7,7 +7,7 @@ from typing import Any
 
 import pyte
 from pyte.screens import Char
-from rich.cells import split_graphemes
+from rich.cells import get_character_cell_size, split_graphemes
 
 _UNREAD = re.compile(r"\x1b\[(?:[<=>][0-9;]*u|\?[0-9]+\$p)")
 """The keyboard protocol and questions, which pyte shows as text."""
@@ -43,10 +43,13 @@ class Terminal(pyte.Screen):
     def at(self) -> tuple[int, int]:
         return min(self.cursor.x, self.columns - 1), self.cursor.y
 
+    def split(self, data: str) -> list[tuple[str, int]]:
+        """Text as pairs of what one cell shows and how many cells it takes."""
+        return [(data[start:end], width) for start, end, width in split_graphemes(data)[0]]
+
     def draw(self, data: str) -> None:
         line = self.buffer[self.cursor.y]
-        for start, end, width in split_graphemes(data)[0]:
-            text = data[start:end]
+        for text, width in self.split(data):
             if width == 0:
                 x = self.cursor.x - 1
                 if x > 0 and line[x].data == "":
@@ -64,3 +67,10 @@ class Terminal(pyte.Screen):
                 line[x + 1] = self.cursor.attrs._replace(data="")
             self.cursor.x = x + width
         self.dirty.add(self.cursor.y)
+
+
+class OldTerminal(Terminal):
+    """Knows nothing of clusters: each character has its own cells, joined emoji stand side by side."""
+
+    def split(self, data: str) -> list[tuple[str, int]]:
+        return [(character, get_character_cell_size(character)) for character in data]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import pyte
 import pytest
 
-from tests.tui.driver.emulator import Terminal
+from tests.tui.driver.emulator import OldTerminal, Terminal
 from tests.tui.driver.frames import Frames
+from workbench.tui.driver.clusters import alike
 from workbench.tui.driver.grid import UNKNOWN
 from workbench.tui.driver.shadow import Shadow
 
@@ -70,3 +71,18 @@ def test_pyte_as_it_is_shows_the_target(size: tuple[int, int]) -> None:
         stream.feed(shadow.frame())
         rows = [[screen.buffer[y][x].data for x in range(size[0])] for y in range(size[1])]
         assert rows == shadow.target.texts
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "{}x{}".format(*size))
+def test_where_the_terminal_thinks_otherwise_of_a_width_only_that_cell_is_wrong(size: tuple[int, int]) -> None:
+    frames = Frames(7, *size, "256")
+    shadow = Shadow(*size)
+    shadow.feed("\x1b[?1049h")
+    screen = OldTerminal(*size)
+    for number in range(12):
+        shadow.feed(frames.next())
+        screen.show(shadow.frame())
+        for y, row in enumerate(shadow.target.texts):
+            for x, text in enumerate(row):
+                if text and alike(text):
+                    assert screen.buffer[y][x].data == text, f"frame {number}, column {x}, row {y}: {row!r}"

@@ -69,6 +69,7 @@ class ShadowDriver(LinuxDriver):
             self._timer = None
         sender, self._sender = self._sender, None
         if sender is not None:
+            sender.when_idle = None
             sender.stop()
         super().close()
 
@@ -122,8 +123,9 @@ class ShadowDriver(LinuxDriver):
         if sender is None:
             return
         if sender.busy:
-            self._wait(FRAME)
-            return
+            sender.when_idle = self._go_on
+            if sender.busy:  # still: it will tell
+                return
         with self._lock:
             self._within = True
             try:
@@ -133,6 +135,9 @@ class ShadowDriver(LinuxDriver):
             if out:
                 sender.put(out)
                 self._next_frame = time.monotonic() + FRAME
+
+    def _go_on(self) -> None:
+        self._loop.call_soon_threadsafe(self._wait, 0.0)
 
     # -- what happens to the terminal
 

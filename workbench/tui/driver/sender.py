@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TextIO
 
@@ -19,6 +20,8 @@ class Sender(threading.Thread):
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._writing = False
         self.gone = False
+        self.when_idle: Callable[[], None] | None = None
+        """Called once, by this thread, when it is not busy any more."""
 
     @property
     def busy(self) -> bool:
@@ -44,3 +47,6 @@ class Sender(threading.Thread):
                 self.gone = True
             finally:
                 self._writing = False
+            if self._queue.empty() and (told := self.when_idle) is not None:
+                self.when_idle = None
+                told()
