@@ -24,7 +24,7 @@ from workbench.build.loop import LoopState
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
-from workbench.tui import ending, keys, terminal_keys
+from workbench.tui import driver, ending, keys, terminal_keys
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
 from workbench.tui.widgets.title import TitleLine
@@ -75,7 +75,7 @@ class WorkbenchApp(App[int]):
         engines: Mapping[str, Callable[[], Engine]] | None = None,
     ) -> None:
         terminal_keys.install()
-        super().__init__()
+        super().__init__(driver_class=driver.choose())
         self.animation_level = "none"
         self.engine = engine
         self.context = context
