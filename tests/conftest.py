@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import struct
 from pathlib import Path
@@ -71,6 +72,13 @@ def _is_static(binary: Path) -> bool:
     start, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
     interpreter = 3  # PT_INTERP
     return all(struct.unpack_from("<I", data, start + size * number)[0] != interpreter for number in range(count))
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores SIGINT, nohup SIGHUP, and children inherit that: tests send them signals."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,9 +41,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
     real = DigestCache._read
 
-    def reading(self: DigestCache, root: Path, entry: Entry) -> object:
+    def reading(self: DigestCache, root: Path, entry: Entry, check: Callable[[], None]) -> object:
         paths.append(entry.path)
-        return real(self, root, entry)
+        return real(self, root, entry, check)
 
     monkeypatch.setattr(DigestCache, "_read", reading)
     return paths

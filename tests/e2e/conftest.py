@@ -16,6 +16,7 @@ from tests.conftest import REPOSITORY, missing
 from tests.e2e.terminal import Terminal
 
 NewTerminal = Callable[..., Terminal]
+OURS = f"LABEL workbench.e2e={os.getpid()}"
 
 
 @pytest.fixture
@@ -41,12 +42,33 @@ def new_terminal(tmp_path: Path) -> Iterator[NewTerminal]:
                 terminal.close()
 
 
+@pytest.fixture(scope="session")
+def busybox_archive(static_busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`busybox.tar.xz` as the demo makes it, once."""
+    folder = tmp_path_factory.mktemp("busybox")
+    (folder / "Dockerfile").write_text("FROM scratch\nADD busybox.tar.xz /\n")
+    workbench = Path(sys.executable).with_name("workbench")
+    subprocess.run([workbench, "demo", "--make", folder], check=True, capture_output=True)
+    return folder / "busybox.tar.xz"
+
+
 @pytest.fixture
-def genesis(tmp_path: Path, static_busybox: Path) -> Path:
-    """A copy of the sample context, with the busybox.tar.xz that it adds."""
+def genesis(tmp_path: Path, busybox_archive: Path) -> Path:
+    """A copy of the sample context with the busybox.tar.xz that it adds. A label says that its images are ours."""
     context = tmp_path / "genesis"
     shutil.copytree(REPOSITORY / "sample_contexts" / "genesis", context)
-    workbench = Path(sys.executable).with_name("workbench")
-    subprocess.run([workbench, "demo", "--make", context], check=True, capture_output=True)
-    assert (context / "busybox.tar.xz").is_file()
+    shutil.copy(busybox_archive, context)
+    dockerfile = context / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("FROM scratch\n", f"FROM scratch\n{OURS}\n", 1))
+    assert OURS in dockerfile.read_text()
     return context
+
+
+@pytest.fixture
+def clean_docker(docker_host: str) -> Iterator[None]:
+    """Takes the test's images out of the Docker Engine again: those that have a tag, and what rebuilds left."""
+    yield
+    label = f"label={OURS.removeprefix('LABEL ')}"
+    listing = subprocess.run(["docker", "images", "-aq", "--filter", label], capture_output=True, text=True, check=True)
+    if listing.stdout:
+        subprocess.run(["docker", "rmi", "-f", *set(listing.stdout.split())], capture_output=True, check=False)

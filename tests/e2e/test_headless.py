@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import NewTerminal
+from tests.e2e.conftest import OURS, NewTerminal
 from tests.e2e.workbench_session import mounts_naming, processes_naming, until
 
 pytestmark = pytest.mark.slow
@@ -24,19 +23,17 @@ LONG = f"4{os.getpid():07}"
 def slow_context(genesis: Path) -> Path:
     """A context whose last step does not end."""
     dockerfile = genesis / "Dockerfile"
-    dockerfile.write_text(f'FROM scratch\nADD busybox.tar.xz /\nRUN ["/bin/busybox", "sleep", "{LONG}"]\n')
+    dockerfile.write_text(f'FROM scratch\n{OURS}\nADD busybox.tar.xz /\nRUN ["/bin/busybox", "sleep", "{LONG}"]\n')
     return genesis
 
 
 @pytest.fixture(params=["embedded", "docker"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
-    """The flags of each engine; images of the test are taken away again."""
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The flags of each engine."""
     if request.param == "docker":
-        request.getfixturevalue("docker_host")
-        yield ["--engine", "docker"]
-        subprocess.run(["docker", "rmi", "-f", "workbench-e2e"], capture_output=True, check=False)
-    else:
-        yield ["--engine", "embedded", "--root", str(tmp_path / "store")]
+        request.getfixturevalue("clean_docker")
+        return ["--engine", "docker"]
+    return ["--engine", "embedded", "--root", str(tmp_path / "store")]
 
 
 def start(engine: list[str], context: Path) -> subprocess.Popen[str]:

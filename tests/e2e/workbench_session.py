@@ -10,6 +10,14 @@ from pathlib import Path
 
 from tests.e2e.terminal import Terminal
 
+PANELS = {
+    "context": (1, "Open"),
+    "editor": (2, "Leave the editor"),
+    "build": (3, "To the line"),
+    "images": (4, "d Delete"),
+}
+"""A panel's number, and a word that the footer has while the panel has the focus."""
+
 
 class Session:
     """A running workbench in a terminal. `revision` is the one that should be saved by now."""
@@ -23,9 +31,14 @@ class Session:
         """Waits until the title says that the saved revision is built."""
         return self.terminal.wait_for_title(f"saved r{self.revision}", f"built r{self.revision}", timeout=timeout)
 
+    def go_to(self, panel: str) -> None:
+        """Chooses a panel, and waits until the footer names its keys."""
+        self.terminal.keys(f"alt+{PANELS[panel][0]}")
+        self.terminal.wait_for(lambda screen: PANELS[panel][1] in screen.rstrip().rpartition("\n")[2])
+
     def edit(self) -> None:
         """Goes to the editor, to the end of the Dockerfile."""
-        self.terminal.keys("alt+2")
+        self.go_to("editor")
         self.terminal.keys("ctrl+end")
 
     def add_line(self, line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import App, ComposeResult
 
 from workbench.tui.diagnose import diagnose
@@ -94,3 +95,15 @@ async def test_going_to_a_line_beyond_the_end_stops_at_the_end() -> None:
 def test_an_empty_text_and_a_good_one_have_nothing_to_be_said() -> None:
     assert diagnose("") == []
     assert diagnose("FROM scratch\n") == []
+
+
+async def test_keys_that_arrive_at_once_take_effect_in_their_order() -> None:
+    """As they do over a slow line, or when a macro types."""
+    app = Host("FROM scratch\nCMD x\n")
+    async with app.run_test() as pilot:
+        typed = ["down", "end", "a", "backspace", "left", "b", "ctrl+home", "c", "ctrl+end", "d", "enter", "up", "e"]
+        for key in typed:
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+        editor = app.query_one(DockerfileEditor)
+        assert editor.text == "cFROM scratch\nCMD bx\ned\n"

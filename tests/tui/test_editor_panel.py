@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from textual.app import App, ComposeResult
 from textual.message import Message
-from textual.pilot import Pilot
 
+from tests.tui.stage import until
 from workbench.build import recovery
 from workbench.build.progress import BuildProgress
 from workbench.tui.widgets.editor import Mark
@@ -42,15 +42,6 @@ class Host(App[None]):
 
     def note(self) -> str:
         return str(self.query_one("#editor-note").render())
-
-
-async def until(pilot: Pilot[None], condition: object, what: str) -> None:
-    assert callable(condition)
-    for _ in range(200):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    pytest.fail(f"never: {what}")
 
 
 @pytest.fixture

@@ -73,15 +73,15 @@ class Engine(Protocol):
 
 # Which engine honours which flag. One table, so that a refusal can name the engines that do without importing them.
 _COMMON = frozenset(
-    {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--rm", "--force-rm", "--network", "--add-host",
-     "--shm-size", "--ulimit", "--disable-content-trust", "--compress"}
+    {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--force-rm", "--network", "--add-host", "--shm-size",
+     "--ulimit", "--compress"}
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "embedded": _COMMON,
+    "embedded": _COMMON,  # no container outlives its step, so --rm=false has nothing to keep
     "docker": _COMMON
-    | {"--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period", "--cpu-quota", "--cpu-shares",
-       "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt", "--isolation",
-       "--squash"},
+    | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
+       "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",
+       "--isolation", "--squash"},
     # BuildKit never keeps containers (--rm=false), and its steps have no limits of their own (--memory).
     "buildkit": frozenset(
         {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--no-cache-filter", "--force-rm", "--network",

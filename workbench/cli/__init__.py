@@ -39,11 +39,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + 13
     except SystemExit as ended:  # argparse, after help and version
         return ended.code if isinstance(ended.code, int) else 0
+    except OSError as error:
+        return _machine(error)
     except Exception as error:
-        from workbench.cli.crash import show_crash
+        return _crash(error)
 
-        show_crash(error)
-        return 1
+
+def _machine(error: OSError) -> int:
+    """A disk that is full or broken, wherever the program happened to write (stdout, a temporary file), is no mistake
+    of the program."""
+    from workbench.cli import output
+
+    if not output.is_machines(error):
+        return _crash(error)
+    output.forget_stdout()
+    where = f" {error.filename}" if isinstance(error.filename, str) else ""
+    output.talk(f"cannot write{where}: {error.strerror}")
+    output.hint("See where the output goes, and the space left there and in the folder for temporary files.")
+    return 1
+
+
+def _crash(error: Exception) -> int:
+    from workbench.cli.crash import show_crash
+
+    show_crash(error)
+    return 1
 
 
 def _run(argv: list[str]) -> int:

@@ -50,6 +50,8 @@ def _save(args: argparse.Namespace, config: Config) -> int:
     if args.output is None and output.is_terminal(sys.stdout):
         raise UsageError("a tar is nothing for a terminal", hint="Name a file with -o FILE, or redirect the output.")
     target = None if args.output in (None, "-") else Path(args.output)
+    if target is not None and target.is_dir():
+        raise UsageError(f"{args.output} is a folder", hint="Name the file that the archive goes to.")
     if target is not None and not target.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {target.absolute().parent}")
 
@@ -142,4 +144,7 @@ def _input(name: str, what: str, instead: str) -> Iterator[Path]:
             shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20)
         if path.stat().st_size == 0:
             raise InputError(f"stdin is empty: {what} was expected")
-        yield path
+        try:
+            yield path
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "stdin"), hint=error.hint) from error

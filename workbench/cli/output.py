@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TextIO
 
-from workbench.errors import WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
+
+_MACHINES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 
 
 def prepare() -> None:
-    """No character that the terminal cannot show ends a command."""
+    """No character that the terminal cannot show ends a command. Raises UsageError where stdout is closed."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        raise UsageError("stdout is closed: there is nowhere to write to", hint="Redirect it to /dev/null instead.")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -35,8 +42,11 @@ def talk(message: str) -> None:
 
 def show_error(error: WorkbenchError) -> None:
     """`workbench: what happened`, and what to do on a line of its own."""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            forget_stdout()
     talk(str(error))
     hint(error.hint)
 
@@ -50,8 +60,13 @@ def hint(text: str) -> None:
             print(f"  {line}", file=sys.stderr, flush=True)
 
 
+def is_machines(error: OSError) -> bool:
+    """Whether the disk is to blame: full, read-only, broken."""
+    return error.errno in _MACHINES
+
+
 def forget_stdout() -> None:
-    """After a broken pipe: what Python flushes at its end goes nowhere."""
+    """After a write that failed: what Python flushes at its end goes nowhere."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

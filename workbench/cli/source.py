@@ -31,6 +31,8 @@ class Source:
 def local_context(name: str) -> Path:
     """The folder, absolute and without symlinks. Raises InputError where it is none."""
     path = Path(name)
+    if not name:  # Path("") is the current folder, and an empty variable of a script is not meant as that
+        raise InputError('the context is ""', hint="Name a folder; the current one is `.`.")
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

@@ -13,12 +13,14 @@ import stat
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.context.scan import Entry
 from workbench.errors import InputError, StoreError
 
 _VERSION = 1
+_CHUNK = 1 << 20
 _MOST = 200_000
 """Digests that are kept on disk: those used last."""
 _SETTLED_NS = 100_000_000
@@ -36,11 +38,12 @@ class DigestCache:
         self._known: dict[Key, str] | None = None
         self._changed = False
 
-    def digest(self, root: Path, entry: Entry) -> str:
+    def digest(self, root: Path, entry: Entry, *, check: Callable[[], None] = lambda: None) -> str:
         """`sha256:<hex>` of a file's content, of a symlink's target as written.
 
         The content is what it is now, even where the file is no longer what `entry` says. Raises InputError naming
-        the file when it cannot be read, ValueError for any other kind of entry.
+        the file when it cannot be read, ValueError for any other kind of entry; and what `check` raises, which is
+        called for each mebibyte.
         """
         if entry.kind == "symlink":
             return f"sha256:{hashlib.sha256(os.fsencode(entry.link)).hexdigest()}"
@@ -52,7 +55,7 @@ class DigestCache:
             if found := known.pop(key, None):
                 known[key] = found  # the youngest again
                 return f"sha256:{found}"
-        key_now, found = self._read(root, entry)
+        key_now, found = self._read(root, entry, check)
         if key_now is not None:
             with self._lock:
                 self._load()[key_now] = found
@@ -94,7 +97,7 @@ class DigestCache:
                 self._known.clear()
         return self._known
 
-    def _read(self, root: Path, entry: Entry) -> tuple[Key | None, str]:
+    def _read(self, root: Path, entry: Entry, check: Callable[[], None]) -> tuple[Key | None, str]:
         """The digest, and the key to remember it by unless the file is in motion."""
         try:
             fd = os.open(f"{root}/{entry.path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -102,7 +105,11 @@ class DigestCache:
                 before = os.fstat(fd)
                 if not stat.S_ISREG(before.st_mode):
                     raise InputError(f"{entry.path} of the build context is no file any more")
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                hashed = hashlib.sha256()
+                while data := file.read(_CHUNK):
+                    check()
+                    hashed.update(data)
+                found = hashed.hexdigest()
                 after = os.fstat(fd)
         except OSError as error:
             raise InputError(

@@ -22,6 +22,8 @@ class Source:
     text: bytes
     replaces: bool
     """Whether the text is sent in place of, or beside, what is on disk."""
+    shown: str
+    """The Dockerfile as a person would name it."""
 
 
 def read_source(request: BuildRequest) -> Source:
@@ -33,7 +35,7 @@ def read_source(request: BuildRequest) -> Source:
             why = "it is not a directory" if context.exists() else "no such directory"
             raise InputError(f"{context}: {why}", hint="A build context is a folder that has a Dockerfile.")
         path = context / path
-    shown = request.dockerfile
+    shown = _shown(path) if context is not None and path.exists() else request.dockerfile
     given = request.dockerfile_text
     try:
         text = given.encode("utf-8", "surrogateescape") if given is not None else path.read_bytes()
@@ -47,7 +49,13 @@ def read_source(request: BuildRequest) -> Source:
     inside = _inside(context, path) if context is not None else ""
     on_disk = bool(inside) and context is not None and (context / inside).is_file()
     name = inside if on_disk else dockerfile_name(text)
-    return Source(dockerfile, name, text, given is not None or not on_disk)
+    return Source(dockerfile, name, text, given is not None or not on_disk, shown)
+
+
+def _shown(path: Path) -> str:
+    """As the person would write it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
 
 
 def _inside(context: Path, path: Path) -> str:

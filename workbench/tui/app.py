@@ -18,6 +18,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
+from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState
 from workbench.build.request import BuildRequest
@@ -87,7 +88,7 @@ class WorkbenchApp(App[int]):
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
-        self._early: list[events.Event] = []  # what was typed before there was anything to type into
+        self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
 
     # -- the screen
 
@@ -101,17 +102,24 @@ class WorkbenchApp(App[int]):
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
                 yield Strip(number, name, classes="-active" if name == self.active else "")
-        yield Footer(show_command_palette=True)
+        yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:
             self.theme = self.config.theme
+        else:
+            names = ", ".join(sorted(self.available_themes))
+            told = f"There is no theme {self.config.theme!r}. There are: {names}."
+            self.notify(told, title="Configuration", severity="warning", markup=False)
         self.set_keymap(dict(self.config.keys))
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.watching)
         ending.on_signals(self)
-        self.call_after_refresh(self._work, self._furnish(), "furnish", "put the panels into their frames")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.work(self._furnish(), "furnish", "put the panels into their frames")
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
@@ -128,24 +136,40 @@ class WorkbenchApp(App[int]):
             await self.base.mount(self._workspace, after="#title")
             self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
             self.activate(self.active)
-        self._work(self.editor_panel.load(), "load", "read the Dockerfile")
         self.context_panel.look(self.request.dockerfile)
-        self._work(self.live.loop.run(build_first=self.watching), "loop", "the live loop")
-        self._work(self.image_actions.follow(), "images", "follow the engine's images")
+        self.work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
+        self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
-        early, self._early = self._early, []
-        for event in early:
+        self.set_interval(20, self._grow_older, name="ages of images")
+        for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
+            self.notify(line, title="Configuration", severity="warning", markup=False)
+        await self.editor_panel.load()
+        self.call_after_refresh(self._take_early)
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, None
+        for event in early or ():
             self.post_message(event)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that come before the panels wait for them."""
-        if self.live is None and isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed and self._early is not None:
             self._early.append(event)
         else:
             await super().on_event(event)
 
-    def _work(self, work: Any, group: str, description: str) -> None:
+    def work(self, work: Any, group: str, description: str) -> None:
+        """Runs it as the only worker of its group."""
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What nobody foresaw is told, and the rest goes on."""
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and error is not None:
+            what = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            title = f"Could not {event.worker.description}"
+            self.notify(what, title=title, severity="error", markup=False, timeout=15)
 
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)
@@ -154,20 +178,24 @@ class WorkbenchApp(App[int]):
 
     def on_live_moved(self, event: Live.Moved) -> None:
         """New facts of a build: steps, log, marks beside the text, and where it failed."""
+        if not self._there:
+            return
         self._show_build()
         if event.finished is None:
             return
-        self._work(self.image_actions.refresh(), "images-now", "list the images after a build")
+        self.work(self.image_actions.refresh(), "images-now", "list the images after a build")
         failed = self._live.progress.failed_step
         if event.finished.outcome == "failed" and (line := event.finished.line or (failed.line if failed else 0)):
             self.editor_panel.lead_to(line, end_line=failed.end_line if failed else line)
 
     def on_live_state_changed(self, event: Live.StateChanged) -> None:
         """Another revision was saved, is built, or could not be."""
+        if not self._there:
+            return
         state = event.state
         self.base.query_one(TitleLine).state = self._live.state
         if state.saved != event.before.saved:
-            self._work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
+            self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
             self.context_panel.look(self.request.dockerfile)
         if state.error is not event.before.error and state.error is not None:
             self._tell_problem(state.error, state.problem)
@@ -186,17 +214,21 @@ class WorkbenchApp(App[int]):
         self.workspace.show_build(self._live, time.time())
 
     def _tick(self) -> None:
-        if self.live is not None and self.live.progress.status == "running":
+        if self._there and self._live.progress.status == "running":
             self._show_build()
+
+    def _grow_older(self) -> None:
+        if self._there:
+            self.workspace.images_panel.grow_older(time.time())
 
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
         self.base.query_one(TitleLine).unsaved = event.unsaved
 
     def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
-        self._work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
+        self.work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
 
     def on_editor_panel_recovery_offered(self, event: EditorPanel.RecoveryOffered) -> None:
-        self._work(ending.ask_recovery(self, event.text, event.age), "ask", "offer recovered text")
+        self.work(ending.ask_recovery(self, event.text, event.age), "ask", "offer recovered text")
 
     def on_dockerfile_editor_left(self) -> None:
         self.activate("build")
@@ -217,20 +249,20 @@ class WorkbenchApp(App[int]):
             self.push_screen(FileViewer(self.context / event.entry.path, event.entry.path))
 
     def on_images_panel_delete_requested(self, event: ImagesPanel.DeleteRequested) -> None:
-        self._work(self.image_actions.delete(event.image, event.reference), "delete", "delete an image")
+        self.work(self.image_actions.delete(event.image, event.reference), "delete", "delete an image")
 
     def on_images_panel_details_requested(self, event: ImagesPanel.DetailsRequested) -> None:
-        self._work(self.image_actions.details(event.image, event.reference), "details", "inspect an image")
+        self.work(self.image_actions.details(event.image, event.reference), "details", "inspect an image")
 
     def on_images_panel_tag_requested(self, event: ImagesPanel.TagRequested) -> None:
-        self._work(self.image_actions.tag(event.image, event.reference), "tag", "tag an image")
+        self.work(self.image_actions.tag(event.image, event.reference), "tag", "tag an image")
 
     def on_images_panel_copy_requested(self, event: ImagesPanel.CopyRequested) -> None:
         self.copy_to_clipboard(event.image.id)
         self.notify(f"Copied {event.image.id}", markup=False)
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
-        if event.panel.id in PANELS:
+        if event.panel.id in PANELS and self.screen_stack:
             self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
 
     def on_strip_chosen(self, event: Strip.Chosen) -> None:
@@ -238,8 +270,8 @@ class WorkbenchApp(App[int]):
 
     def on_descendant_focus(self) -> None:
         """A click may have chosen another panel."""
-        if self.focused is not None and self._workspace is not None:
-            name = self._workspace.holder(self.focused)
+        if self._there and self.focused is not None:
+            name = self.workspace.holder(self.focused)
             if name is not None:
                 self._mark_active(name)
 
@@ -292,7 +324,7 @@ class WorkbenchApp(App[int]):
         self._live.loop.set_watching(not self._live.state.watching)
 
     def action_save(self) -> None:
-        self._work(self.editor_panel.save(), "save", "save the Dockerfile")
+        self.work(self.editor_panel.save(), "save", "save the Dockerfile")
 
     def action_help(self) -> None:
         from workbench.tui.screens.help import HelpScreen
@@ -301,32 +333,16 @@ class WorkbenchApp(App[int]):
             self.push_screen(HelpScreen(keys.sections(self)))
 
     def action_leave(self) -> None:
-        self._work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+        self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
 
     async def action_quit(self) -> None:
         self.action_leave()
 
     def use_engine(self, name: str) -> None:
         """Builds with that engine from now on, where it answers."""
-        self._work(self._change_engine(name), "engine", "change the engine")
+        from workbench.tui.changing import change_engine
 
-    async def _change_engine(self, name: str) -> None:
-        engine = self.engines[name]()
-        try:
-            info = await engine.check()
-        except WorkbenchError as error:
-            await engine.close()
-            self.notify(
-                f"{error}\n{error.hint}".strip(), title=f"Not changed to {name}", severity="error", markup=False
-            )
-            return
-        before, self.engine = self.engine, engine
-        self._live.loop.engine = engine
-        self.base.query_one(TitleLine).engine = engine.name
-        self._work(self.image_actions.follow(), "images", "follow the engine's images")
-        self._live.loop.build_now()
-        await before.close()
-        self.notify(f"{info.name} {info.version}".strip(), title="Engine", markup=False)
+        self.work(change_engine(self, name), "engine", "change the engine")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""
@@ -343,6 +359,11 @@ class WorkbenchApp(App[int]):
     def base(self) -> Screen[Any]:
         """The screen with the panels, under whatever dialog is open."""
         return self.screen_stack[0]
+
+    @property
+    def _there(self) -> bool:
+        """False before the panels are there, and when the screen is being taken down."""
+        return self.live is not None and bool(self.screen_stack) and self.workspace.is_attached
 
     @property
     def _live(self) -> Live:

@@ -39,6 +39,20 @@ def commands(app: WorkbenchApp) -> Iterator[SystemCommand]:
                 yield SystemCommand(title, _keys(binding), partial(_run, app, widget, binding.action))
 
 
+def unknown(app: WorkbenchApp, keys: Iterable[str]) -> list[str]:
+    """One line for each name of `[keys]` that no action has, with the name that may have been meant."""
+    import difflib
+
+    owners = [app, *app.workspace.query("*")]
+    classes = {cls for owner in owners for cls in type(owner).__mro__}
+    known = {it.id for cls in classes for it in vars(cls).get("BINDINGS", ()) if isinstance(it, Binding) and it.id}
+    lines = []
+    for name in sorted(set(keys) - known):
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        lines.append(f"[keys] has {name!r}, and no action is called that{f': {near[0]}?' if near else ''}")
+    return lines
+
+
 def _run(app: WorkbenchApp, widget: Widget | None, action: str) -> None:
     if widget is not None:
         widget.focus()
@@ -58,7 +72,7 @@ def _bindings(owner: Widget | WorkbenchApp) -> list[Binding]:
     found: dict[tuple[str, str], Binding] = {}
     for keys in owner._bindings.key_to_bindings.values():
         for binding in keys:
-            if binding.description and not binding.system:
+            if binding.description and not binding.system and binding.action != "command_palette":
                 before = found.get((binding.action, binding.description))
                 key = f"{before.key},{binding.key}" if before else binding.key
                 found[binding.action, binding.description] = Binding(key, binding.action, binding.description)

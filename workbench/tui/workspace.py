@@ -38,8 +38,8 @@ class Workspace(Vertical):
         super().__init__(id="workspace")
         self.context_panel = ContextPanel(context, id="context")
         self.editor_panel = EditorPanel(context / dockerfile, dockerfile, id="dockerfile")
-        self.build_box = BuildBox(id="build")
-        self.images_box = ImagesBox(id="images")
+        self.build_box = BuildBox("Build", id="build")
+        self.images_box = ImagesBox("Images", id="images")
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
@@ -75,8 +75,11 @@ class Workspace(Vertical):
         """The state of the last build: steps and log, marks beside the text, titles and strips."""
         self.build_panel.show(live.progress, now)
         box, state = self.build_box, live.state
-        box.title = title_of(live.progress, live.revision, now)
-        box.strip_text = strip_of(live.progress, live.revision, now)
+        if live.running and state.building != live.revision:
+            box.title = box.strip_text = f"Build r{state.building}  starting"
+        elif live.revision:
+            box.title = title_of(live.progress, live.revision, now)
+            box.strip_text = strip_of(live.progress, live.revision, now)
         if state.problem and state.ended is not None and not live.running:
             box.title = box.strip_text = f"Build r{state.ended}  ✘ not built: {state.problem}"
         problem = "" if isinstance(state.error, DockerfileError) else state.problem

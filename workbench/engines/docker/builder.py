@@ -6,6 +6,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.engine import refuse_unsupported
@@ -13,6 +14,7 @@ from workbench.build.events import BuildFinished, BuildStarted, BuildWarning, Co
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address
 from workbench.engines.docker.containers import Containers, Feed
+from workbench.engines.docker.hints import source_hint
 from workbench.engines.docker.options import build_params
 from workbench.engines.docker.plan import Plan, make_plan
 from workbench.engines.docker.stream import read_objects
@@ -107,6 +109,9 @@ class _Run:
         finally:
             forget()
             cut.cancel()
+        if finished.outcome == "failed" and not finished.hint and self._upload is not None:
+            hint = source_hint(self._plan.instruction(finished.step), self._upload.scan)
+            finished = replace(finished, hint=hint)
         if self._cancel.asked and finished.outcome != "succeeded":
             self._sweep()
             self._containers.close()

@@ -18,12 +18,17 @@ class Plan:
     steps: tuple[PlannedStep, ...] = ()
     keywords: tuple[str, ...] = ()
     """The keyword of each step, upper-case."""
+    instructions: tuple[Instruction, ...] = ()
+    """Of the steps that are instructions of the Dockerfile, which come first."""
     target: str = ""
     """The name of the stage to stop at, as the engine wants it; empty for the last."""
 
     def at(self, step: int | None) -> PlannedStep:
         """The step of that number; one without lines where the plan does not know it."""
         return self.steps[step - 1] if step is not None and 0 < step <= len(self.steps) else _UNKNOWN
+
+    def instruction(self, step: int | None) -> Instruction | None:
+        return self.instructions[step - 1] if step is not None and 0 < step <= len(self.instructions) else None
 
     def keyword(self, step: int | None) -> str:
         return self.keywords[step - 1] if step is not None and 0 < step <= len(self.keywords) else ""
@@ -47,7 +52,7 @@ def make_plan(dockerfile: Dockerfile, target: str | None, labels: Mapping[str, s
     for number, text in enumerate(_label_texts(labels), len(steps) + 1):
         steps.append(PlannedStep(number, text, 0, 0, last.name))
         keywords.append("LABEL")
-    return Plan(tuple(steps), tuple(keywords), (last.name or target) if target else "")
+    return Plan(tuple(steps), tuple(keywords), tuple(it for it, _ in planned), (last.name or target) if target else "")
 
 
 def _label_texts(labels: Mapping[str, str]) -> Iterator[str]:

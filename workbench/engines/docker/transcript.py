@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.build.events import BuildFinished, BuildWarning, StepFinished, StepLog, StepProgress, StepStarted
 from workbench.engines.docker.containers import Containers
+from workbench.engines.docker.hints import failure_hint
 from workbench.engines.docker.plan import Plan
 from workbench.engines.worker import Emit
 from workbench.errors import EngineLost
@@ -221,9 +222,11 @@ class Transcript:
         if step is not None:
             seconds = time.monotonic() - self._step_begun
             self._emit(StepFinished(step=step, seconds=seconds, error=error))
+        # Between two steps it is the next one that cannot begin.
+        place = self._last + 1 if step is None and self._last else step
         self._failed = BuildFinished(
             outcome="failed", error=error, hint=failure_hint(self._plan.keyword(step), code), step=step,
-            line=self._plan.at(step).line or None, seconds=time.monotonic() - self._begun,
+            line=self._plan.at(place).line or None, seconds=time.monotonic() - self._begun,
         )  # fmt: skip
         self.step = None
 
@@ -249,20 +252,3 @@ def _plain(text: str) -> tuple[str, bool]:
     """The text without the engine's red, and whether it had it: what came from stderr."""
     found = _STDERR.fullmatch(text)
     return (found[1], True) if found else (text, False)
-
-
-def failure_hint(keyword: str, code: int | None) -> str:
-    """What to do about a failed step."""
-    if code == 127:
-        return "The command was not found: is it in the image, and on its PATH?"
-    if code == 126:
-        return "The command is there and cannot be executed: see its permissions and its format."
-    if code == 137:
-        return "The command was killed: perhaps it ran out of memory."
-    if code is not None:
-        return "The log of the step says why."
-    return {
-        "COPY": "Paths are relative to the build context; `workbench context` shows what is sent.",
-        "ADD": "Paths are relative to the build context; `workbench context` shows what is sent.",
-        "FROM": "The base image is neither on the engine nor to be had from its registry: check the name, or load it.",
-    }.get(keyword, "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -170,7 +172,17 @@ def _blocks(archive: Path) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _beside(out: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `out` when all went well, and vanishes otherwise."""
+    """A file that takes the place of `out` when all went well, and vanishes otherwise.
+
+    A pipe or a device keeps its place: it gets the file's content at the end.
+    """
+    if _is_special(out):
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            with _writing(out), out.open("wb") as special:
+                shutil.copyfileobj(file, special, _BLOCK)
+        return
     with _writing(out):
         descriptor, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
     try:
@@ -184,6 +196,13 @@ def _beside(out: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _is_special(out: Path) -> bool:
+    try:
+        return not stat.S_ISREG(out.stat().st_mode) and not out.is_dir()
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, cast
 from workbench.build.request import BuildRequest
 from workbench.context.archive import ArchiveStats, write_context
 from workbench.context.ignore import IgnoreRules, load_rules
-from workbench.context.scan import scan
+from workbench.context.scan import Scan, scan
+from workbench.engines.docker.hints import refuse_pipes
 from workbench.engines.source import Source
 from workbench.engines.worker import Cancelled
 
@@ -40,6 +41,8 @@ class Upload:
         self._thread = threading.Thread(target=self._run, name="docker context", daemon=True)
         self.stats: ArchiveStats | None = None
         """Set when the last block has been taken."""
+        self.scan: Scan | None = None
+        """Set once the context has been read."""
         self.bytes = 0
         """Handed over so far, compressed where the request compresses."""
 
@@ -105,6 +108,8 @@ class Upload:
             else:
                 rules = load_rules(context, self._request.dockerfile)
             found = scan(context, rules, cancel=self._stop, list_ignored=False)
+            refuse_pipes(self._source.dockerfile, found, self._source.shown)
+            self.scan = found
             extra = (self._source.name, self._source.text) if self._source.replaces else None
             return write_context(found, out, cancel=self._stop, dockerfile=extra)
 

@@ -116,7 +116,10 @@ def _try(bwrap: Bwrap, mode: Mode) -> str:
     return "" if done.returncode == 0 else done.stderr.strip().removeprefix("bwrap: ") or f"exit {done.returncode}"
 
 
-def namespaces(mode: Mode) -> list[str]:
-    """The namespaces of every sandbox. As root the caller maps all users into the user namespace itself."""
-    user = ["--unshare-user", "--uid", "0", "--gid", "0"] if mode == "user" else ["--unshare-user"]
-    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session"]
+def namespaces(mode: Mode, uid: int = 0, gid: int = 0) -> list[str]:
+    """The namespaces of every sandbox. As root the caller maps all users into the user namespace itself; without root
+    oneself is `uid` and `gid` inside."""
+    user = ["--unshare-user"]
+    if mode == "user":
+        user += ["--uid", str(uid), "--gid", str(gid)]
+    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"]

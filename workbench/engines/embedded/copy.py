@@ -60,11 +60,11 @@ class Transfer:
         return posixpath.normpath(joined).lstrip("/")
 
 
-def find(tree: Tree, pattern: str, keyword: str) -> Iterator[Source]:
+def find(tree: Tree, pattern: str) -> Iterator[Source]:
     """The sources that one argument names: a path, or every path that the pattern matches. Raises InputError."""
     if posixpath.normpath(pattern).startswith("../") or posixpath.normpath(pattern) == "..":
         raise InputError(
-            f"{keyword} failed: forbidden path outside the build context: {pattern} ()",
+            f"forbidden path outside the build context: {pattern} ()",
             hint="Only what lies in the context can be copied. Choose a folder above it as the context.",
         )
     path = clean_source(pattern)
@@ -77,7 +77,7 @@ def find(tree: Tree, pattern: str, keyword: str) -> Iterator[Source]:
     try:
         matches = matcher(path).fullmatch
     except BadPattern as error:
-        raise InputError(f"{keyword} failed: syntax error in pattern: {pattern}") from error
+        raise InputError(f"syntax error in pattern: {pattern}") from error
     for name, _ in tree.walk(""):
         if matches(name) and (found := lookup(tree, name)) is not None:
             yield found
@@ -137,10 +137,10 @@ def _land_file(transfer: Transfer, source: Source, landing: Landing, destination
     if transfer.destination.endswith("/") or landing.is_directory(destination):
         destination = f"{destination}/{source.name}" if destination else source.name
     if not destination:
-        raise InputError(f"{transfer.keyword} failed: / is a directory")
+        raise InputError("/ is a directory")
     entry = source.item.entry
     if entry.kind != "file":
-        raise InputError(f"{transfer.keyword} failed: {source.path} is no file and no folder")
+        raise InputError(f"{source.path} is no file and no folder")
     owner = transfer.owner or (0, 0)
     landing.make_parents(destination, owner)
     kept = transfer.owner or (entry.uid, entry.gid)
@@ -186,7 +186,7 @@ class _Directory:
         try:
             self._landing.make_folder(destination, (0, 0))
         except InputError as error:
-            raise InputError(f"{self._transfer.keyword} failed: failed to copy directory: mkdir {error}") from error
+            raise InputError(f"failed to copy directory: mkdir {error}") from error
         owner = self._transfer.owner
         if not existed and destination and owner is not None:
             self._landing.change(destination, owner=owner)

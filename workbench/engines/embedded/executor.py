@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,7 +98,7 @@ class Executor:
 
     def run(self) -> None:
         found = self._scan()
-        context = ContextTree(found, self.digests) if found is not None else None
+        context = ContextTree(found, self.digests, self.cancel.check) if found is not None else None
         self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
         if context is not None:
             self.emit(ContextSent(bytes=context.bytes, files=context.files))
@@ -108,7 +108,8 @@ class Executor:
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
                 self.files, runner, found, context,
             )  # fmt: skip
-            self._build(tools)
+            with closing(runner.guardian):
+                self._build(tools)
         self.digests.save()
 
     def _scan(self) -> Scan | None:
@@ -272,6 +273,8 @@ class Executor:
             return self._done[earlier.index].state
         if (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name):
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
+        if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
+            raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
         try:
             image = self.store.image(name)
         except ImageNotFound as error:

@@ -16,12 +16,17 @@ from workbench.engines.embedded.trees import ImageItem, Item
 from workbench.engines.embedded.view import ImageView, resolve
 from workbench.errors import InputError
 
+_PATH_MAX = 4095
+_NAME_MAX = 255
+
 
 @dataclass(slots=True)
 class _Put:
     entry: TarEntry
     item: Item | None = None
     group: int = 0
+    made: bool = False
+    """A folder on the way, which has no time of its own."""
 
 
 @dataclass(slots=True)
@@ -30,7 +35,7 @@ class Landing:
 
     view: ImageView
     mtime: int = 0
-    """Of folders that are made on the way, in whole seconds."""
+    """Of folders that are made on the way, where nothing newer is put into this layer; whole seconds."""
     _new: dict[str, _Put] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
 
@@ -53,6 +58,7 @@ class Landing:
         return entry is not None and entry.kind == "directory"
 
     def resolve(self, path: str, *, root: str = "") -> str:
+        _check_length(path)
         return resolve(path, self.lookup, root=root)
 
     def make_parents(self, path: str, owner: tuple[int, int]) -> None:
@@ -63,22 +69,28 @@ class Landing:
 
     def make_folder(self, path: str, owner: tuple[int, int]) -> None:
         """`mkdir -p`, following links as the kernel would, inside the image."""
-        if not path:
-            return
-        entry = self.lookup(path)
-        if entry is not None and entry.kind == "symlink":
-            path = self.resolve(path)
+        missing: list[str] = []
+        while path:
+            _check_length(path)
             entry = self.lookup(path)
-        if entry is None:
-            self.make_parents(path, owner)
-            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner, self.mtime))
-        elif entry.kind != "directory":
-            raise InputError(f"/{path}: not a directory")
+            if entry is not None and entry.kind == "symlink":
+                path = self.resolve(path)
+                entry = self.lookup(path)
+            if entry is not None and entry.kind != "directory":
+                raise InputError(f"/{path}: not a directory")
+            if entry is not None:
+                break
+            if path:
+                missing.append(path)
+            path = path.rpartition("/")[0]
+        for path in reversed(missing):
+            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner), made=True)
 
     def put(self, entry: TarEntry, item: Item | None = None, *, group: int = 0) -> None:
         """Puts one entry at `entry.path`, whose parent is there. Content comes from `item`; items of one file become
         hard links where they have the same `group`."""
         path = entry.path
+        _check_length(path)
         before = self.lookup(path)
         if before is not None and not (before.kind == "directory" and entry.kind == "directory"):
             self._remove(path, was_directory=before.kind == "directory")
@@ -90,7 +102,7 @@ class Landing:
         entry = put.entry
         uid, gid = owner or (entry.uid, entry.gid)
         entry = replace(entry, uid=uid, gid=gid, mode=entry.mode if mode is None else mode)
-        self._new[path] = _Put(entry, put.item, put.group)
+        self._new[path] = replace(put, entry=entry)
 
     def link(self, path: str, target: str) -> None:
         """A hard link to what is at `target`. Raises InputError where no file is there."""
@@ -112,6 +124,19 @@ class Landing:
             if self.view.lookup(path) is not None:
                 self._opaque.add(path)
 
+    def _above(self) -> dict[str, _Put]:
+        """The image's own folders above what is put, as they are: a layer that left them out would give them other
+        attributes where layers are laid over each other."""
+        found: dict[str, _Put] = {}
+        for path in self._new:
+            while path := path.rpartition("/")[0]:
+                if path in self._new or path in found:
+                    break
+                entry = self.lookup(path)
+                if entry is not None and entry.kind == "directory":
+                    found[path] = _Put(entry)
+        return found
+
     @property
     def empty(self) -> bool:
         return not self._new
@@ -119,9 +144,11 @@ class Landing:
     def entries(self) -> Iterator[tuple[TarEntry, Item | None]]:
         """In the order of the tar: by path, a hard link after the file it repeats."""
         links: dict[tuple[object, ...], str] = {}
-        for path in sorted(self._new, key=sort_key):
-            put = self._new[path]
-            entry = put.entry
+        newest = max((put.entry.mtime for put in self._new.values() if not put.made), default=self.mtime)
+        puts = {**self._new, **self._above()}
+        for path in sorted(puts, key=sort_key):
+            put = puts[path]
+            entry = replace(put.entry, mtime=newest) if put.made else put.entry
             if entry.kind == "file" and put.item is not None:
                 first = links.setdefault((put.group, *put.item.inode, entry.mode, entry.uid, entry.gid), path)
                 if first != path:
@@ -140,3 +167,10 @@ class Landing:
             else:
                 writer.add(entry)
         writer.finish()
+
+
+def _check_length(path: str) -> None:
+    """Raises InputError for a path that no file system of Linux takes, and so nobody could unpack."""
+    raw = path.encode("utf-8", "surrogateescape")
+    if len(raw) > _PATH_MAX or any(len(part) > _NAME_MAX for part in raw.split(b"/")):
+        raise InputError(f"/{path[:60]}...: the name is too long")

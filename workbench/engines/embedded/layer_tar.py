@@ -161,6 +161,7 @@ class LayerWriter:
         self.content += entry.size
         left = entry.size
         while left:
+            self._check()
             data = source.read(min(left, CHUNK))
             if not data:
                 raise InputError(f"{entry.path}: the file became shorter while it was read")

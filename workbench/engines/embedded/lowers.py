@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.engines.embedded.upper import OPAQUE_XATTR
@@ -22,16 +22,16 @@ FOLDERS = ("proc", "sys", "dev")
 FILES = ("etc/hosts", "etc/resolv.conf")
 
 
-def mount_points(view: ImageView, folder: Path, wanted: Iterable[str] = ()) -> tuple[Path | None, dict[str, str]]:
+def mount_points(view: ImageView, folder: Path, wanted: Mapping[str, bool]) -> tuple[Path | None, dict[str, str]]:
     """A folder with what the image lacks of the places to mount on (None where it lacks nothing), and where each of
-    `FILES` and `wanted` (folders, clean paths) really lies once links are followed."""
+    `FILES` and `wanted` (clean path -> whether it is a folder) really lies once links are followed."""
     places: dict[str, str] = {}
     missing: list[tuple[str, bool]] = []
     for path in (*FOLDERS, *FILES, *wanted):
         place = view.resolve(path)
         places[path] = place
         if view.lookup(place) is None:
-            missing.append((place, path not in FILES))
+            missing.append((place, wanted.get(path, path not in FILES)))
     if not missing:
         return None, places
     folder.mkdir()

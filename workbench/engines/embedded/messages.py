@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from workbench.build.missing import why_missing
 from workbench.context.scan import Scan
-from workbench.dockerfile.suggest import did_you_mean
 from workbench.errors import InputError
 
 MISSING = 127
@@ -38,29 +37,20 @@ def _run_hint(code: int, output: str) -> str:
     return "What the command wrote says why."
 
 
+def refuse_zero(keyword: str, words: Iterable[str]) -> None:
+    """Raises StepFailed for a NUL byte, which no path, argument or environment of Linux can have."""
+    for word in words:
+        if "\0" in word:
+            raise StepFailed(f"{keyword}: there is a NUL byte in {word[:100]!r}")
+
+
 def source_missing(keyword: str, pattern: str, scan: Scan | None) -> InputError:
     """COPY or ADD of what is not sent: because it is not there, or because a rule leaves it out."""
     message = f"{keyword} failed: file not found in build context or excluded by .dockerignore: "
     message += f"stat {pattern}: file does not exist"
     if scan is None:
         return InputError(message, hint="This build has no context: give one instead of a Dockerfile alone.")
-    path = posixpath.normpath("/" + pattern).lstrip("/")
-    rule = None
-    above = path
-    while above and rule is None:
-        entry = scan.get(above)
-        rule = entry.rule if entry is not None and not entry.sent else None
-        above = above.rpartition("/")[0]
-    if rule is None and not (scan.root / path).exists():
-        folder = path.rpartition("/")[0]
-        names = [entry.path for entry in scan.sent if entry.path.rpartition("/")[0] == folder]
-        guess = did_you_mean(path, names).strip()
-        return InputError(message, hint=f"There is no {path} in {scan.root}.{' ' + guess if guess else ''}")
-    rule = rule or scan.rules.decide(path).rule
-    if rule is not None:
-        where = f"line {rule.line} of {rule.source}" if rule.line else rule.source
-        return InputError(message, hint=f"{path} is there, but {where} leaves it out: {rule}")
-    return InputError(message, hint=f"{path} is there, but nothing of it is sent.")
+    return InputError(message, hint=why_missing(scan, pattern) or f"{pattern} leads to nothing that is sent.")
 
 
 def base_missing(name: str) -> StepFailed:

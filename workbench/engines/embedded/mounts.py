@@ -10,6 +10,8 @@ import fcntl
 import hashlib
 import os
 import posixpath
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -48,15 +50,16 @@ class Mounts:
     def ready(self) -> Iterator[list[Bind]]:
         """The places, for as long as the command runs."""
         with ExitStack() as stack:
-            yield [self._bind(mount, number, stack) for number, mount in enumerate(self._mounts)]
+            yield [self._bind(mount, stack) for mount in self._mounts]
 
-    def _bind(self, mount: Mount, number: int, stack: ExitStack) -> Bind:
+    def _bind(self, mount: Mount, stack: ExitStack) -> Bind:
         target = posixpath.normpath(posixpath.join("/", mount.target or mount.source))
         if mount.type == "tmpfs":
             return Bind(None, target, size=mount.size or None)
         if mount.type == "cache":
             return Bind(self._cache(mount, target, stack), target, mount.read_only)
-        folder = self._tools.scratch / f"mount-{id(mount):x}-{number}"
+        folder = Path(tempfile.mkdtemp(prefix="mount-", dir=self._tools.scratch)) / "content"
+        folder.parent.chmod(0o755)
         found = self._find(mount)
         if found.is_directory:
             folder.mkdir(exist_ok=True)
@@ -110,8 +113,6 @@ class Mounts:
         return folder
 
     def _lock(self, descriptor: int) -> None:
-        import time
-
         while True:
             try:
                 return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -60,7 +60,7 @@ def make_plan(request: BuildRequest) -> Plan:
 def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
     path = (request.context or Path.cwd()) / request.dockerfile
     shown = os.path.relpath(path)
-    if shown.startswith("../.."):
+    if shown.startswith(".."):
         shown = str(path)
     if request.dockerfile_text is not None:
         return (shown if path.exists() else request.dockerfile), request.dockerfile_text

@@ -17,6 +17,7 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Ability
 from workbench.engines.embedded.disk import remove_tree
+from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
 from workbench.engines.embedded.lowers import fit, mount_points
 from workbench.engines.embedded.sandbox import SHM_SIZE, Bind, Container, run
@@ -129,6 +130,7 @@ class Runner:
     scratch: Path
     ability: Callable[[], Ability]
     cancel: Cancel
+    guardian: Guardian = field(default_factory=Guardian)
     _count: int = 0
 
     def run(
@@ -146,7 +148,7 @@ class Runner:
             preparation = _Preparation(request, view, place, able.mode)
             lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
             container = preparation.container(fit(lowers, self.scratch))
-            code = run(container, able.bwrap, able.mode, self.cancel, log)
+            code = run(container, able.bwrap, able.mode, self.guardian, self.cancel, log)
             if code:
                 return RunResult(code)
             preparation.discard_volumes()
@@ -181,7 +183,7 @@ class _Preparation:
         for folder in (self.upper, self._work):
             folder.mkdir()
             folder.chmod(0o755)
-        targets = [bind.target.lstrip("/") for bind in request.mounts]
+        targets = {bind.target.lstrip("/"): bind.source is None or bind.source.is_dir() for bind in request.mounts}
         points, self._places = mount_points(view, place / "points", targets)
         self.extra_lowers = [points] if points is not None else []
         self._volumes = [view.resolve(path) for path in request.volumes]
@@ -271,24 +273,24 @@ class _Preparation:
             for name in os.listdir(folder):
                 remove_tree(folder / name)
             if self._view.lookup(path) is not None:
-                folder.rmdir()
-                self._prune(path)
+                self._remove(path)
             else:
                 folder.chmod(0o755)
                 if self._mode == "root":
                     os.chown(folder, 0, 0)
 
-    def _prune(self, path: str) -> None:
-        """Takes out folders that are in the upper one only because something below the volume was."""
-        parent = path.rpartition("/")[0]
-        while parent:
-            folder, found = self.upper / parent, self._view.lookup(parent)
-            facts = folder.stat()
-            same = found is not None and int(facts.st_mtime) == found.entry.mtime
-            if not same or found is None or stat.S_IMODE(facts.st_mode) != found.entry.mode or os.listdir(folder):
+    def _remove(self, path: str) -> None:
+        """Takes a folder out of the upper one, and those above it that are there only because of it."""
+        while path:
+            parent = path.rpartition("/")[0]
+            facts = (self.upper / parent).stat()
+            (self.upper / path).rmdir()
+            found = self._view.lookup(parent) if parent else None
+            if found is None or os.listdir(self.upper / parent):
                 return
-            folder.rmdir()
-            parent = parent.rpartition("/")[0]
+            if (int(facts.st_mtime), stat.S_IMODE(facts.st_mode)) != (found.entry.mtime, found.entry.mode):
+                return
+            path = parent
 
     @property
     def owner(self) -> Owner:

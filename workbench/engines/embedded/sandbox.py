@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import selectors
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from typing import Literal
 
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
+from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.seccomp import owner_filter
 from workbench.engines.embedded.starter import Start, known_machine, program
 from workbench.engines.worker import Cancel
@@ -76,7 +78,10 @@ class Container:
     """`resource.RLIMIT_...` -> (soft, hard)."""
 
 
-def run(container: Container, bwrap: Bwrap, mode: Mode, cancel: Cancel, log: Callable[[str, Stream], None]) -> int:
+Log = Callable[[str, Stream], None]
+
+
+def run(container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, cancel: Cancel, log: Log) -> int:
     """Runs it to its end and returns its exit code (128 + signal where a signal ended it).
 
     `log` gets the output as it comes. Raises Cancelled within moments of cancelling, when all of it is gone; raises
@@ -84,7 +89,7 @@ def run(container: Container, bwrap: Bwrap, mode: Mode, cancel: Cancel, log: Cal
     """
     cancel.check()
     with contextlib.ExitStack() as held:
-        start = _Start(container, bwrap, mode, held)
+        start = _Start(container, bwrap, mode, guardian, held)
         held.callback(start.end)
         process = start.go()
         held.callback(cancel.on_ask(start.kill))
@@ -98,10 +103,13 @@ def run(container: Container, bwrap: Bwrap, mode: Mode, cancel: Cancel, log: Cal
 class _Start:
     """The descriptors and arguments of one start of bwrap."""
 
-    def __init__(self, container: Container, bwrap: Bwrap, mode: Mode, held: contextlib.ExitStack) -> None:
+    def __init__(
+        self, container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, held: contextlib.ExitStack
+    ) -> None:
         self._container = container
         self._bwrap = bwrap
         self._mode = mode
+        self._guardian = guardian
         self._held = held
         self._theirs: list[int] = []
         self._alive: list[int] = []
@@ -110,12 +118,14 @@ class _Start:
         self.process: subprocess.Popen[bytes] | None = None
         held.callback(self._close_theirs)
         self._info, self._their_info = self._pipe(ours="read")
+        self._theirs.append(os.dup(self._info))  # so that bwrap can write there when we are gone, and goes on
         self._block, self._their_block = self._pipe(ours="write")
         self._watch = self._pipe(ours="write")[1]
 
     def go(self) -> subprocess.Popen[bytes]:
-        """Starts bwrap, and returns when its namespaces are there and both of its processes can be killed: bwrap's
-        child outlives it where it is killed in the middle of setting up. Raises StoreError, InputError."""
+        """Starts bwrap, and returns when its namespaces are there and both of its processes can be killed, by us and by
+        the guardian. They wait for `let_run`: where we are gone before, bwrap fails without a map of users, or the
+        first program inside finds the end of its pipe. Raises StoreError, InputError."""
         options, run = self._options(), self._command()
         packed = b"".join(os.fsencode(option) + b"\0" for option in options)
         command = [str(self._bwrap.path), "--args", str(self._memory(packed)), *run]
@@ -137,6 +147,7 @@ class _Start:
         self._child = self._read_child()
         if self._child:
             self._see(self._child)
+            self._guardian.watch(self._child, self.process.pid)
         return self.process
 
     def _see(self, process: int) -> None:
@@ -159,6 +170,8 @@ class _Start:
             self._alive = []
         if self.process is not None:
             self.process.wait()
+            if self._child:
+                self._guardian.forget(self._child, self.process.pid)
             for pipe in (self.process.stdout, self.process.stderr):
                 if pipe is not None:
                     pipe.close()
@@ -173,6 +186,9 @@ class _Start:
         """The process number of the sandbox's first process; 0 where bwrap ended before, which it explains itself."""
         told = b""
         while b"}" not in told:
+            ready, _, _ = select.select([self._info, *self._alive], [], [])
+            if self._info not in ready:
+                return 0
             data = os.read(self._info, 4096)
             if not data:
                 return 0
@@ -212,11 +228,9 @@ class _Start:
         """Handed over in memory: the environment of the build is nothing for the list of processes, and what it says
         of libraries is not for bwrap."""
         container = self._container
-        out = [*namespaces(self._mode), "--as-pid-1"]
+        out = [*namespaces(self._mode, container.uid, container.gid), "--as-pid-1"]
         held = "--userns-block-fd" if self._mode == "root" else "--block-fd"
         out += ["--info-fd", str(self._their_info), held, str(self._their_block)]
-        if self._mode == "user" and (container.uid, container.gid) != (0, 0):
-            out += ["--uid", str(container.uid), "--gid", str(container.gid)]
         if container.network == "none":
             out.append("--unshare-net")
         if container.hostname:
@@ -254,7 +268,7 @@ class _Start:
                 raise InputError("RUN as another user works on x86-64 and arm64 only")
             return ["--argv0", container.argv[0], "--", container.program, *container.argv[1:]]
         descriptor = self._memory(b"")
-        start = Start(self._watch, (self._their_block, descriptor), user)
+        start = Start(self._watch, [one for one in self._theirs if one != self._watch], user)
         os.write(descriptor, program(start))
         return ["--", f"/proc/self/fd/{descriptor}", container.program, *container.argv]
 
@@ -270,7 +284,7 @@ def _covers(mode: Mode) -> tuple[str, ...]:
         if os.path.isdir(path):
             out += ["--tmpfs", path]
         elif os.path.exists(path):
-            out += ["--ro-bind", "/dev/null", path]
+            out += ["--dev-bind", "/dev/null", path]
     return tuple(out)
 
 

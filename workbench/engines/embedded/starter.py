@@ -3,7 +3,7 @@
 bwrap cannot change the user of what it runs as root, and the image need not have a program that can (`FROM scratch`
 has none). Nor does it notice a caller that was killed while it was setting up. So the sandbox is handed this program
 in memory. It ends at once where the caller's end of the pipe `watch` is closed; it calls `setgroups`, `setresgid` and
-`setresuid`, closes what is not the command's, and becomes the command by `execve`.
+`setresuid`, asks to die with bwrap, closes what is not the command's, and becomes the command by `execve`.
 
 It is called as `PROGRAM PATH ARGV0 ARG...`. Exit codes are a shell's: 127 not found, 126 cannot be run.
 Source: System V ABI for x86-64 and AArch64 (process entry), ELF-64 object file format.
@@ -71,7 +71,7 @@ def _x86_64(start: Start) -> bytes:
     tail += call(59)  # execve; it returns only where it failed
     tail += value(edi, 127) + b"\x83\xf8\xfe\x74\x05"  # cmp eax, -ENOENT; je over what gives up
     end = value(edi, 126) + call(60)  # give up; exit
-    code = tail
+    code = value(edi, 1) + value(esi, 9) + call(157) + tail  # prctl(PR_SET_PDEATHSIG, SIGKILL)
 
     def before(body: bytes) -> None:
         """Puts `body` in front, and gives up where it does not leave 0 in eax."""
@@ -100,7 +100,7 @@ def _aarch64(start: Start) -> bytes:
     def three(number: int) -> list[int]:
         return move(0, number) + move(1, number) + move(2, number)
 
-    code: list[int] = []
+    code = [*move(0, 1), *move(1, 9), *call(167)]  # prctl(PR_SET_PDEATHSIG, SIGKILL)
     for descriptor in (start.watch, *start.closes):
         code += move(0, descriptor) + call(57)  # close
     code += [

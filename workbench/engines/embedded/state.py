@@ -61,15 +61,16 @@ class ImageState:
             config=copy.deepcopy(dict(config.get("config") or {})),
             history=list(config.get("history") or []),
             layers=tuple(layers),
-            author=str(config.get("author") or ""),
             created=str(config.get("created") or ""),
             base=config,
         ).begun()
 
     def begun(self) -> ImageState:
-        """A copy for a stage that stands on this: PATH is always set, and CMD counts as inherited."""
+        """A copy for a stage that stands on this: PATH is always set, CMD counts as inherited, and the
+        author is nobody yet."""
         state = copy.deepcopy(self)
         state.cmd_set = False
+        state.author = ""
         if "PATH" not in state.env:
             state.set_env("PATH", DEFAULT_PATH)
         return state
@@ -79,6 +80,14 @@ class ImageState:
     @property
     def env(self) -> dict[str, str]:
         return dict(item.partition("=")[::2] for item in self.config.get("Env") or [])
+
+    @property
+    def base_time(self) -> int:
+        """When the base image was made, in whole seconds: the same for everybody who builds on it."""
+        try:
+            return int(datetime.datetime.fromisoformat(str(self.base.get("created"))[:19] + "+00:00").timestamp())
+        except ValueError:
+            return 0
 
     @property
     def shell(self) -> tuple[str, ...]:

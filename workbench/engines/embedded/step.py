@@ -17,7 +17,7 @@ from workbench.engines.embedded.cache import Hit
 from workbench.engines.embedded.download import download, is_url
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
-from workbench.engines.embedded.messages import StepFailed, run_failed, source_missing
+from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed, source_missing
 from workbench.engines.embedded.mounts import Mounts
 from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
@@ -76,8 +76,7 @@ class StageBuild:
         try:
             it, used = expand(instruction, {**visible, **env}, self._tools.plan.dockerfile.escape)
         except DockerfileError as error:
-            error.path = error.path or self._tools.plan.path
-            raise
+            raise StepFailed(error.message, error.hint) from error
         self.arguments.used |= used
         match it:
             case docker.Arg():
@@ -135,11 +134,12 @@ class StageBuild:
     # -- WORKDIR -------------------------------------------------------------------------------------------------
 
     def _workdir(self, it: docker.Workdir, step: int) -> bool:
+        refuse_zero(it.keyword, [it.path])
         comment = self.state.set_workdir(it.path)
 
         def work() -> _Performed:
             with self._tools.container(step):
-                landing = Landing(self.view)
+                landing = Landing(self.view, self.state.base_time)
                 place = landing.resolve(self.state.workdir)
                 try:
                     landing.make_folder(place, (0, 0))
@@ -166,6 +166,7 @@ class StageBuild:
     def _run(self, it: docker.Run, step: int, visible: dict[str, str]) -> bool:
         tools, request = self._tools, self._tools.request
         argv = list(it.argv) if not it.shell else [*self.state.shell, it.command]
+        refuse_zero(it.keyword, [*argv, *visible.values(), *self.state.env.values()])
         shown = self.arguments.in_history(visible)
         created_by = " ".join([f"|{len(shown)}", *shown, *argv] if visible else argv)
         mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name))
@@ -211,6 +212,7 @@ class StageBuild:
     def _transfer(self, it: docker.Copy | docker.Add) -> bool:
         tools = self._tools
         keyword = it.keyword
+        refuse_zero(keyword, [*it.sources, it.destination])
         unpack = isinstance(it, docker.Add) and it.unpack is not False
         sources = self._sources(it, unpack)
         if len(sources) > 1 and not it.destination.endswith("/"):
@@ -234,8 +236,7 @@ class StageBuild:
     def _land(self, transfer: copy.Transfer, created_by: str) -> _Performed:
         tools = self._tools
         changed = set(tools.context.changed) if tools.context else set()
-        newest = max((source.item.entry.mtime for source in transfer.sources), default=0)
-        landing = Landing(self.view, mtime=newest)
+        landing = Landing(self.view, self.state.base_time)
         try:
             copy.land(transfer, landing, tools.scratch, tools.cancel.check)
         except InputError as error:
@@ -246,31 +247,33 @@ class StageBuild:
 
     def _sources(self, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
         found: list[copy.Source] = []
-        documents = {heredoc.name: heredoc for heredoc in it.heredocs}
         tree = self._tree(it)
         for pattern in it.sources:
-            name = pattern.removeprefix("<<").removeprefix("-").strip("\"'")
-            if pattern.startswith("<<") and name in documents:
-                content = documents[name].text.encode("utf-8", "surrogateescape")
-                item = MemoryItem(TarEntry(name, "file", 0o644, size=len(content)), content)
-                found.append(copy.Source(MemoryTree({name: item}), name, name, item))
-            elif isinstance(it, docker.Add) and is_url(pattern):
+            if isinstance(it, docker.Add) and is_url(pattern):
                 found.append(self._download(it, pattern))
             else:
                 found += self._found(tree, pattern, it, unpack)
+        for document in it.heredocs:
+            content = document.text.encode("utf-8", "surrogateescape")
+            item = MemoryItem(TarEntry(document.name, "file", 0o644, size=len(content)), content)
+            found.append(copy.Source(MemoryTree({document.name: item}), document.name, document.name, item))
         if not found:
-            raise StepFailed(f"{it.keyword} failed: no source files were specified", "No file matches.")
+            raise StepFailed(
+                f"{it.keyword} failed: no source files were specified", f"No file matches {' '.join(it.sources)}."
+            )
         return found
 
     def _found(self, tree: Tree | None, pattern: str, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
         if tree is None:
             raise source_missing(it.keyword, pattern, None)
         try:
-            return [replace(source, unpack=unpack) for source in copy.find(tree, pattern, it.keyword)]
+            return [replace(source, unpack=unpack) for source in copy.find(tree, pattern)]
         except FileNotFoundError as error:
             if isinstance(tree, ImageTree):
                 raise StepFailed(f"{it.keyword} failed: stat {pattern}: file does not exist") from error
             raise source_missing(it.keyword, pattern, self._tools.scan) from error
+        except InputError as error:
+            raise StepFailed(f"{it.keyword} failed: {error}", error.hint) from error
 
     def _tree(self, it: docker.Copy | docker.Add) -> Tree | None:
         if not isinstance(it, docker.Copy) or not it.from_:

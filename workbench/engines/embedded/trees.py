@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +61,9 @@ class ContextTree:
     """What a scan says is sent: `files` that are no folders, `bytes` of their content. `changed` holds files that were
     not what the scan saw when they were read."""
 
-    def __init__(self, scan: Scan, digests: DigestCache) -> None:
+    def __init__(self, scan: Scan, digests: DigestCache, check: Callable[[], None] = lambda: None) -> None:
         self.scan = scan
+        self.check = check
         self.digests = digests
         self.changed: set[str] = set()
         self._items: dict[str, ContextItem] = {}
@@ -143,7 +144,7 @@ class ContextItem:
 
     def digest(self) -> str:
         try:
-            return self._tree.digests.digest(self._tree.scan.root, self._entry)
+            return self._tree.digests.digest(self._tree.scan.root, self._entry, check=self._tree.check)
         except OSError as error:
             raise self._unreadable(error) from error
 

@@ -24,15 +24,24 @@ from workbench.errors import InputError
 
 
 def is_archive(item: Item) -> bool:
-    """Whether the classic builder would unpack this file: a tar with at least one entry, compressed or not."""
+    """Whether the classic builder would unpack this file: a tar with at least one entry, compressed or not.
+
+    zstd is unpacked as BuildKit does; raises InputError where this Python has no module for it.
+    """
+    kind = ""
     try:
         with item.open() as source:
             head = source.read(512)
-        if not compression(head[:6]):
+        kind = compression(head[:6])
+        if not kind:
             return _is_header(head)
         with _reader(item) as tar:
             return _is_header(tar.read(512))
-    except (InputError, OSError, EOFError):
+    except InputError:
+        if kind == "zstd":
+            raise  # without a module for it, what ADD makes must not depend on the machine
+        return False
+    except (OSError, EOFError):
         return False
 
 
@@ -158,6 +167,20 @@ class _Unpacking:
         self._spool = spool
         self._group = group
 
+    def _refuse_dangling(self, path: str, parent: str) -> None:
+        """Raises InputError where the way to `path` goes over a link to nothing, as mkdir and open do."""
+        above = ""
+        for part in parent.split("/"):
+            place = self._landing.resolve(above, root=self._destination)
+            entry = self._landing.lookup(f"{place}/{part}" if place else part)
+            if entry is None:
+                return
+            above = f"{above}/{part}" if above else part
+            if entry.kind == "symlink":
+                target = self._landing.resolve(above, root=self._destination)
+                if target and self._landing.lookup(target) is None:
+                    raise InputError(f"{path}: goes over {above}, a link to /{target}, which is not there")
+
     def one(self, info: tarfile.TarInfo) -> None:
         path = clean(info.name)
         if not path:
@@ -165,6 +188,8 @@ class _Unpacking:
         entry = from_info(info)
         parent, _, last = path.rpartition("/")
         place = self._landing.resolve(parent, root=self._destination)
+        if place and self._landing.lookup(place) is None:
+            self._refuse_dangling(path, parent)
         if place:
             self._landing.make_folder(place, (0, 0))
         full = f"{place}/{last}" if place else last

@@ -54,7 +54,12 @@ class Mark:
 class DockerfileEditor(TextArea, inherit_bindings=False):
     """A TextArea that reads Dockerfiles. `tab` indents, `escape` leaves."""
 
-    BINDINGS = [*_bindings(), Binding("escape", "leave", "Leave the editor", id="editor.leave")]
+    BINDINGS = [
+        *_bindings(),
+        Binding("ctrl+home", "text_start", "First line", show=False),
+        Binding("ctrl+end", "text_end", "Last line", show=False),
+        Binding("escape", "leave", "Leave", id="editor.leave"),
+    ]
     COMPONENT_CLASSES = {
         *(f"editor--{kind}" for kind in KINDS),
         *(f"editor--mark-{state}" for state in ("pending", "running", "done", "cached", "failed", "cancelled")),
@@ -145,6 +150,12 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         row = max(0, min(line - 1, self.document.line_count - 1))
         self.move_cursor((row, max(0, column - 1)), center=True)
 
+    def action_text_start(self) -> None:
+        self.move_cursor((0, 0))
+
+    def action_text_end(self) -> None:
+        self.move_cursor(self.document.end)
+
     def action_leave(self) -> None:
         self.post_message(self.Left())
 
@@ -218,13 +229,21 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             self.post_message(self.CursorLine(line))
 
     async def _on_key(self, event: events.Key) -> None:
-        """Runs before TextArea's own handler, which would take `escape` for itself."""
+        """Runs before TextArea's own handler, which would take `escape` for itself.
+
+        The editor's own bindings run here and not where Textual looks for them, at the end of the event's way up to
+        the app: text that was typed after a key would overtake it, and land where the cursor was before.
+        """
         if event.key == "escape":
             event.prevent_default()
             event.stop()
             self.action_leave()
         elif event.key.startswith("alt+"):
             event.prevent_default()  # a key of the workbench; Textual gives it a character (alt+4 is a cent sign)
+        elif binding := next(iter(self._bindings.key_to_bindings.get(event.key, ())), None):
+            event.prevent_default()
+            event.stop()
+            await self.run_action(binding.action)
 
     def load_text(self, text: str) -> None:
         super().load_text(text)

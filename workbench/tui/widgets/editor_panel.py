@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
 from workbench.build import recovery
 from workbench.build.format import human_age, human_duration, human_size
@@ -22,6 +22,7 @@ from workbench.dockerfile.lint import Diagnostic
 from workbench.errors import WorkbenchError
 from workbench.tui.files import TextFile, read_text, write_text
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
+from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
@@ -75,7 +76,7 @@ class EditorPanel(Panel):
         self.progress = BuildProgress()
         self.problem = ""
         """Why the last build could not start, where that has no line."""
-        self._moved = False  # the person moved or typed since the last save: a failure must not move the cursor
+        self._left_at = (0, 0)  # where the cursor was when the text was read, saved or led to a line
         self._diagnose_timer: Timer | None = None
         self._aside_timer: Timer | None = None
         self._loaded = False
@@ -87,7 +88,7 @@ class EditorPanel(Panel):
 
     def compose(self) -> ComposeResult:
         yield DockerfileEditor(id="editor")
-        yield Static("", id="editor-note", markup=False)
+        yield Note(id="editor-note")
 
     def on_mount(self) -> None:
         self._show_name()
@@ -123,7 +124,7 @@ class EditorPanel(Panel):
                 self.notify(f"{error}\n{error.hint}", title="Not saved", severity="error", markup=False)
                 return False
             self.saved_text = text
-            self._moved = False
+            self._left_at = self.editor.cursor_location
             self._look()
             if not self.unsaved:
                 await asyncio.to_thread(recovery.forget, self.path)
@@ -187,13 +188,10 @@ class EditorPanel(Panel):
     def lead_to(self, line: int, column: int = 1, end_line: int = 0) -> None:
         """Puts the cursor on a failure's first line, unless it is on one of its lines already or the person has gone
         on since the save."""
-        here = self.editor.cursor_location[0] + 1
-        if not self._moved and not self.unsaved and not line <= here <= max(line, end_line):
+        here = self.editor.cursor_location
+        if here == self._left_at and not self.unsaved and not line <= here[0] + 1 <= max(line, end_line):
             self.editor.go_to(line, column)
-            self.call_after_refresh(self._still)
-
-    def _still(self) -> None:
-        self._moved = False
+            self._left_at = self.editor.cursor_location
 
     def watch_unsaved(self, unsaved: bool) -> None:
         self._show_name()
@@ -208,15 +206,13 @@ class EditorPanel(Panel):
         self.editor.load_text(text)
         self.editor.move_cursor(place)
         self.saved_text = self.editor.text
+        self._left_at = self.editor.cursor_location
         self._look()
         self._diagnose_soon()
-        self.call_after_refresh(self._still)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         event.stop()
         self._look()
-        if self.unsaved:
-            self._moved = True
         self._diagnose_soon()
         if self._aside_timer is not None:
             self._aside_timer.stop()
@@ -224,7 +220,6 @@ class EditorPanel(Panel):
             self._aside_timer = self.set_timer(_PUT_ASIDE_AFTER, self._put_aside_soon)
 
     def on_dockerfile_editor_cursor_line(self) -> None:
-        self._moved = True
         self._explain()
 
     def _look(self) -> None:
@@ -265,7 +260,7 @@ class EditorPanel(Panel):
 
     def _explain(self) -> None:
         """The line below: what there is to say of the line under the cursor, else what keeps a build from starting."""
-        note = self.query_one("#editor-note", Static)
+        note = self.query_one("#editor-note", Note)
         line = self.editor.cursor_location[0] + 1
         found = self.editor.found
         errors = [it for of_line in found.values() for it in of_line if it.severity == "error"]
@@ -282,7 +277,7 @@ class EditorPanel(Panel):
             said, grave = _said_of(step), "error" if step.status == "failed" else ""
         else:
             said = ""
-        note.update(one_line(said))
+        note.say(one_line(said))
         note.set_class(grave == "error", "-error")
         note.set_class(grave == "warning", "-warning")
 

@@ -72,7 +72,7 @@ class ImagesPanel(RowView):
         Binding("escape", "clear_filter", "Show all", show=False, id="images.show_all"),
     ]
 
-    empty_text = "no images yet"
+    empty_text = "looking for images"
 
     class _Asked(Message):
         """What a person wants of the row under the cursor."""
@@ -120,6 +120,14 @@ class ImagesPanel(RowView):
         self._all, self._now = rows_of(images), now
         self._filter()
 
+    def grow_older(self, now: float) -> None:
+        """The ages are those of `now`; draws only where one of them reads otherwise."""
+        before = [self._age(row) for row in self._rows]
+        self._now = now
+        if before != [self._age(row) for row in self._rows]:
+            self._measured = None
+            self.refresh()
+
     def typed(self, text: str) -> None:
         """The filter: rows that have the text in any of their columns."""
         self.needle = text
@@ -154,7 +162,8 @@ class ImagesPanel(RowView):
         self._measured = None
         self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else "no images yet"
         keys = [row.key for row in self._rows]
-        if before is not None and before.key in keys:
+        following = place <= 1 and not self.has_focus  # nobody has chosen: the newest image is the one of interest
+        if before is not None and before.key in keys and not following:
             place = keys.index(before.key) + 1
         self.rows_changed()
         self.cursor = place

@@ -51,7 +51,7 @@ def named(name: str, text: str, width: int, *, indent: int = 2, column: int = 18
     lines = [piece for line in text.split("\n") for piece in chop_cells(line, max(10, width - indent - column)) or [""]]
     for at, line in enumerate(lines or [""]):
         shown = name if at == 0 else ""
-        if len(shown) >= column:
+        if shown and len(shown) >= column:
             yield [(" " * indent + shown, "reader--name")]
             shown = ""
         yield [(f"{' ' * indent}{shown:<{column}}", "reader--name"), (line, "")]
