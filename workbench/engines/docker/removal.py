@@ -259,6 +259,7 @@ def _freed(client: Client, graph: Graph, done: _Plan, before: dict[str, _Known])
 
 def _chain_size(client: Client, graph: Graph, before: dict[str, _Known], chain: tuple[str, ...], done: _Plan) -> int:
     """The size of a chain that no image ends in, from the history of one that has it: its lowest rows with a size."""
-    owner = next(it for it in done.images if graph.layers(client, it)[: len(chain)] == chain)
+    everything = (*done.images, *done.deleted)  # BuildKit has no images between: a chain may be of deleted ones alone
+    owner = next(it for it in everything if graph.layers(client, it)[: len(chain)] == chain)
     sized = [int(row["Size"]) for row in reversed(client.rows(owner)) if row.get("Size")]
     return sum(sized[: len(chain)])
