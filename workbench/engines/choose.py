@@ -79,8 +79,9 @@ def make(name: str, config: Config) -> Engine:
     match name:
         case "embedded":
             from workbench.engines.embedded.engine import EmbeddedEngine
+            from workbench.engines.embedded.registry.settings import Registries
 
-            return EmbeddedEngine(config.store)
+            return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure))
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
