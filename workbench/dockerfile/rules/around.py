@@ -28,7 +28,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "arm
 def undefined_variables(dockerfile: Dockerfile, surroundings: Surroundings) -> Iterator[Finding]:
     """A name that neither ENV nor ARG of the stage nor the base image has. Where the base image is not known, only
     those that look like a slip for a name that is known."""
-    for _, it, scope in scopes(dockerfile, surroundings):
+    for _, it, scope in scopes(dockerfile, surroundings, names_only=True):
         declared = scope.declared | ({name for name, _ in it.pairs} if isinstance(it, Arg) else set())
         for name in sorted(used_words(it, scope, dockerfile.escape).unmatched - declared - _OF_BUILDKIT):
             meant = nearest(name, scope.env)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,10 @@ from workbench.errors import DockerfileError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DOCUMENT = Lexer(plain_quotes=True)
+_EMPTY = Words("", (), frozenset(), frozenset())
+_NAME = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+_PLAIN = re.compile(r"(?:[^$'\\`]|\$[A-Za-z_][A-Za-z0-9_]*(?![^\x00-\x7f])|\$\{[A-Za-z_][A-Za-z0-9_]*\})*\Z")
+"""Where every variable is a simple one: no need to read the text as a shell would."""
 
 
 @dataclass(slots=True)
@@ -33,16 +38,22 @@ class Scope:
     workdir_set: bool = False
 
 
-def scopes(dockerfile: Dockerfile, surroundings: Surroundings) -> Iterator[tuple[Stage, Instruction, Scope]]:
+def scopes(
+    dockerfile: Dockerfile, surroundings: Surroundings, *, names_only: bool = False
+) -> Iterator[tuple[Stage, Instruction, Scope]]:
     """Each instruction of each stage with what is in force above it. The scope is one object for a stage: read it
-    before going on. A stage goes on where the stage it stands on ended, as in BuildKit: its ARGs count too."""
+    before going on. A stage goes on where the stage it stands on ended, as in BuildKit: its ARGs count too.
+
+    With `names_only` the variables have no values, which is quicker.
+    """
+    expand = _nothing if names_only else words
     outer = _global(dockerfile, surroundings)
     ended: dict[int, Scope] = {}
     for stage in dockerfile.stages:
         scope = _begin(dockerfile, stage, outer, ended, surroundings)
         for it in stage.instructions:
             yield stage, it, scope
-            _step(it, scope, outer, dockerfile.escape, surroundings.build_args)
+            _step(it, scope, outer, dockerfile.escape, surroundings.build_args, expand)
         ended[stage.index] = scope
 
 
@@ -55,7 +66,11 @@ def used_words(it: Instruction, scope: Scope, escape: str) -> Words:
         return "1" if name in scope.env else None  # which names there are is what counts, and values can be long
 
     for text in _texts(it):
-        if "$" in text and (found := words(text, env, escape)) is not None:
+        if "$" in text and _PLAIN.match(text):
+            names = set(_NAME.findall(text))
+            matched |= names & scope.env.keys()
+            unmatched |= names - scope.env.keys()
+        elif "$" in text and (found := words(text, env, escape)) is not None:
             matched |= found.matched
             unmatched |= found.unmatched
     for heredoc in it.heredocs if isinstance(it, Transfer) else ():
@@ -113,19 +128,31 @@ def _begin(
     return Scope({"PATH": PATH, **env}, workdir=inner.get("WorkingDir") or "/")
 
 
-def _step(it: Instruction, scope: Scope, outer: Mapping[str, str], escape: str, build_args: Mapping[str, str]) -> None:
+def _nothing(text: str, env: Mapping[str, str], escape: str) -> Words | None:
+    """In place of the text with its variables filled in."""
+    return _EMPTY
+
+
+def _step(
+    it: Instruction,
+    scope: Scope,
+    outer: Mapping[str, str],
+    escape: str,
+    build_args: Mapping[str, str],
+    expand: Callable[..., Words | None],
+) -> None:
     if isinstance(it, Env):
-        new = {key: words(value, scope.env, escape) for key, value in it.pairs}
+        new = {key: expand(value, scope.env, escape) for key, value in it.pairs}
         scope.env.update({key: value.text for key, value in new.items() if value is not None})
     elif isinstance(it, Arg):
         for name, default in it.pairs:
             scope.declared.add(name)
             value = build_args.get(name, default if default is not None else outer.get(name))
-            expanded = words(value, scope.env, escape) if value is not None else None
+            expanded = expand(value, scope.env, escape) if value is not None else None
             if expanded is not None:
                 scope.env[name] = expanded.text
     elif isinstance(it, Workdir):
         scope.workdir_set = True
-        path = words(it.path, scope.env, escape)
+        path = expand(it.path, scope.env, escape)
         known = path is not None and not path.unmatched and (scope.workdir or posixpath.isabs(path.text))
         scope.workdir = posixpath.join(scope.workdir or "/", path.text) if known and path is not None else ""

@@ -35,7 +35,7 @@ class EditorPanel(Panel):
     DEFAULT_CSS = """
     EditorPanel {
         & > DockerfileEditor { height: 1fr; }
-        & > #editor-note { height: auto; max-height: 2; padding: 0 1; color: $text-muted; }
+        & > #editor-note { height: auto; max-height: 4; padding: 0 1; color: $text-muted; }
         & > #editor-note.-error { color: $text-error; }
         & > #editor-note.-warning { color: $text-warning; }
     }
