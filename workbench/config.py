@@ -21,6 +21,10 @@ _ENVIRONMENT = {
 }
 
 
+_MIRRORS = "WORKBENCH_REGISTRY_MIRRORS"
+_INSECURE = "WORKBENCH_INSECURE_REGISTRIES"
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings with their defaults. `config.toml` has the same names; `[keys]` maps an action to its keys."""
@@ -38,6 +42,10 @@ class Config:
     """Seconds without a change before a rebuild starts."""
     theme: str = "textual-dark"
     keys: Mapping[str, str] = field(default_factory=dict)
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A registry (`docker.io`) -> hosts that the embedded engine asks before it."""
+    insecure: tuple[str, ...] = ()
+    """Registries (`host:port`) whose certificate is not checked, or which have none."""
 
     @property
     def store(self) -> Path:
@@ -83,10 +91,39 @@ def load_config(environment: Mapping[str, str] | None = None, path: Path | None 
     for name, variable in _ENVIRONMENT.items():
         if value := environment.get(variable):
             values[name] = Path(value).expanduser() if name == "root" else value
+    if given := environment.get(_MIRRORS):
+        values["mirrors"] = _read_mirrors(given)
+    if given := environment.get(_INSECURE):
+        values["insecure"] = _words(given)
     return Config().with_flags(**values)
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {"watch": bool, "quiet": (int, float), "keys": dict}
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _read_mirrors(text: str) -> dict[str, tuple[str, ...]]:
+    """`docker.io=mirror.lan:5000,docker.io=other.lan`: what is named first is asked first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in _words(text):
+        registry, equals, host = word.partition("=")
+        if not equals or not registry.strip() or not host.strip():
+            raise UsageError(f"{_MIRRORS}: {word!r} is not REGISTRY=HOST", hint="As in docker.io=mirror.lan:5000.")
+        found[registry.strip()] = (*found.get(registry.strip(), ()), host.strip())
+    return found
+
+
+def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
+    """A host, or a list of hosts."""
+    hosts = [value] if isinstance(value, str) else value
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise UsageError(f"{where} is not a host or a list of hosts")
+    return tuple(hosts)
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "watch": bool, "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
+}  # fmt: skip
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -110,4 +147,8 @@ def _read(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path}: {name} has a value of the wrong kind: {value!r}")
     if "root" in values:
         values["root"] = Path(values["root"]).expanduser()
+    if "insecure" in values:
+        values["insecure"] = _read_hosts(values["insecure"], f"{path}: insecure")
+    for name, hosts in values.get("mirrors", {}).items():
+        values["mirrors"][name] = _read_hosts(hosts, f"{path}: mirrors: {name}")
     return values

@@ -28,13 +28,25 @@ def test_environment_outweighs_file_and_flags_outweigh_both(tmp_path: Path) -> N
     ("text", "said"),
     [("engin = 'x'", "unknown setting 'engin'"), ("watch = 'no'", "watch has a value of the wrong kind"),
      ("quiet = [1]", "quiet has a value"), ("= 3", "Invalid statement"),
-     ("engine = 'podman'", "no engine is called 'podman'")],
+     ("engine = 'podman'", "no engine is called 'podman'"), ("insecure = 1", "insecure has a value"),
+     ("insecure = [1]", "insecure is not a host"), ("[mirrors]\n'docker.io' = 1", "mirrors: docker.io is not a host")],
 )  # fmt: skip
 def test_a_file_that_is_not_understood(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=said):
         load_config({}, path)
+
+
+def test_registries(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('insecure = ["a:1"]\n[mirrors]\n"docker.io" = "m:1"\n"r.example" = ["x", "y"]\n')
+    config = load_config({}, path)
+    assert config.mirrors == {"docker.io": ("m:1",), "r.example": ("x", "y")} and config.insecure == ("a:1",)
+    config = load_config({"WORKBENCH_REGISTRY_MIRRORS": "a=b,a=c, d=e", "WORKBENCH_INSECURE_REGISTRIES": "p, q"}, path)
+    assert config.mirrors == {"a": ("b", "c"), "d": ("e",)} and config.insecure == ("p", "q")
+    with pytest.raises(UsageError, match="'nothing' is not REGISTRY=HOST"):
+        load_config({"WORKBENCH_REGISTRY_MIRRORS": "nothing"}, path)
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:

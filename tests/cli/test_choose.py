@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from workbench.build.request import BuildRequest
+from workbench.cli.engine import choose_engine
 from workbench.config import Config
 from workbench.engines.choose import Choice, choose, decide, factories, make
 from workbench.engines.replay import ReplayEngine
@@ -22,6 +26,30 @@ def test_auto_falls_back_and_says_why(tmp_path: Path) -> None:
 
 def test_auto_falls_back_from_an_engine_far_away() -> None:
     assert decide(Config(host="tcp://127.0.0.1:1")).name == "embedded"
+
+
+@pytest.mark.parametrize(("head", "name"), [(b"Builder-Version: 2\r\n", "buildkit"), (b"", "docker")])
+def test_auto_takes_the_builder_that_the_engine_names(tmp_path: Path, head: bytes, name: str) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\n" + head + b"Content-Length: 2\r\n\r\nOK"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        config = Config(host=f"unix://{tmp_path}/socket")
+        choice = decide(config)
+        assert (choice.name, choice.automatic) == (name, True)
+        limited = choose_engine(config, request=BuildRequest(context=None, memory=1 << 26))
+        assert limited.name == "docker"  # the classic builder of the same engine is the one that has it
+        thread.join()
 
 
 def test_what_was_asked_for_is_not_replaced(tmp_path: Path) -> None:
@@ -47,5 +75,5 @@ async def test_a_recording_is_an_engine(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_a_person_may_change_to() -> None:
-    assert list(factories(Config())) == ["embedded", "docker"]
+    assert list(factories(Config())) == ["embedded", "docker", "buildkit"]
     assert "replay" in factories(Config(engine="replay"))

@@ -83,9 +83,9 @@ def test_an_engine_that_is_not_there_is_exit_code_3(run: Run) -> None:
     assert "--engine embedded" in done.err
 
 
-def test_buildkit_is_known_and_not_there(run: Run) -> None:
-    done = run("images", "--engine", "buildkit")
-    assert done.code == 3 and "not there yet" in done.err and "classic builder" in done.err
+def test_buildkit_is_an_engine_of_a_docker_engine(run: Run) -> None:
+    done = run("images", "--engine", "buildkit", "-H", "unix:///no/such/socket")
+    assert done.code == 3 and "no Docker Engine answers at unix:///no/such/socket" in done.err
 
 
 def test_without_a_terminal_the_screen_is_refused(run: Run, context: Path, replay: object) -> None:

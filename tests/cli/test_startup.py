@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-FORBIDDEN = ("textual", "rich", "docker", "requests", "urllib3", "watchfiles", "workbench.tui")
+FORBIDDEN = (
+    "textual",
+    "rich",
+    "docker",
+    "requests",
+    "urllib3",
+    "watchfiles",
+    "workbench.tui",
+    "grpclib",
+    "h2",
+    "google",
+)
 
 _PROGRAM = """
 import sys

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY, missing
+from tests.e2e.nasty import OURS, Lab
 from tests.e2e.terminal import Terminal
 
 NewTerminal = Callable[..., Terminal]
-OURS = f"LABEL workbench.e2e={os.getpid()}"
 
 
 @pytest.fixture
@@ -64,11 +64,29 @@ def genesis(tmp_path: Path, busybox_archive: Path) -> Path:
     return context
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clean_docker(docker_host: str) -> Iterator[None]:
-    """Takes the test's images out of the Docker Engine again: those that have a tag, and what rebuilds left."""
+    """Takes the tests' images out of the Docker Engine again: those that have a tag, and what rebuilds left.
+
+    At the very end: an engine may still be busy with a build that was cancelled, and find its images gone.
+    """
     yield
     label = f"label={OURS.removeprefix('LABEL ')}"
     listing = subprocess.run(["docker", "images", "-aq", "--filter", label], capture_output=True, text=True, check=True)
     if listing.stdout:
         subprocess.run(["docker", "rmi", "-f", *set(listing.stdout.split())], capture_output=True, check=False)
+
+
+@pytest.fixture(params=["embedded", pytest.param("docker", marks=pytest.mark.slow)])
+def lab(request: pytest.FixtureRequest, tmp_path: Path, busybox_archive: Path) -> Iterator[Lab]:
+    """When the test is over, nothing has come of it, and a good build works."""
+    if request.param == "docker":
+        request.getfixturevalue("clean_docker")
+        engine = ["--engine", "docker", "-H", request.getfixturevalue("docker_host")]
+    else:
+        engine = ["--engine", "embedded", "--root", str(tmp_path / "store")]
+    lab = Lab(tmp_path, engine, busybox_archive)
+    lab.run("images").says(0)
+    yield lab
+    lab.assert_nothing_came()
+    lab.assert_good_build()

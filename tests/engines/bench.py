@@ -16,7 +16,7 @@ from workbench.engines.replay import ReplayEngine, read_recording
 
 RECORDINGS = Path(__file__).resolve().parent.parent / "recordings"
 
-BUILDERS = ["docker"]
+BUILDERS = ["docker", "buildkit"]
 """Engines that really build."""
 if importlib.util.find_spec("workbench.engines.embedded.engine") is not None:
     BUILDERS.append("embedded")
@@ -34,6 +34,11 @@ class Bench:
     @property
     def name(self) -> str:
         return self.engine.name
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether a step of this engine runs in an intermediate container."""
+        return self.name != "buildkit"
 
     def tag(self, name: str) -> str:
         """A tag of this test's own, removed after it."""

@@ -11,6 +11,13 @@ import pytest_asyncio
 
 from tests.engines.bench import BUILDERS, Bench
 from workbench.build.engine import Engine
+from workbench.config import Config
+from workbench.engines.choose import make
+
+
+def buildkit_engine(host: str) -> Engine:
+    """The BuildKit of a Docker Engine, put together as the command does."""
+    return make("buildkit", Config(engine="buildkit", host=host))
 
 
 @pytest_asyncio.fixture(params=BUILDERS)
@@ -22,6 +29,8 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         from workbench.engines.docker.engine import DockerEngine
 
         engine = DockerEngine(request.getfixturevalue("docker_host"))
+    elif request.param == "buildkit":
+        engine = buildkit_engine(request.getfixturevalue("docker_host"))
     else:
         from workbench.engines.embedded.engine import EmbeddedEngine
 

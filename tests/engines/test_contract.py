@@ -1,4 +1,4 @@
-"""The laws of the event stream, on every engine: replay (as far as there is a recording), docker, embedded."""
+"""The laws of the event stream, on every engine: docker, buildkit, embedded, and replay as far as it has recordings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.engines.bench import BUILDERS, Bench, finished, processes_with, repla
 from workbench.build.events import (
     BuildEvent,
     BuildStarted,
+    BuildWarning,
     ContainerAction,
     ContainerEvent,
     ContextSent,
@@ -29,6 +30,7 @@ from workbench.build.request import BuildRequest
 from workbench.errors import DockerfileError, ImageNotFound, InputError, Unsupported, UsageError
 
 ORDER = list(get_args(ContainerAction))
+SECRET: dict[str, Any] = {"secrets": ("id=key",)}
 
 GENESIS = 'FROM scratch\nMAINTAINER somebody <somebody@example.com>\nADD hello /\nCMD ["/hello"]\n'
 
@@ -151,7 +153,7 @@ async def test_a_failing_step_is_data(bench: Bench) -> None:
     assert [event.step for event in failed] == [3]
     assert sorted(log_of(events, 3).split()) == ["err", "out"]
     codes = [event.exit_code for event in events if isinstance(event, ContainerEvent) and event.action == "exited"]
-    assert codes[-1:] == [7]
+    assert codes[-1:] == ([7] if bench.has_containers else [])
     assert "committed" not in actions(events, 3)
     with pytest.raises(ImageNotFound):
         await bench.engine.images.inspect(tag)
@@ -187,12 +189,13 @@ async def test_what_is_not_there_raises(bench: Bench) -> None:
 
 
 async def test_an_option_it_cannot_honour_is_refused_by_name(bench: Bench) -> None:
-    build = bench.engine.build(bench.request("FROM busybox\n", secrets=("id=key",)))
+    flag, options = ("--memory", {"memory": 1 << 26}) if bench.name == "buildkit" else ("--secret", SECRET)
+    build = bench.engine.build(bench.request("FROM busybox\n", **options))
     with pytest.raises(Unsupported) as caught:
         await build.__anext__()
-    assert caught.value.what == "--secret"
+    assert caught.value.what == flag
     assert caught.value.engine == bench.name
-    assert "--secret" not in bench.engine.capabilities().options
+    assert flag not in bench.engine.capabilities().options
     await build.aclose()
 
 
@@ -217,7 +220,7 @@ async def test_cancelling_leaves_nothing(bench: Bench) -> None:
     assert took < 1.0
     assert not processes_with(marker)
     assert "committed" not in actions(events, 2)
-    assert actions(events, 2)[-1] == "removed"
+    assert actions(events, 2)[-1:] == (["removed"] if bench.has_containers else [])
     with pytest.raises(ImageNotFound):
         await bench.engine.images.inspect(tag)
     assert finished(await bench.build("FROM busybox\nRUN true\n", no_cache=True)).outcome == "succeeded"
@@ -243,6 +246,9 @@ async def test_cancelling_before_the_start(bench: Bench) -> None:
 async def test_containers_of_a_run(bench: Bench) -> None:
     events = await bench.build("FROM busybox\nRUN true\nRUN true # again\n", no_cache=True)
     check_laws(events)
+    if not bench.has_containers:
+        assert not [event for event in events if isinstance(event, ContainerEvent)]
+        return
     for step in (2, 3):
         assert actions(events, step) == ORDER
     exits = [event for event in events if isinstance(event, ContainerEvent) and event.action == "exited"]
@@ -257,15 +263,25 @@ async def test_no_line_of_a_log_is_lost_to_a_slow_reader(bench: Bench) -> None:
     text = f"FROM busybox\nRUN i=0; while [ $i -lt {lines} ]; do echo line $i; i=$((i+1)); done\n"
     request = bench.request(text, no_cache=True)
     parts: list[str] = []
+    warnings: list[BuildWarning] = []
     end: Any = None
     async for event in bench.engine.build(request):
         if isinstance(event, StepLog):
             parts.append(event.text)
             if len(parts) < 40:
                 await asyncio.sleep(0.005)  # the reader is slow on purpose
+        elif isinstance(event, BuildWarning):
+            warnings.append(event)
         end = event
     assert end.outcome == "succeeded"
-    assert "".join(parts).splitlines() == [f"line {number}" for number in range(lines)]
+    told, wanted = "".join(parts), "".join(f"line {number}\n" for number in range(lines))
+    if bench.name == "buildkit" and told != wanted:
+        # BuildKit itself keeps only so much of a log a second: that much is whole, and the loss is said.
+        assert [event.code for event in warnings] == ["log-clipped"]
+        told = told.partition("\n[output clipped")[0]
+        assert len(told) > 20_000
+        wanted = wanted[: len(told)]
+    assert told == wanted
 
 
 async def test_text_is_raw(bench: Bench) -> None:
@@ -358,8 +374,8 @@ async def test_builds_side_by_side(bench: Bench) -> None:
     for events, name in ((first, "first"), (second, "second")):
         check_laws(events)
         assert log_of(events, 2) == f"ready\n{name}\n"
-        assert actions(events, 2) == ORDER
+        assert actions(events, 2) == (ORDER if bench.has_containers else [])
 
 
 def test_the_contract_runs_on_an_engine() -> None:
-    assert "docker" in BUILDERS
+    assert {"docker", "buildkit"} <= set(BUILDERS)

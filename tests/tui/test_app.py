@@ -56,6 +56,13 @@ def active(app: WorkbenchApp) -> str:
     return app.active
 
 
+def put(path: Path, text: str) -> None:
+    """One change to whoever watches: a file that is written in place is seen empty first."""
+    beside = path.parent.parent / path.name
+    beside.write_text(text)
+    beside.replace(path)
+
+
 async def test_the_four_panels_show_one_picture(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
@@ -160,11 +167,11 @@ async def test_a_save_writes_the_file_and_builds_it(context: Path) -> None:
 async def test_another_programs_change_of_the_context_builds_and_shows(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
-        (context / "new.txt").write_text("hello")
+        put(context / "new.txt", "hello")
         await until(pilot, lambda: app._live.state.built == 2, "the second revision is built")
         await until(pilot, lambda: "new.txt" in screen_text(app), "the tree follows")
         (context / "other.log").write_text("ignored")
-        (context / "Dockerfile").write_text("FROM scratch\nCMD theirs\n")
+        put(context / "Dockerfile", "FROM scratch\nCMD theirs\n")
         await until(pilot, lambda: app._live.state.built == 3, "the third revision is built")
         await until(pilot, lambda: "CMD theirs" in app.editor_panel.editor.text, "the editor follows")
         assert app._live.state.saved == 3, "the ignored file made no revision"
@@ -280,7 +287,7 @@ async def test_a_build_goes_on_under_an_open_dialog(context: Path) -> None:
     async with running(app) as pilot:
         await pilot.press("f1")
         await until(pilot, lambda: len(app.screen_stack) == 2, "help is open")
-        (context / "new.txt").write_text("hello")
+        put(context / "new.txt", "hello")
         await until(pilot, lambda: app._live.state.built == 2, "built")
         await pilot.press("escape")
         await until(pilot, lambda: "built r2 · saved r2" in screen_text(app), "and shown when the dialog is gone")

@@ -123,7 +123,7 @@ async def test_the_line_below_says_what_is_wrong_where_it_is(dockerfile: Path) -
     async with app.run_test(size=(80, 12)) as pilot:
         app.panel.editor.text = "FROM scratch\nFORM x\n"
         await until(pilot, lambda: "unknown instruction" in app.note(), "the error")
-        assert "2:1 unknown instruction: FORM" in app.note()
+        assert "2:1 [ParseError] unknown instruction: FORM" in app.note()
         app.panel.editor.text = "FROM scratch\n"
         await until(pilot, lambda: not app.note().strip(), "nothing to say")
 
@@ -181,3 +181,48 @@ async def test_marks_and_problems_of_a_build_are_shown(dockerfile: Path) -> None
         app.panel.show_build(BuildProgress(), {2: Mark("failed", "✘", "failed")}, "the engine went away")
         assert "the engine went away" in app.note()
         assert app.panel.editor.render_line(1).text.startswith("✘ failed")
+
+
+@pytest.mark.parametrize("key", ["alt+enter", "ctrl+l"])
+async def test_one_key_fixes_what_is_found_on_the_line(dockerfile: Path, key: str) -> None:
+    app = Host(dockerfile)
+    async with app.run_test(size=(140, 12)) as pilot:
+        editor = app.panel.editor
+        editor.focus()
+        text = "FROM a AS One\nFROM b\nCOPY --from=One x y\nFROM c AS one\nCMD x y\n"
+        editor.text = text
+        await until(pilot, lambda: 4 in editor.found, "the duplicate name")
+        editor.move_cursor((4, 0))
+        await until(pilot, lambda: "(alt+enter: use the exec form)" in app.note(), "what the key would do")
+        assert "5:5 [JSONArgsRecommended] JSON arguments recommended" in app.note()
+        await pilot.press(key)
+        assert editor.text.endswith('CMD ["x", "y"]\n')
+        await until(pilot, lambda: 5 not in editor.found, "nothing to say of the line")
+        editor.move_cursor((3, 0))
+        await pilot.press(key)
+        assert editor.text == ('FROM a AS one-1\nFROM b\nCOPY --from=one-1 x y\nFROM c AS one\nCMD ["x", "y"]\n')
+        await pilot.press("ctrl+z", "ctrl+z")
+        assert editor.text == text
+
+
+async def test_a_fix_waits_for_the_diagnostics_of_what_was_typed(dockerfile: Path) -> None:
+    app = Host(dockerfile)
+    async with app.run_test(size=(140, 12)) as pilot:
+        editor = app.panel.editor
+        editor.focus()
+        editor.text = "FROM a\nCMD x"
+        editor.move_cursor((1, 0))
+        editor.action_fix()
+        assert editor.text == "FROM a\nCMD x"
+        await until(pilot, lambda: editor.text == 'FROM a\nCMD ["x"]', "the fix")
+
+
+async def test_the_ignore_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a\nCOPY x.log /\n")
+    (tmp_path / ".dockerignore").write_text("*.log\n")
+    app = Host(tmp_path / "Dockerfile")
+    async with app.run_test(size=(140, 12)) as pilot:
+        app.panel.context = tmp_path
+        app.panel.editor.move_cursor((1, 0))
+        app.panel.editor.insert(" ")
+        await until(pilot, lambda: "It is kept out by .dockerignore:1: *.log" in app.note(), "the deciding line")

@@ -224,3 +224,36 @@ async def test_thousands_of_images_measure_their_columns_once(monkeypatch: pytes
         await pilot.press("j", "j", "G", "g")
         await rows(pilot)
     assert measured < 10_000
+
+
+async def test_ages_go_on_and_draw_only_what_reads_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Host()
+    async with app.run_test(size=(80, 12)) as pilot:
+        assert "4 minutes ago" in "\n".join(await rows(pilot))
+        drawn: list[float] = []
+        monkeypatch.setattr(app.panel, "refresh", lambda *regions, **options: drawn.append(1))
+        app.panel.show([DANGLING], NOW)
+        drawn.clear()
+        app.panel.grow_older(NOW + 1)
+        assert not drawn
+        monkeypatch.undo()
+        app.panel.show([DANGLING, OLD, GENESIS], NOW)
+        app.panel.grow_older(NOW + 120)
+        assert "6 minutes ago" in "\n".join(await rows(pilot))
+
+
+async def test_until_somebody_chooses_the_newest_image_is_chosen() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 12)) as pilot:
+        app.set_focus(None)
+        await pilot.pause()
+        app.panel.show([OLD], NOW)
+        app.panel.show([OLD, GENESIS], NOW)
+        assert reference(pilot) == "genesis:latest"
+        app.panel.focus()
+        await pilot.press("j", "j")
+        assert reference(pilot) == "localhost:5000/team/genesis:r6"
+        app.set_focus(None)
+        await pilot.pause()
+        app.panel.show([OLD, GENESIS, DANGLING], NOW)
+        assert reference(pilot) == "localhost:5000/team/genesis:r6"

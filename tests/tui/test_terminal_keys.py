@@ -1,4 +1,4 @@
-"""The bytes that terminals send for alt and a digit."""
+"""The bytes that terminals send for alt and a digit or enter."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def test_escape_and_a_digit_is_alt_and_that_digit(digit: str) -> None:
     terminal_keys.install()
     keys = [it for it in XTermParser().feed(f"\x1b{digit}") if isinstance(it, events.Key)]
     assert [(it.key, it.character) for it in keys] == [(f"alt+{digit}", None)]
+
+
+@pytest.mark.parametrize("sent", ["\x1b\r", "\x1b[13;3u"])
+def test_escape_and_return_is_alt_and_enter(sent: str) -> None:
+    terminal_keys.install()
+    keys = [it for it in XTermParser().feed(f"{sent}x") if isinstance(it, events.Key)]
+    assert [it.key for it in keys] == ["alt+enter", "x"]

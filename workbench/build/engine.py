@@ -77,11 +77,17 @@ _COMMON = frozenset(
      "--ulimit", "--compress"}
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "embedded": _COMMON,  # no container outlives its step, so --rm=false has nothing to keep
+    "embedded": _COMMON | {"--pull"},  # no container outlives its step, so --rm=false has nothing to keep
     "docker": _COMMON
     | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
        "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",
        "--isolation", "--squash"},
+    # BuildKit never keeps containers (--rm=false), and its steps have no limits of their own (--memory).
+    "buildkit": frozenset(
+        {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--no-cache-filter", "--force-rm", "--network",
+         "--add-host", "--shm-size", "--ulimit", "--cgroup-parent", "--cache-from", "--cache-to", "--pull",
+         "--platform", "--secret", "--build-context"}
+    ),
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def _check(args: argparse.Namespace) -> int:
         else:
             assert source.context is not None, "a Dockerfile without text is one of a context"
             data = read_bytes(source.context / source.dockerfile, source.shown)
-        return check(data, source.shown, as_json=args.progress == "json")
+        return check(data, source.shown, as_json=args.progress == "json", context=source.context)
 
 
 class _Headless:

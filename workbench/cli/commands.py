@@ -71,7 +71,7 @@ COMMANDS = (
             "[OPTIONS] [PATH]",
             ("workbench context", "workbench context --ignored --format json ."), table=True),
     Command("check", "check", "diagnostics of a Dockerfile", "[OPTIONS] [PATH|-]",
-            ("workbench check", "workbench check --format json ."), table=True),
+            ("workbench check", "workbench check --fix", "workbench check --format json ."), table=True),
     Command("engines", "engines", "each engine: usable here or not, and why", "[OPTIONS]",
             ("workbench engines",), table=True),
     Command("demo", "demo", "try the workbench on a sample context", "[OPTIONS] [NAME]",

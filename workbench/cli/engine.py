@@ -9,7 +9,7 @@ from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
 from workbench.config import Config
-from workbench.engines.choose import decide, make
+from workbench.engines.choose import Choice, decide, make
 from workbench.errors import Unsupported
 
 
@@ -18,7 +18,7 @@ def choose_engine(config: Config, *, quiet: bool = False, request: BuildRequest 
 
     Raises Unsupported for an option of `request` that it does not honour, before it is even imported.
     """
-    choice = decide(config)
+    choice = _fitting(decide(config), request)
     if choice.automatic and not quiet:
         output.talk(f"engine {choice.name} ({choice.why})")
     if request is not None and choice.name in OPTIONS:
@@ -27,6 +27,16 @@ def choose_engine(config: Config, *, quiet: bool = False, request: BuildRequest 
     if request is not None:
         _refuse_what_it_has_not(request, engine)
     return engine
+
+
+def _fitting(choice: Choice, request: BuildRequest | None) -> Choice:
+    """Where nobody named the engine, an option that only the classic builder has decides for that."""
+    if not choice.automatic or choice.name != "buildkit" or request is None:
+        return choice
+    missing = [flag for flag in request.options_used() if flag not in OPTIONS["buildkit"]]
+    if not missing or not OPTIONS["docker"].issuperset(request.options_used()):
+        return choice
+    return Choice("docker", f"its classic builder has {missing[0]}", automatic=True)
 
 
 def _refuse_what_it_has_not(request: BuildRequest, engine: Engine) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from dataclasses import replace
 
 from workbench.cli import signals
 from workbench.cli.parser import Parser
@@ -37,6 +36,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
 def _chosen(config: Config) -> str:
     """What a build would take: the engine asked for, or what `auto` finds."""
     try:
-        return decide(replace(config, engine="auto") if config.engine == "buildkit" else config).name
+        return decide(config).name
     except EngineError:
         return ""

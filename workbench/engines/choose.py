@@ -1,4 +1,5 @@
-"""Which engine: the one that was named, else a Docker Engine that answers, else the embedded one.
+"""Which engine: the one that was named, else a Docker Engine that answers (through BuildKit where the engine itself
+names that as its builder, else through its classic builder), else the embedded one.
 
 Only the engine that is taken is imported; where no socket answers, the docker SDK never is.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
 from workbench.config import Config
+from workbench.engines.address import resolve
 from workbench.errors import EngineError, EngineUnavailable, UsageError
 
 KNOWN = ("embedded", "docker", "buildkit")
@@ -31,25 +33,25 @@ class Choice:
 def decide(config: Config) -> Choice:
     """Looks for at most two seconds. Raises EngineUnavailable where the named engine is not there, UsageError for a
     Docker context that does not exist."""
-    if config.engine == "buildkit":
-        raise _no_buildkit()
-    if config.engine not in ("auto", "docker"):
+    if config.engine not in ("auto", "docker", "buildkit"):
         return Choice(config.engine, "as asked")
-    from workbench.engines.docker.address import resolve
     from workbench.engines.ping import ping
 
     address = resolve(config.host, config.docker_context).host
+    buildkit = False
     try:
         if address.startswith("unix://"):
-            ping(address)
+            buildkit = ping(address)
         elif config.engine == "auto":
             _check_far(config)
     except EngineError as error:
-        if config.engine == "docker":
+        if config.engine != "auto":
             raise
         return Choice("embedded", str(error), automatic=True)
-    if config.engine == "docker":
-        return Choice("docker", "as asked")
+    if config.engine != "auto":
+        return Choice(config.engine, "as asked")
+    if buildkit:
+        return Choice("buildkit", f"a Docker Engine that builds with it answers at {address}", automatic=True)
     return Choice("docker", f"a Docker Engine answers at {address}", automatic=True)
 
 
@@ -67,27 +69,27 @@ def _check_far(config: Config) -> None:
     asyncio.run(look())
 
 
-def _no_buildkit() -> EngineUnavailable:
-    return EngineUnavailable(
-        "the buildkit engine is not there yet",
-        hint="Take --engine docker, which builds with the classic builder of a Docker Engine, or --engine embedded.",
-    )
-
-
 def make(name: str, config: Config) -> Engine:
     """The engine of that name. Constructing one looks at nothing but a recording."""
     match name:
         case "embedded":
             from workbench.engines.embedded.engine import EmbeddedEngine
+            from workbench.engines.embedded.registry.settings import Registries
 
-            return EmbeddedEngine(config.store)
+            return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure))
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
             return DockerEngine(config.host, config.docker_context)
+        case "buildkit":
+            from workbench.engines.buildkit.engine import BuildKitEngine
+            from workbench.engines.docker.images import DockerImages
+
+            images = DockerImages(lambda: resolve(config.host, config.docker_context))
+            return BuildKitEngine(config.host, config.docker_context, images=images, close_images=images.close)
         case "replay":
             return _replay()
-    raise _no_buildkit()
+    raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")
 
 
 def _replay() -> Engine:
@@ -114,7 +116,7 @@ async def choose(config: Config) -> Engine:
 
 def factories(config: Config) -> Mapping[str, Callable[[], Engine]]:
     """Every engine that a person may change to while the workbench runs."""
-    names = [name for name in KNOWN if name != "buildkit"]
+    names = [*KNOWN]
     if config.engine == "replay":
         names.append("replay")
     return {name: partial(make, name, config) for name in names}
@@ -133,10 +135,7 @@ async def _look(name: str, config: Config) -> EngineInfo | EngineUnavailable:
     import asyncio
 
     try:
-        if name == "buildkit":
-            raise _no_buildkit()
-        if name == "docker":
-            from workbench.engines.docker.address import resolve
+        if name in ("docker", "buildkit"):
             from workbench.engines.ping import ping
 
             address = resolve(config.host, config.docker_context).host

@@ -9,8 +9,12 @@ from workbench.errors import EngineUnavailable
 _WHAT_TO_DO = "Start Docker, name another one with -H/--host, or build without it: --engine embedded."
 
 
-def ping(address: str, *, timeout: float = 2.0) -> None:
-    """Asks an engine behind a local socket for its `/_ping`. Raises EngineUnavailable, saying why and what to do."""
+def ping(address: str, *, timeout: float = 2.0) -> bool:
+    """Asks an engine behind a local socket for its `/_ping`: whether it names BuildKit as its builder.
+
+    Docker does so from version 23 on, and its CLI then builds with it; 20.10 has a BuildKit and names none. Raises
+    EngineUnavailable, saying why and what to do.
+    """
     path = address.removeprefix("unix://")
     try:
         answer = _ask(path, timeout)
@@ -28,6 +32,7 @@ def ping(address: str, *, timeout: float = 2.0) -> None:
     status, _, _ = answer.partition(b"\r\n")
     if b" 200 " not in status + b" " or b"api-version:" not in answer.lower():
         raise EngineUnavailable(f"what answers at {address} is not a Docker Engine", hint=_WHAT_TO_DO)
+    return b"\r\nbuilder-version: 2\r\n" in answer.lower()
 
 
 def _ask(path: str, timeout: float) -> bytes:

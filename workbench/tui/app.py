@@ -24,7 +24,7 @@ from workbench.build.loop import LoopState
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
-from workbench.tui import ending, keys, terminal_keys
+from workbench.tui import driver, ending, keys, terminal_keys
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
 from workbench.tui.widgets.title import TitleLine
@@ -75,7 +75,7 @@ class WorkbenchApp(App[int]):
         engines: Mapping[str, Callable[[], Engine]] | None = None,
     ) -> None:
         terminal_keys.install()
-        super().__init__()
+        super().__init__(driver_class=driver.choose())
         self.animation_level = "none"
         self.engine = engine
         self.context = context
@@ -107,6 +107,10 @@ class WorkbenchApp(App[int]):
     def on_mount(self) -> None:
         if self.config.theme in self.available_themes:
             self.theme = self.config.theme
+        else:
+            names = ", ".join(sorted(self.available_themes))
+            told = f"There is no theme {self.config.theme!r}. There are: {names}."
+            self.notify(told, title="Configuration", severity="warning", markup=False)
         self.set_keymap(dict(self.config.keys))
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
@@ -115,7 +119,7 @@ class WorkbenchApp(App[int]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self._work(self._furnish(), "furnish", "put the panels into their frames")
+        self.work(self._furnish(), "furnish", "put the panels into their frames")
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
@@ -133,9 +137,10 @@ class WorkbenchApp(App[int]):
             self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
-        self._work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
-        self._work(self.image_actions.follow(), "images", "follow the engine's images")
+        self.work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
+        self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
+        self.set_interval(20, self._grow_older, name="ages of images")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
             self.notify(line, title="Configuration", severity="warning", markup=False)
         await self.editor_panel.load()
@@ -154,7 +159,8 @@ class WorkbenchApp(App[int]):
         else:
             await super().on_event(event)
 
-    def _work(self, work: Any, group: str, description: str) -> None:
+    def work(self, work: Any, group: str, description: str) -> None:
+        """Runs it as the only worker of its group."""
         self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -177,7 +183,7 @@ class WorkbenchApp(App[int]):
         self._show_build()
         if event.finished is None:
             return
-        self._work(self.image_actions.refresh(), "images-now", "list the images after a build")
+        self.work(self.image_actions.refresh(), "images-now", "list the images after a build")
         failed = self._live.progress.failed_step
         if event.finished.outcome == "failed" and (line := event.finished.line or (failed.line if failed else 0)):
             self.editor_panel.lead_to(line, end_line=failed.end_line if failed else line)
@@ -189,7 +195,7 @@ class WorkbenchApp(App[int]):
         state = event.state
         self.base.query_one(TitleLine).state = self._live.state
         if state.saved != event.before.saved:
-            self._work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
+            self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
             self.context_panel.look(self.request.dockerfile)
         if state.error is not event.before.error and state.error is not None:
             self._tell_problem(state.error, state.problem)
@@ -211,14 +217,18 @@ class WorkbenchApp(App[int]):
         if self._there and self._live.progress.status == "running":
             self._show_build()
 
+    def _grow_older(self) -> None:
+        if self._there:
+            self.workspace.images_panel.grow_older(time.time())
+
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
         self.base.query_one(TitleLine).unsaved = event.unsaved
 
     def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
-        self._work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
+        self.work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
 
     def on_editor_panel_recovery_offered(self, event: EditorPanel.RecoveryOffered) -> None:
-        self._work(ending.ask_recovery(self, event.text, event.age), "ask", "offer recovered text")
+        self.work(ending.ask_recovery(self, event.text, event.age), "ask", "offer recovered text")
 
     def on_dockerfile_editor_left(self) -> None:
         self.activate("build")
@@ -239,13 +249,13 @@ class WorkbenchApp(App[int]):
             self.push_screen(FileViewer(self.context / event.entry.path, event.entry.path))
 
     def on_images_panel_delete_requested(self, event: ImagesPanel.DeleteRequested) -> None:
-        self._work(self.image_actions.delete(event.image, event.reference), "delete", "delete an image")
+        self.work(self.image_actions.delete(event.image, event.reference), "delete", "delete an image")
 
     def on_images_panel_details_requested(self, event: ImagesPanel.DetailsRequested) -> None:
-        self._work(self.image_actions.details(event.image, event.reference), "details", "inspect an image")
+        self.work(self.image_actions.details(event.image, event.reference), "details", "inspect an image")
 
     def on_images_panel_tag_requested(self, event: ImagesPanel.TagRequested) -> None:
-        self._work(self.image_actions.tag(event.image, event.reference), "tag", "tag an image")
+        self.work(self.image_actions.tag(event.image, event.reference), "tag", "tag an image")
 
     def on_images_panel_copy_requested(self, event: ImagesPanel.CopyRequested) -> None:
         self.copy_to_clipboard(event.image.id)
@@ -314,7 +324,7 @@ class WorkbenchApp(App[int]):
         self._live.loop.set_watching(not self._live.state.watching)
 
     def action_save(self) -> None:
-        self._work(self.editor_panel.save(), "save", "save the Dockerfile")
+        self.work(self.editor_panel.save(), "save", "save the Dockerfile")
 
     def action_help(self) -> None:
         from workbench.tui.screens.help import HelpScreen
@@ -323,32 +333,16 @@ class WorkbenchApp(App[int]):
             self.push_screen(HelpScreen(keys.sections(self)))
 
     def action_leave(self) -> None:
-        self._work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+        self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
 
     async def action_quit(self) -> None:
         self.action_leave()
 
     def use_engine(self, name: str) -> None:
         """Builds with that engine from now on, where it answers."""
-        self._work(self._change_engine(name), "engine", "change the engine")
+        from workbench.tui.changing import change_engine
 
-    async def _change_engine(self, name: str) -> None:
-        engine = self.engines[name]()
-        try:
-            info = await engine.check()
-        except WorkbenchError as error:
-            await engine.close()
-            self.notify(
-                f"{error}\n{error.hint}".strip(), title=f"Not changed to {name}", severity="error", markup=False
-            )
-            return
-        before, self.engine = self.engine, engine
-        self._live.loop.engine = engine
-        self.base.query_one(TitleLine).engine = engine.name
-        self._work(self.image_actions.follow(), "images", "follow the engine's images")
-        self._live.loop.build_now()
-        await before.close()
-        self.notify(f"{info.name} {info.version}".strip(), title="Engine", markup=False)
+        self.work(change_engine(self, name), "engine", "change the engine")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""

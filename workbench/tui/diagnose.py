@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from workbench.dockerfile import DockerfileError, Range, parse
+from pathlib import Path
+
+from workbench.build.surroundings import context_surroundings
+from workbench.dockerfile import DockerfileError, parse
 from workbench.dockerfile.lint import Diagnostic, check
+from workbench.dockerfile.mend import refusal
 
 
-def diagnose(text: str) -> list[Diagnostic]:
-    """Never raises for a broken Dockerfile: its error is the one diagnostic. An empty text has none."""
+def diagnose(text: str, *, context: Path | None = None, dockerfile: str | Path = "Dockerfile") -> list[Diagnostic]:
+    """Never raises for a broken Dockerfile: its error is the one diagnostic. An empty text has none. Blocks for the
+    moment that it takes to read the context's ignore file."""
     if not text.strip():
         return []
     try:
-        return check(parse(text))
+        return check(parse(text), surroundings=context_surroundings(context, dockerfile))
     except DockerfileError as error:
-        lines = text.split("\n")
-        line = min(max(error.line, 1), len(lines))
-        end = max(len(lines[line - 1].rstrip()) + 1, error.column + 1)
-        message = f"{error.message} ({error.hint})" if error.hint else error.message
-        return [Diagnostic(Range(line, error.column, line, end), "ParseError", message, "error")]
+        return [refusal(text, error)]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 from typing import TYPE_CHECKING
+
+from workbench.tui import hangup
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -44,13 +48,24 @@ async def leave(app: WorkbenchApp) -> None:
 
 async def end(app: WorkbenchApp, code: int) -> None:
     """Cancels the build, closes the engine, gives the terminal back."""
+    await _close(app)
+    app.exit(code, return_code=code)
+
+
+async def _end_without_terminal(app: WorkbenchApp, code: int) -> None:
+    """The same where there is no terminal to give back. Textual's own ending waits for a thread that writes to the
+    terminal, and that thread is dead."""
+    await _close(app)
+    os._exit(code)
+
+
+async def _close(app: WorkbenchApp) -> None:
     if app.live is not None:
         try:
             await asyncio.wait_for(app.live.loop.stop(), _PATIENCE)
             await asyncio.wait_for(app.engine.close(), _PATIENCE)
         except TimeoutError:
             app.log.warning("the build did not end in time")
-    app.exit(code, return_code=code)
 
 
 def on_signals(app: WorkbenchApp) -> None:
@@ -62,15 +77,29 @@ def on_signals(app: WorkbenchApp) -> None:
             loop.add_signal_handler(number, _heard, app, 128 + number)
         except (ValueError, RuntimeError):
             return  # not the main thread: the signals belong to somebody else
+    if not app.is_headless:
+
+        def gone() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop ended by itself
+                loop.call_soon_threadsafe(_heard, app, 128 + signal.SIGHUP)
+
+        hangup.watch(0, gone)
 
 
 def _heard(app: WorkbenchApp, code: int) -> None:
+    """A hangup may be told twice, by its signal and by the terminal: the first one counts."""
+    if any(worker.group == "end" for worker in app.workers):
+        return
+    lost = not app.is_headless and hangup.let_go()
+    if not app.is_headless:
+        hangup.end_at_the_latest(_PATIENCE + 1, code)
     try:
         if app.live is not None:
             app.editor_panel.put_aside()
     except OSError as error:
         app.log.error(f"the unsaved text could not be put aside: {error}")
-    app.run_worker(end(app, code), group="end", exclusive=True, exit_on_error=False, description="end by a signal")
+    ended = _end_without_terminal(app, code) if lost else end(app, code)
+    app.run_worker(ended, group="end", exclusive=True, exit_on_error=False, description="end by a signal")
 
 
 async def _ask(app: WorkbenchApp, title: str, lines: list[str], answers: list[tuple[str, str]]) -> str | None:

@@ -1,7 +1,7 @@
-"""What terminals send for alt and a digit, read as that.
+"""What terminals send for alt and a digit, and for alt and enter, read as that.
 
 Textual reads `ESC 1` as the character that macOS has on option+1 (an inverted exclamation mark), for the sake of one
-terminal; to everybody in xterm, tmux or screen it is alt+1, which leads to a panel.
+terminal; to everybody in xterm, tmux or screen it is alt+1, which leads to a panel. `ESC CR` it does not know at all.
 """
 
 from __future__ import annotations
@@ -22,3 +22,4 @@ def install() -> None:
     table = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
     for digit in "0123456789":
         table[f"\x1b{digit}"] = (_Key(f"alt+{digit}"),)
+    table["\x1b\r"] = (_Key("alt+enter"),)

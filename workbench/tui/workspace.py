@@ -37,7 +37,7 @@ class Workspace(Vertical):
     def __init__(self, context: Path, dockerfile: str) -> None:
         super().__init__(id="workspace")
         self.context_panel = ContextPanel(context, id="context")
-        self.editor_panel = EditorPanel(context / dockerfile, dockerfile, id="dockerfile")
+        self.editor_panel = EditorPanel(context / dockerfile, dockerfile, context=context, id="dockerfile")
         self.build_box = BuildBox("Build", id="build")
         self.images_box = ImagesBox("Images", id="images")
 

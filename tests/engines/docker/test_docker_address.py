@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from workbench.engines.docker.address import TLS, list_contexts, resolve
+from workbench.engines.address import TLS, list_contexts, resolve
 from workbench.errors import UsageError
 
 

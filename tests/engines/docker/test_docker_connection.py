@@ -17,8 +17,8 @@ from tests.conftest import missing
 from tests.engines.bench import finished
 from workbench.build.events import BuildEvent, ContainerEvent
 from workbench.build.request import BuildRequest
-from workbench.engines.docker.address import TLS, Address, resolve
-from workbench.engines.docker.dial import unavailable
+from workbench.engines.address import TLS, Address, resolve
+from workbench.engines.dial import unavailable
 from workbench.engines.docker.engine import DockerEngine
 from workbench.errors import EngineUnavailable
 

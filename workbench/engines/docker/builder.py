@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from workbench.build.engine import refuse_unsupported
 from workbench.build.events import BuildFinished, BuildStarted, BuildWarning, ContextSent
 from workbench.build.request import BuildRequest
-from workbench.engines.docker.address import Address
+from workbench.engines.address import Address
 from workbench.engines.docker.containers import Containers, Feed
 from workbench.engines.docker.hints import source_hint
 from workbench.engines.docker.options import build_params
 from workbench.engines.docker.plan import Plan, make_plan
-from workbench.engines.docker.source import Upload, read_source
 from workbench.engines.docker.stream import read_objects
 from workbench.engines.docker.transcript import Transcript
+from workbench.engines.docker.upload import Upload
+from workbench.engines.source import read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
 from workbench.errors import EngineError, EngineLost
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workbench.engines.docker.address import Address
+from workbench.engines.address import Address
 from workbench.engines.docker.stream import read_objects
-from workbench.engines.docker.threads import in_thread
+from workbench.engines.threads import in_thread
 from workbench.errors import EngineLost, ImageError, ImageInUse, ImageNotFound, UsageError, WorkbenchError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from workbench.engines.docker.address import Address
+from workbench.engines.address import Address
 from workbench.engines.docker.stream import read_objects
 from workbench.errors import WorkbenchError
 

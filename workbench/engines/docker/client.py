@@ -21,8 +21,8 @@ import urllib3
 import urllib3.exceptions
 from docker import APIClient
 
-from workbench.engines.docker.address import Address
-from workbench.engines.docker.dial import Dialer
+from workbench.engines.address import Address
+from workbench.engines.dial import Dialer
 from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
 
 CONNECT_TIMEOUT = 10.0

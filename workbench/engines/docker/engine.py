@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
 from workbench.build.request import BuildRequest
-from workbench.engines.docker.address import Address, resolve
+from workbench.engines.address import Address, resolve
 from workbench.engines.docker.builder import ClassicBuild
 from workbench.engines.docker.images import DockerImages
-from workbench.engines.docker.threads import in_thread, within
+from workbench.engines.threads import in_thread, within
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineLost, EngineUnavailable
 

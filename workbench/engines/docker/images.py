@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import normalise_tag
+from workbench.engines.address import Address
 from workbench.engines.docker import removal, transfer
-from workbench.engines.docker.address import Address
 from workbench.engines.docker.calls import Calls
 from workbench.engines.docker.changes import Changes
 from workbench.errors import ImageNotFound, UsageError

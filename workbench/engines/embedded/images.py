@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.engines.embedded import describe, filters
+from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
-from workbench.errors import StoreError, Unsupported
+from workbench.engines.worker import Cancel
+from workbench.errors import StoreError
 
 _Some = TypeVar("_Some")
+_NO_SETTINGS = Registries()
 
 
 class EmbeddedImages:
@@ -22,8 +25,9 @@ class EmbeddedImages:
     Beside what the protocol names, every method may raise StoreError: the disk, or a damaged store.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, registries: Registries = _NO_SETTINGS) -> None:
         self._store = store
+        self._registries = registries
         self._opening = threading.Lock()
         self._opened = False
         self.problems: tuple[StoreError, ...] = ()
@@ -85,14 +89,20 @@ class EmbeddedImages:
         return await self._run(lambda store: import_tar(store, archive, tag=tag, changes=changes, message=message))
 
     async def pull(self, reference: str) -> str:
-        raise Unsupported(
-            "pull", engine="embedded", engines=["docker"], hint="`workbench load` reads what `docker save` wrote."
-        )
+        """Raises ImageNotFound; ImageError where the registry cannot be reached or refuses; UsageError."""
+        from workbench.engines.embedded.registry.pull import pull
+        from workbench.engines.embedded.registry.reference import parse_reference
+
+        wanted = parse_reference(reference)
+        return await self._cancellable(lambda store, cancel: pull(store, wanted, self._registries, cancel))
 
     async def push(self, reference: str) -> None:
-        raise Unsupported(
-            "push", engine="embedded", engines=["docker"], hint="`skopeo copy oci:STORE:NAME docker://...` pushes."
-        )
+        """Raises ImageNotFound; ImageError where the registry cannot be reached or refuses; UsageError."""
+        from workbench.engines.embedded.registry.push import push
+        from workbench.engines.embedded.registry.reference import parse_reference
+
+        target = parse_reference(reference)
+        await self._cancellable(lambda store, cancel: push(store, target, self._registries, cancel))
 
     async def changes(self) -> AsyncIterator[None]:
         from workbench.engines.embedded.changes import index_changes
@@ -100,6 +110,14 @@ class EmbeddedImages:
         await self._run(lambda store: None)
         async for _ in index_changes(self._store.root / "index.json"):
             yield None
+
+    async def _cancellable(self, work: Callable[[Store, Cancel], _Some]) -> _Some:
+        """For work that waits for a network: it ends soon after its caller does."""
+        cancel = Cancel()
+        try:
+            return await self._run(lambda store: work(store, cancel))
+        finally:
+            cancel.ask()
 
     async def _run(self, work: Callable[[Store], _Some]) -> _Some:
         return await asyncio.to_thread(lambda: work(self._ready()))

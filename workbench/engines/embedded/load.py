@@ -26,12 +26,18 @@ _CONFIG_TYPES = (CONFIG, "application/vnd.docker.container.image.v1+json")
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """An image of the archive: its config as it is, the names of its layers' files, the tags it comes with."""
+class Found:
+    """An image of the archive: its config as it is, the names of its layers' files, the tags it comes with, and
+    `names` as the archive has them, a bare tag included."""
 
     config: bytes
     layers: Sequence[str]
     tags: Sequence[str]
+    names: Sequence[str] = ()
+
+    @property
+    def id(self) -> str:
+        return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
 
 def load(store: Store, archive: Path) -> list[str]:
@@ -39,20 +45,24 @@ def load(store: Store, archive: Path) -> list[str]:
     InputError for what is no image archive, is damaged, or is of another system; StoreError."""
     came: list[str] = []
     with store.keep(), open_source(store, archive) as source:
-        for found in _images(source):
-            config = _config(source, found.config)
-            diff_ids = config["rootfs"]["diff_ids"]
-            if len(diff_ids) != len(found.layers):
-                raise InputError(f"{source.name}: {len(found.layers)} layers, but the config names {len(diff_ids)}")
-            pairs = zip(found.layers, diff_ids, strict=True)
-            layers = [_layer(store, source, name, diff_id) for name, diff_id in pairs]
+        for found in images_of(source):
             tags = [_tag(source, tag) for tag in found.tags]
-            identifier = store.put_image(found.config, layers, tags=tags)
+            identifier = store_image(store, source, found, tags)
             came += tags or [identifier]
     return list(dict.fromkeys(came))
 
 
-def _images(source: Source) -> Iterator[_Found]:
+def store_image(store: Store, source: Source, found: Found, tags: Sequence[str] = ()) -> str:
+    """Puts one image of an archive into the store; its ID. Raises InputError, StoreError."""
+    diff_ids = read_config(found.config, source.name)["rootfs"]["diff_ids"]
+    if len(diff_ids) != len(found.layers):
+        raise InputError(f"{source.name}: {len(found.layers)} layers, but the config names {len(diff_ids)}")
+    layers = [_layer(store, source, name, diff_id) for name, diff_id in zip(found.layers, diff_ids, strict=True)]
+    return store.put_image(found.config, layers, tags=tags)
+
+
+def images_of(source: Source) -> Iterator[Found]:
+    """The images of an archive, their layers not read yet. Raises InputError."""
     if source.has("manifest.json"):
         yield from _docker_images(source)
     elif source.has("index.json"):
@@ -72,7 +82,7 @@ def _images(source: Source) -> Iterator[_Found]:
 # -- docker-archive ----------------------------------------------------------------------------------------------
 
 
-def _docker_images(source: Source) -> Iterator[_Found]:
+def _docker_images(source: Source) -> Iterator[Found]:
     manifest = read_json(source, "manifest.json")
     if not isinstance(manifest, list) or not all(isinstance(item, dict) for item in manifest):
         raise InputError(f"{source.name}: manifest.json is not a list of images")
@@ -84,7 +94,8 @@ def _docker_images(source: Source) -> Iterator[_Found]:
         claimed = re.search(r"[0-9a-f]{64}", name)
         if claimed:
             _check(source, name, config, f"sha256:{claimed[0]}")
-        yield _Found(config, _names(source, item, "Layers"), _names(source, item, "RepoTags"))
+        tags = _names(source, item, "RepoTags")
+        yield Found(config, _names(source, item, "Layers"), tags, tags)
 
 
 def _names(source: Source, item: Mapping[str, Any], key: str) -> list[str]:
@@ -97,12 +108,11 @@ def _names(source: Source, item: Mapping[str, Any], key: str) -> list[str]:
 # -- OCI ---------------------------------------------------------------------------------------------------------
 
 
-def _oci_images(source: Source) -> Iterator[_Found]:
-    same: dict[str, list[str]] = {}
+def _oci_images(source: Source) -> Iterator[Found]:
+    same: dict[str, list[dict[str, Any]]] = {}
     for entry in _descriptors(source, read_json(source, "index.json"), "manifests"):
-        tags = same.setdefault(entry["digest"], [])
-        tags += _oci_tags(entry.get("annotations") or {})
-    for digest, tags in same.items():
+        same.setdefault(entry["digest"], []).append(entry.get("annotations") or {})
+    for digest, notes in same.items():
         manifest = _oci_manifest(source, digest)
         config = manifest.get("config")
         if not isinstance(config, dict) or not is_digest(config.get("digest")):
@@ -110,7 +120,9 @@ def _oci_images(source: Source) -> Iterator[_Found]:
         if config.get("mediaType", CONFIG) not in _CONFIG_TYPES:
             continue  # an artifact: a signature, a chart
         layers = [_blob(layer["digest"]) for layer in _descriptors(source, manifest, "layers")]
-        yield _Found(_read_blob(source, config["digest"]), layers, tags)
+        tags = [tag for note in notes for tag in _oci_tags(note)]
+        names = [note[key] for note in notes for key in (REF_NAME, CONTAINERD_NAME) if isinstance(note.get(key), str)]
+        yield Found(_read_blob(source, config["digest"]), layers, tags, names)
 
 
 def _oci_tags(annotations: Mapping[str, Any]) -> list[str]:
@@ -120,7 +132,7 @@ def _oci_tags(annotations: Mapping[str, Any]) -> list[str]:
 
 
 def _oci_manifest(source: Source, digest: str, depth: int = 0) -> dict[str, Any]:
-    manifest = _object(source, digest, _read_blob(source, digest))
+    manifest = _object(source.name, digest, _read_blob(source, digest))
     if "manifests" not in manifest:
         return manifest
     choices = _descriptors(source, manifest, "manifests")
@@ -154,29 +166,30 @@ def _check(source: Source, name: str, data: bytes, digest: str) -> None:
         raise InputError(f"{source.name}: {name} is not what its name says: it has the digest {found}")
 
 
-def _object(source: Source, name: str, data: bytes) -> dict[str, Any]:
+def _object(whose: str, name: str, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{source.name}: {name} is not JSON: {error}") from error
+        raise InputError(f"{whose}: {name} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{source.name}: {name} is not a JSON object")
+        raise InputError(f"{whose}: {name} is not a JSON object")
     return value
 
 
 # -- both --------------------------------------------------------------------------------------------------------
 
 
-def _config(source: Source, data: bytes) -> dict[str, Any]:
-    config = _object(source, "the image config", data)
+def read_config(data: bytes, name: str) -> dict[str, Any]:
+    """An image config with `rootfs.diff_ids`; `name` says whose, in errors. Raises InputError."""
+    config = _object(name, "the image config", data)
     rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if rootfs is not None and isinstance(rootfs, dict) and diff_ids is None:
         rootfs["diff_ids"] = []  # an image without layers, as Go writes it
     elif not isinstance(diff_ids, list) or not all(is_digest(diff_id) for diff_id in diff_ids):
-        raise InputError(f"{source.name}: the image config names no layers")
+        raise InputError(f"{name}: the image config names no layers")
     if config.get("os") not in ("linux", "", None):
-        raise InputError(f"{source.name}: an image for {config['os']}: this engine builds for linux")
+        raise InputError(f"{name}: an image for {config['os']}: this engine builds for linux")
     return config
 
 

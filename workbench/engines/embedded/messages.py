@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from workbench.build.missing import why_missing
 from workbench.context.scan import Scan
-from workbench.errors import InputError
+from workbench.errors import InputError, WorkbenchError
 
 MISSING = 127
 KILLED = 137
@@ -53,10 +53,13 @@ def source_missing(keyword: str, pattern: str, scan: Scan | None) -> InputError:
     return InputError(message, hint=why_missing(scan, pattern) or f"{pattern} leads to nothing that is sent.")
 
 
-def base_missing(name: str) -> StepFailed:
-    """FROM or COPY --from of an image that the store has not."""
-    return StepFailed(
-        f"no image {name} in the store",
+def base_missing(name: str, why: WorkbenchError | None = None) -> StepFailed:
+    """FROM or COPY --from of an image that the store has not, and `why` no registry helped."""
+    message = f"no image {name} in the store"
+    hint = (
         "Bring it in with `workbench load -i ARCHIVE` (what `docker save` writes) or `workbench import`, or build it "
-        "with -t under that name.",
+        "with -t under that name."
     )
+    if why is None:
+        return StepFailed(message, hint)
+    return StepFailed(f"{message}, and {why}", f"{why.hint} {hint}".strip())

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_text import problem_of, status_of, strip_of, title_of, warnings_text
 from workbench.tui.widgets.log_view import LogView
+from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.step_list import WARNINGS, StepList
 
 __all__ = ["BuildPanel", "strip_of", "title_of"]
@@ -90,9 +91,9 @@ class BuildPanel(Widget):
 
     def compose(self) -> ComposeResult:
         yield self._steps
-        yield Static(id="build-status", classes="build--line", markup=False)
-        yield Static(id="build-problem", classes="build--line", markup=False)
-        yield Static(id="build-hint", classes="build--line", markup=False)
+        yield Note(id="build-status", classes="build--line")
+        yield Note(id="build-problem", classes="build--line")
+        yield Note(id="build-hint", classes="build--line")
         yield self._log
         with Horizontal(id="build-search-line"):
             yield Static("/", id="build-search-sign", markup=False)
@@ -188,9 +189,7 @@ class BuildPanel(Widget):
         self.set_class(bool(hint), "-hinted")
 
     def _say(self, where: str, text: str) -> None:
-        line = self.query_one(where, Static)
-        if line.content != text:
-            line.update(text)
+        self.query_one(where, Note).say(text)
 
     def _title(self) -> None:
         what = {None: "log", WARNINGS: "warnings"}.get(self._shown, f"log {self._shown}")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Static
 
 from workbench.build.format import human_size
 from workbench.build.text import one_line
@@ -17,6 +16,7 @@ from workbench.context.ignore import load_rules
 from workbench.context.scan import Cancelled, Entry, scan
 from workbench.errors import WorkbenchError
 from workbench.tui.widgets.context_tree import ContextTree, Model, build_model, describe
+from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 
@@ -49,7 +49,7 @@ class ContextPanel(Panel):
 
     def compose(self) -> ComposeResult:
         yield ContextTree()
-        yield Static("", id="context-note", markup=False)
+        yield Note(id="context-note")
 
     def on_mount(self) -> None:
         self.title = "Context"
@@ -87,6 +87,6 @@ class ContextPanel(Panel):
         self.post_message(self.Opened(event.entry))
 
     def _say(self, text: str, *, error: bool = False) -> None:
-        note = self.query_one("#context-note", Static)
-        note.update(one_line(text))
+        note = self.query_one("#context-note", Note)
+        note.say(one_line(text))
         note.set_class(error, "-error")

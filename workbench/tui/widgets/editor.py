@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widgets import TextArea
 
 from workbench.build.text import one_line
+from workbench.dockerfile.fix import Fix, as_one
 from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.tokens import KINDS, tokens
 
@@ -58,6 +59,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         *_bindings(),
         Binding("ctrl+home", "text_start", "First line", show=False),
         Binding("ctrl+end", "text_end", "Last line", show=False),
+        Binding("alt+enter,ctrl+l", "fix", "Fix what is underlined on this line", id="editor.fix", show=False),
         Binding("escape", "leave", "Leave", id="editor.leave"),
     ]
     COMPONENT_CLASSES = {
@@ -119,6 +121,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         self.cursor_blink = False
         self._tokens: dict[int, list[tuple[int, int, str]]] = {}
         self._found: dict[int, list[Diagnostic]] = {}
+        self._found_in = ""
+        self._fix_wanted = False  # before the diagnostics of what was typed last are there
         self._marks: dict[int, Mark] = {}
         self._line_told = 0
         self._colour()
@@ -135,9 +139,33 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             by_line.setdefault(diagnostic.range.start_line, []).append(diagnostic)
         for line in by_line.values():
             line.sort(key=lambda it: ("error", "warning", "info").index(it.severity))
+        self._found_in = self.text
         if by_line != self._found:
             self._found = by_line
             self._redraw()
+        if self._fix_wanted:
+            self.action_fix()
+
+    def found_at(self, line: int) -> Sequence[Diagnostic]:
+        """Those that begin on the line, the gravest first, else those that reach over it."""
+        reaching = (it for of_line in self._found.values() for it in of_line)
+        return self._found.get(line) or [it for it in reaching if it.range.start_line <= line <= it.range.end_line]
+
+    def fix_at(self, line: int) -> Fix | None:
+        """What `action_fix` would do there."""
+        return next((it.fix for it in self.found_at(line) if it.fix is not None), None)
+
+    def action_fix(self) -> None:
+        """Applies the fix of the finding under the cursor, as one step of undo."""
+        self._fix_wanted = self._found_in != self.text
+        fix = None if self._fix_wanted or self.read_only else self.fix_at(self.cursor_location[0] + 1)
+        if fix is None:
+            return
+        place, text = as_one(self.text, fix)
+        start, end = (place.start_line - 1, place.start_column - 1), (place.end_line - 1, place.end_column - 1)
+        self.history.checkpoint()
+        self.replace(text, start, end)
+        self.history.checkpoint()
 
     def show_marks(self, marks: Mapping[int, Mark]) -> None:
         """What the last build says of each line, counted from 1."""

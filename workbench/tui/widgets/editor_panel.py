@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
 from workbench.build import recovery
 from workbench.build.format import human_age, human_duration, human_size
@@ -22,6 +22,7 @@ from workbench.dockerfile.lint import Diagnostic
 from workbench.errors import WorkbenchError
 from workbench.tui.files import TextFile, read_text, write_text
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
+from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
@@ -67,9 +68,10 @@ class EditorPanel(Panel):
             self.text = text
             self.age = age
 
-    def __init__(self, path: Path, name: str, *, id: str | None = None) -> None:
+    def __init__(self, path: Path, name: str, *, context: Path | None = None, id: str | None = None) -> None:
         super().__init__(id=id)
         self.path = path
+        self.context = context
         self.file_name = name
         self.saved_text = ""
         self.progress = BuildProgress()
@@ -87,7 +89,7 @@ class EditorPanel(Panel):
 
     def compose(self) -> ComposeResult:
         yield DockerfileEditor(id="editor")
-        yield Static("", id="editor-note", markup=False)
+        yield Note(id="editor-note")
 
     def on_mount(self) -> None:
         self._show_name()
@@ -252,22 +254,24 @@ class EditorPanel(Panel):
     async def _diagnosed(self, text: str) -> None:
         from workbench.tui.diagnose import diagnose
 
-        found = await asyncio.to_thread(diagnose, text)
+        found = await asyncio.to_thread(diagnose, text, context=self.context, dockerfile=self.path)
         if text == self.editor.text:
             self.editor.show_diagnostics(found)
             self._explain()
 
     def _explain(self) -> None:
         """The line below: what there is to say of the line under the cursor, else what keeps a build from starting."""
-        note = self.query_one("#editor-note", Static)
+        note = self.query_one("#editor-note", Note)
         line = self.editor.cursor_location[0] + 1
         found = self.editor.found
         errors = [it for of_line in found.values() for it in of_line if it.severity == "error"]
         step = next((it for it in self.progress if it.line <= line <= it.end_line), None)
         said: str
         grave = ""
-        if here := found.get(line):
-            said, grave = _said(here[0]), here[0].severity
+        if here := self.editor.found_at(line):
+            fix = self.editor.fix_at(line)
+            said = _said(here[0]) + (f" (alt+enter: {fix.title})" if fix is not None else "")
+            grave = here[0].severity
         elif errors:
             said, grave = _said(errors[0]), "error"
         elif self.problem:
@@ -276,14 +280,15 @@ class EditorPanel(Panel):
             said, grave = _said_of(step), "error" if step.status == "failed" else ""
         else:
             said = ""
-        note.update(one_line(said))
+        note.say(one_line(said))
         note.set_class(grave == "error", "-error")
         note.set_class(grave == "warning", "-warning")
 
 
 def _said(diagnostic: Diagnostic) -> str:
     place = diagnostic.range
-    return f"{place.start_line}:{place.start_column} {diagnostic.message} [{diagnostic.code}]"
+    hint = f" ({diagnostic.hint})" if diagnostic.hint else ""
+    return f"{place.start_line}:{place.start_column} [{diagnostic.code}] {diagnostic.message}{hint}"
 
 
 def _said_of(step: StepState) -> str:

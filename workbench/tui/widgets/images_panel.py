@@ -120,6 +120,14 @@ class ImagesPanel(RowView):
         self._all, self._now = rows_of(images), now
         self._filter()
 
+    def grow_older(self, now: float) -> None:
+        """The ages are those of `now`; draws only where one of them reads otherwise."""
+        before = [self._age(row) for row in self._rows]
+        self._now = now
+        if before != [self._age(row) for row in self._rows]:
+            self._measured = None
+            self.refresh()
+
     def typed(self, text: str) -> None:
         """The filter: rows that have the text in any of their columns."""
         self.needle = text

@@ -90,7 +90,7 @@ class Strip(Static):
     def say(self, text: str) -> None:
         """Shows that text after the key that leads to the panel."""
         name = self.panel_name.title()
-        self.update(f"alt+{self.number} {name}  {one_line(text.removeprefix(name).lstrip())}")
+        self.update(f"alt+{self.number} {name}  {one_line(text.removeprefix(name).lstrip())}", layout=False)
 
     def on_click(self) -> None:
         self.post_message(self.Chosen(self.panel_name))

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from workbench.engines.docker.address import Address
+from workbench.engines.address import Address
 from workbench.errors import EngineUnavailable
 
 _EMBEDDED = "or use --engine embedded"

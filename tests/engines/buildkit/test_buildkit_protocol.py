@@ -1,0 +1,122 @@
+"""Messages on the wire, the upgrade of a connection, and the private parts of grpclib that are used."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from grpclib.client import Channel
+from grpclib.protocol import H2Protocol
+from grpclib.server import Server
+from h2.config import H2Configuration
+
+from workbench.engines.address import TLS, Address
+from workbench.engines.buildkit.control import Control
+from workbench.engines.buildkit.messages import STAT, messages
+from workbench.engines.buildkit.transport import Connector, UpgradedChannel, _read_head
+from workbench.errors import EngineUnavailable, Unsupported
+
+
+def test_messages_on_the_wire() -> None:
+    """Bytes worked out by hand from BuildKit's .proto files."""
+    pb = messages()
+    request = pb.SolveRequest(Ref="r", Frontend="f", FrontendAttrs={"k": "v"})
+    assert request.SerializeToString() == b"\x0a\x01r\x32\x01f\x3a\x06\x0a\x01k\x12\x01v"
+    packet = pb.Packet(type=STAT, stat=pb.Stat(path=b"a", mode=0o644, size=3))
+    assert packet.SerializeToString() == b"\x12\x08\x0a\x01a\x10\xa4\x03\x28\x03"
+    log = pb.StatusResponse.FromString(b"\x1a\x08\x0a\x01d\x18\x02\x22\x01x")
+    assert (log.logs[0].vertex, log.logs[0].stream, log.logs[0].msg) == ("d", 2, b"x")
+
+
+def test_unknown_fields_are_passed_over() -> None:
+    vertex = messages().Vertex.FromString(b"\x1a\x01n\x42\x03\x0a\x01g")
+    assert vertex.name == "n" and not vertex.HasField("started")
+
+
+def test_a_name_that_is_not_utf8_travels() -> None:
+    stat = messages().Stat(path=b"caf\xe9")
+    assert messages().Stat.FromString(stat.SerializeToString()).path == b"caf\xe9"
+
+
+async def test_what_is_private_in_grpclib_is_as_we_use_it() -> None:
+    """`_create_connection` makes the connection, `_protocol_factory` what speaks on it, `_h2_config` how it reads."""
+    channel = Channel("docker", 80)
+    assert inspect.iscoroutinefunction(channel._create_connection)
+    assert "await self._create_connection()" in inspect.getsource(Channel.__connect__)
+    assert isinstance(channel._protocol_factory(), H2Protocol)
+    channel.close()
+    server = Server([])
+    assert isinstance(server._h2_config, H2Configuration)
+    server._h2_config = H2Configuration(client_side=False, header_encoding="utf-8")
+    protocol = server._protocol_factory()
+    assert isinstance(protocol, H2Protocol)
+    assert protocol.h2_config.header_encoding == "utf-8"
+
+
+async def test_our_channel_dials_through_the_upgrade(tmp_path: Path) -> None:
+    connector = Connector(Address(f"unix://{tmp_path}/none", "--host"))
+    channel = UpgradedChannel(connector)
+    with pytest.raises(EngineUnavailable, match="none"):
+        await channel.__connect__()
+    channel.close()
+
+
+def test_nothing_behind_the_head_is_read() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: h2c\r\n\r\nPRI")
+        assert _read_head(ours).endswith(b"h2c\r\n\r\n")
+        assert ours.recv(10) == b"PRI"
+        theirs.sendall(b"HTTP/1.1 101")
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(EOFError):
+            _read_head(ours)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "has no BuildKit: /grpc answers 404 Not Found"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", "has no BuildKit: /grpc answers 200 OK"),
+        (b"", "does not let BuildKit speak: it closed the connection"),
+    ],
+)
+async def test_an_engine_without_buildkit(tmp_path: Path, answer: bytes, said: str) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                while b"\r\n\r\n" not in connection.recv(4096):
+                    pass
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        control = Control(Connector(Address(f"unix://{path}", "--host")))
+        with pytest.raises(EngineUnavailable) as caught:
+            await control.version()
+        control.close()
+        await asyncio.to_thread(thread.join)
+    assert said in str(caught.value)
+    assert "--engine docker" in caught.value.hint
+
+
+def test_tls_is_refused_by_name() -> None:
+    with pytest.raises(Unsupported, match="TLS"):
+        Connector(Address("tcp://engine:2376", "--host", TLS()))
+
+
+async def test_which_buildkit_it_is(docker_host: str) -> None:
+    connector = Connector(Address(docker_host, "--host"))
+    control = Control(connector)
+    version = await control.version()
+    control.close()
+    assert version == "" or version.startswith(("v", "0"))

@@ -1,0 +1,54 @@
+"""BuildKit's Control service, as far as a build needs it: Solve, Status, and what BuildKit it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from workbench.engines.buildkit.messages import messages
+from workbench.engines.buildkit.transport import Connector, UpgradedChannel
+
+_CONTROL = "/moby.buildkit.v1.Control/"
+
+
+class Control:
+    """One connection to the service, dialled at the first call. Every method may raise GRPCError, one of
+    `transport.LOSSES`, and EngineUnavailable at the first."""
+
+    def __init__(self, connector: Connector) -> None:
+        pb = messages()
+        self._channel = channel = UpgradedChannel(connector)
+        self._solve = UnaryUnaryMethod(channel, f"{_CONTROL}Solve", pb.SolveRequest, pb.SolveResponse)
+        self._status = UnaryStreamMethod(channel, f"{_CONTROL}Status", pb.StatusRequest, pb.StatusResponse)
+        self._info = UnaryUnaryMethod(channel, f"{_CONTROL}Info", pb.InfoRequest, pb.InfoResponse)
+        self._workers = UnaryUnaryMethod(
+            channel, f"{_CONTROL}ListWorkers", pb.ListWorkersRequest, pb.ListWorkersResponse
+        )
+
+    async def version(self) -> str:
+        """BuildKit's own version; empty before 0.11 (Docker 23 and older), which does not tell."""
+        try:
+            return str((await self._info(messages().InfoRequest())).buildkitVersion.version)
+        except GRPCError as error:
+            if error.status is not Status.UNIMPLEMENTED:
+                raise
+        await self._workers(messages().ListWorkersRequest())  # it must speak, whoever it is
+        return ""
+
+    async def solve(self, request: Any) -> dict[str, str]:
+        """Builds; the exporter's answer. Cancelling it cancels the build on the engine."""
+        return dict((await self._solve(request)).ExporterResponse)
+
+    async def status(self, ref: str) -> AsyncIterator[Any]:
+        """Each StatusResponse of the build with that reference, until it ends."""
+        async with self._status.open() as stream:
+            await stream.send_message(messages().StatusRequest(Ref=ref), end=True)
+            async for response in stream:
+                yield response
+
+    def close(self) -> None:
+        self._channel.close()

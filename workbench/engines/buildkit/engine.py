@@ -1,0 +1,99 @@
+"""The BuildKit inside a Docker Engine as an engine of the workbench: neither the docker CLI nor buildx is needed.
+
+grpclib and protobuf are imported at the first use, not with this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
+from workbench.build.images import ImageStore
+from workbench.build.request import BuildRequest
+from workbench.engines.address import Address, resolve
+from workbench.engines.buildkit.builder import BuildKitBuild
+from workbench.engines.worker import ThreadBuild
+from workbench.errors import EngineUnavailable
+
+CHECK_TIMEOUT = 2.0
+"""Seconds that `check` gives an engine to answer; ssh logs in first and has more."""
+_FEATURES = frozenset({"run-mount", "incremental-context", "parallel-stages"})
+
+
+class BuildKitEngine:
+    """Implements `build.engine.Engine`.
+
+    Args:
+        host: an address (`unix://`, `ssh://`); without one DOCKER_HOST and the Docker contexts decide.
+        context: the name of a context of `~/.docker`.
+        images: the images of the same Docker Engine. BuildKit itself has none.
+        close_images: ends what they hold open; blocks.
+    """
+
+    name = "buildkit"
+
+    def __init__(
+        self,
+        host: str | None = None,
+        context: str | None = None,
+        *,
+        images: ImageStore,
+        close_images: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._host = host
+        self._context = context
+        self.images = images
+        self._close_images = close_images
+
+    @property
+    def address(self) -> Address:
+        """Where the engine is. Raises UsageError for a context that does not exist or an address that is none."""
+        return resolve(self._host, self._context)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(options=OPTIONS["buildkit"], features=_FEATURES)
+
+    async def check(self) -> EngineInfo:
+        address = self.address
+        try:
+            return await asyncio.wait_for(_look(address), CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5))
+        except TimeoutError as error:
+            raise EngineUnavailable(
+                f"the BuildKit of the Docker Engine at {address.host} ({address.origin}) does not answer",
+                hint="Check address and network, or use --engine docker.",
+            ) from error
+
+    def build(self, request: BuildRequest) -> ThreadBuild:
+        return ThreadBuild(
+            lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
+        )
+
+    async def close(self) -> None:
+        """Each build has its own connections; only the images keep one."""
+        await asyncio.to_thread(self._close_images)
+
+
+async def _look(address: Address) -> EngineInfo:
+    from grpclib.exceptions import GRPCError
+
+    from workbench.engines.buildkit.control import Control
+    from workbench.engines.buildkit.transport import LOSSES, Connector
+
+    connector = Connector(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
+    control = Control(connector)
+    try:
+        buildkit = await control.version()
+        version = await connector.engine_version()
+    except (*LOSSES, OSError, GRPCError) as error:
+        raise EngineUnavailable(
+            f"the BuildKit of the Docker Engine at {address.host} does not answer: {error}",
+            hint="Use --engine docker: the classic builder of the same engine.",
+        ) from error
+    finally:
+        control.close()
+        connector.close()
+    details = [f"BuildKit {buildkit.removeprefix('v')}" if buildkit else "BuildKit before 0.11"]
+    if address.origin != "default":
+        details.append(f"from {address.origin}")
+    return EngineInfo("buildkit", version, address.host, tuple(details))

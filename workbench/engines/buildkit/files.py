@@ -1,0 +1,162 @@
+"""What FileSync offers the engine: folders of this machine, and files that exist only in memory.
+
+A tree answers one request of the engine, which says what it wants (`followpaths`) and what it leaves out
+(`exclude-patterns`), and gets the facts of the files in fsutil's terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from workbench.context.ignore import IgnoreRules
+from workbench.context.scan import Entry, Scan, scan
+from workbench.errors import InputError
+
+# Bits of Go's os.FileMode, which fsutil sends.
+GO_DIRECTORY, GO_SYMLINK, GO_DEVICE, GO_FIFO = 1 << 31, 1 << 27, 1 << 26, 1 << 25
+GO_SETUID, GO_SETGID, GO_CHARACTER, GO_STICKY = 1 << 23, 1 << 22, 1 << 21, 1 << 20
+_KINDS = {"file": 0, "directory": GO_DIRECTORY, "symlink": GO_SYMLINK, "fifo": GO_FIFO}
+_LINKS_BOUND = 40
+"""Symbolic links that one path may lead through, as in the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One path as fsutil's `Stat` has it. `link` is a symbolic link's target, or the first name of the same inode."""
+
+    path: bytes
+    mode: int
+    size: int
+    mtime_ns: int
+    link: bytes = b""
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the engine may ask for its content."""
+        return not self.mode & (GO_DIRECTORY | GO_SYMLINK | GO_DEVICE | GO_FIFO)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One request: paths and patterns as the engine sends them. Without `follow` everything is wanted."""
+
+    follow: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+class Tree(Protocol):
+    """Something to send files from. Both methods block; a thread calls them."""
+
+    def files(self, wanted: Wanted, asked: Callable[[], bool]) -> Iterator[File]:
+        """Parents before their children, in the order of bytes within a directory. Raises InputError."""
+        ...
+
+    def open(self, path: bytes) -> BinaryIO:
+        """The content. Raises OSError."""
+        ...
+
+
+class MemoryTree:
+    """A few files that are not, or not like this, on the disk: a Dockerfile held in an editor.
+
+    The engine takes a file of the same size and time for the same, so that the time is one of the content: what has
+    not changed is not sent again, and what has changed is.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = {os.fsencode(name): data for name, data in files.items()}
+
+    def files(self, wanted: Wanted, asked: Callable[[], bool]) -> Iterator[File]:
+        for name in sorted(self._files):
+            data = self._files[name]
+            yield File(name, 0o644, len(data), int.from_bytes(hashlib.sha256(data).digest()[:7], "big"))
+
+    def open(self, path: bytes) -> BinaryIO:
+        return io.BytesIO(self._files[path])
+
+
+class FolderTree:
+    """A folder. Owners are told as root, as the docker CLI does: an image's files do not belong to the builder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self, path: bytes) -> BinaryIO:
+        # A file that was swapped for a link or a fifo since it was looked at must not lead elsewhere, or hang.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.fdopen(os.open(self._root / os.fsdecode(path), flags), "rb")
+
+    def files(self, wanted: Wanted, asked: Callable[[], bool]) -> Iterator[File]:
+        found = scan(self._root, IgnoreRules(wanted.exclude), cancel=asked)
+        chosen = follow_rules(self._root, wanted.follow)
+        return _files(found, chosen)
+
+
+def _files(found: Scan, chosen: IgnoreRules | None) -> Iterator[File]:
+    waiting: list[Entry] = []  # directories that are sent only where something below them is
+    seen: dict[tuple[int, int], bytes] = {}
+    for entry in found.entries:
+        while waiting and not entry.path.startswith(f"{waiting[-1].path}/"):
+            waiting.pop()
+        wanted = entry.sent and (chosen is None or not chosen.decide(entry.path).excluded)
+        if not wanted:
+            if entry.kind == "directory":
+                waiting.append(entry)
+            continue
+        if entry.error and entry.kind == "directory":  # a file is opened only if the engine wants it
+            raise InputError(f"{entry.path}: {entry.error}", hint="Make it readable, or leave it out (.dockerignore).")
+        for parent in waiting:
+            yield to_file(parent, seen)
+        waiting.clear()
+        if entry.kind != "device":
+            yield to_file(entry, seen)
+
+
+def to_file(entry: Entry, seen: dict[tuple[int, int], bytes]) -> File:
+    """An entry of a scan in fsutil's terms. `seen` remembers inodes: a second name of one is a hard link."""
+    path = os.fsencode(entry.path)
+    mode = _KINDS[entry.kind] | entry.mode & 0o777
+    for bit, go in ((stat.S_ISUID, GO_SETUID), (stat.S_ISGID, GO_SETGID), (stat.S_ISVTX, GO_STICKY)):
+        mode |= go if entry.mode & bit else 0
+    link = os.fsencode(entry.link)
+    if entry.kind == "file" and entry.nlink > 1:
+        link = seen.setdefault((entry.device, entry.inode), path)
+        link = b"" if link == path else link
+    size = len(link) if entry.kind == "symlink" else entry.size
+    return File(path, mode, size, entry.mtime_ns, link)
+
+
+def follow_rules(root: Path, follow: Sequence[str]) -> IgnoreRules | None:
+    """Rules under which exactly the wanted paths are not excluded, links on the way included; None for everything."""
+    chosen: dict[str, None] = {}
+    for path in follow:
+        _follow(root, posixpath.normpath(path.lstrip("/") or "."), chosen, 0)
+    if not chosen or "." in chosen:
+        return None
+    return IgnoreRules(["**", *(f"!{path}" for path in chosen)])
+
+
+def _follow(root: Path, path: str, chosen: dict[str, None], depth: int) -> None:
+    """Adds the path, and where a part of it is a symbolic link, what that leads to within the context."""
+    chosen[path] = None
+    parts = path.split("/")
+    for count in range(1, len(parts) + 1):
+        before = "/".join(parts[:count])
+        try:
+            target = os.fspath((root / before).readlink())
+        except (OSError, ValueError):
+            continue
+        if depth >= _LINKS_BOUND:
+            return
+        chosen[before] = None
+        base = "" if target.startswith("/") else posixpath.dirname(before)
+        led = posixpath.normpath(posixpath.join("/", base, target.lstrip("/"), *parts[count:])).lstrip("/")
+        _follow(root, led or ".", chosen, depth + 1)

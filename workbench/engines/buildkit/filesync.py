@@ -1,0 +1,147 @@
+"""FileSync: the engine is told the facts of every file, and asks for the content of those that it does not have.
+
+The protocol is fsutil's: one STAT per file and an empty one at the end, REQ with the number of a STAT, DATA in pieces
+with an empty one at the end, FIN from both. The engine keeps a copy per shared key, so that a second build of the
+same context asks only for what changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from workbench.context.scan import Cancelled
+from workbench.engines.buildkit.files import File, Tree, Wanted
+from workbench.engines.buildkit.messages import DATA, FAILED, FINISHED, REQUEST, STAT, messages
+from workbench.errors import InputError
+
+_PIECE = 128 * 1024
+_BATCH = 512
+"""Files whose facts are gathered in a thread at a time."""
+_WINDOW = 16
+"""Pieces of files that are read ahead of the network, per request."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one transfer sent, of the tree of that name."""
+
+    tree: str
+    wanted: Wanted
+    files: int = 0
+    """Files whose content went over."""
+    bytes: int = 0
+    """Bytes of their content."""
+    listed: int = 0
+    total_bytes: int = 0
+    """Bytes of all files that were listed."""
+
+
+class Transfer:
+    """One call of FileSync/DiffCopy."""
+
+    def __init__(self, stream: Any, name: str, tree: Tree, wanted: Wanted) -> None:
+        self._stream = stream
+        self._tree = tree
+        self._wanted = wanted
+        self._turn = asyncio.Lock()
+        self._data: dict[int, bytes] = {}
+        self._requests: asyncio.Queue[int] = asyncio.Queue()
+        self._left = False
+        self.sent = Sent(name, wanted)
+
+    async def run(self) -> Sent:
+        """Raises InputError where the tree cannot be read, or the engine refuses it."""
+        tasks = [asyncio.create_task(self._list()), asyncio.create_task(self._answer())]
+        receiving = asyncio.create_task(self._receive())
+        try:
+            while not receiving.done():
+                done, _ = await asyncio.wait([receiving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+                for task in done & set(tasks):
+                    task.result()
+                    tasks.remove(task)
+            receiving.result()
+        except (InputError, OSError) as error:
+            await self._send(FAILED, data=str(error).encode("utf-8", "surrogateescape"))
+            raise
+        finally:
+            self._left = True
+            for task in [receiving, *tasks]:
+                task.cancel()
+            await asyncio.gather(receiving, *tasks, return_exceptions=True)
+        return self.sent
+
+    async def _receive(self) -> None:
+        while (packet := await self._stream.recv_message()) is not None:
+            if packet.type == REQUEST:
+                self._requests.put_nowait(packet.ID)
+            elif packet.type == FINISHED:
+                await self._send(FINISHED)
+                return
+            elif packet.type == FAILED:
+                raise InputError(f"the engine refused the context: {packet.data.decode('utf-8', 'replace')}")
+
+    async def _list(self) -> None:
+        pb = messages()
+        files = await asyncio.to_thread(self._tree.files, self._wanted, lambda: self._left)
+        number = 0
+        while batch := await asyncio.to_thread(self._take, files):
+            for file in batch:
+                if file.has_data:
+                    self._data[number] = file.path
+                    self.sent.total_bytes += file.size
+                number += 1
+                self.sent.listed = number
+                await self._send(STAT, stat=pb.Stat(
+                    path=file.path, mode=file.mode, size=file.size, modTime=file.mtime_ns, linkname=file.link,
+                ))  # fmt: skip
+        await self._send(STAT)
+
+    def _take(self, files: Iterator[File]) -> list[File]:
+        try:
+            return list(islice(files, _BATCH))
+        except Cancelled:
+            return []
+
+    async def _answer(self) -> None:
+        while True:
+            number = await self._requests.get()
+            path = self._data.get(number)
+            if path is None:
+                raise InputError(f"the engine asked for a file that was not listed: number {number}")
+            await self._send_file(number, path)
+
+    async def _send_file(self, number: int, path: bytes) -> None:
+        """A file that vanished since it was listed is sent empty, as fsutil does."""
+        try:
+            file = await asyncio.to_thread(self._tree.open, path)
+        except FileNotFoundError:
+            await self._send(DATA, number=number)
+            return
+        except OSError as error:
+            shown = path.decode("utf-8", "surrogateescape")
+            raise InputError(f"{shown}: {error.strerror}", hint="Make it readable, or leave it out.") from error
+        with file:
+            self.sent.files += 1
+            while pieces := await asyncio.to_thread(_read, file):
+                for piece in pieces:
+                    self.sent.bytes += len(piece)
+                    await self._send(DATA, number=number, data=piece)
+        await self._send(DATA, number=number)
+
+    async def _send(self, kind: int, *, number: int = 0, data: bytes = b"", stat: Any = None) -> None:
+        async with self._turn:
+            await self._stream.send_message(messages().Packet(type=kind, ID=number, data=data, stat=stat))
+
+
+def _read(file: Any) -> list[bytes]:
+    pieces = []
+    for _ in range(_WINDOW):
+        piece = file.read(_PIECE)
+        if not piece:
+            break
+        pieces.append(piece)
+    return pieces

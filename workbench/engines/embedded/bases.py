@@ -1,0 +1,120 @@
+"""The images that FROM and COPY --from name: of the store, of an archive or layout by its path, of a registry.
+
+As with Docker, what is not in the store is pulled, and with `--pull` a registry is asked in any case. A build whose
+images are all there speaks with nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workbench.build.events import StepLog, StepProgress
+from workbench.build.request import BuildRequest
+from workbench.engines.embedded.archive_base import archive_name, bring_archive, locate
+from workbench.engines.embedded.messages import StepFailed, base_missing
+from workbench.engines.embedded.registry.reference import Reference, parse_reference
+from workbench.engines.embedded.registry.settings import Registries
+from workbench.engines.embedded.store import Store, StoredImage
+from workbench.engines.worker import Cancel, Emit
+from workbench.errors import ImageError, ImageNotFound, UsageError
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.registry.pull import Found
+
+
+@dataclass(slots=True)
+class Bases:
+    """Of one build. `close` it at its end."""
+
+    request: BuildRequest
+    store: Store
+    registries: Registries
+    emit: Emit
+    cancel: Cancel
+    _found: dict[str, Found] = field(default_factory=dict)
+    _ready: dict[str, str] = field(default_factory=dict)
+    """The name as the Dockerfile has it -> the image's ID."""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def look(self, name: str) -> None:
+        """Whether the image is to be had, before anything is built for nothing. Raises StepFailed."""
+        if name in self._ready or name in self._found:
+            return
+        if (archive := archive_name(name)) is not None:
+            locate(archive, self.request.context)
+            return
+        image = self._stored(name)
+        if image is not None and not self.request.pull:
+            self._ready[name] = image.id
+            return
+        try:
+            reference = parse_reference(name)
+        except UsageError as error:  # an ID, or the beginning of one
+            if image is None:
+                raise base_missing(name) from error
+            self._ready[name] = image.id
+            return
+        self._found[name] = self._ask(reference, here=image is not None)
+
+    def _ask(self, reference: Reference, *, here: bool) -> Found:
+        from workbench.engines.embedded.registry.pull import find
+
+        try:
+            return find(reference, self.registries, self.cancel)
+        except (ImageError, UsageError) as error:
+            if here:
+                raise StepFailed(f"--pull: {error}", error.hint) from error
+            raise base_missing(str(reference), error) from error
+
+    def get(self, name: str, step: int) -> StoredImage:
+        """The image, pulled where it must be, with its layers held for this build. Raises StepFailed, ImageError,
+        InputError, StoreError, Cancelled."""
+        with self._lock:  # stages may ask side by side; an image is brought once
+            identifier = self._bring(name, step)
+        image = self.store.image(identifier)
+        if not self.store.hold(image.layers):
+            raise StepFailed(f"a layer of {name} is missing in the store", "Load the image again.")
+        return image
+
+    def _bring(self, name: str, step: int) -> str:
+        self.look(name)
+        if (archive := archive_name(name)) is not None and name not in self._ready:
+            self._ready[name] = bring_archive(self.store, archive, self.request.context)
+        elif name in self._found:
+            self._ready[name] = self._pull(self._found[name], step)
+            self._found.pop(name).close()
+        return self._ready[name]
+
+    def _pull(self, found: Found, step: int) -> str:
+        from workbench.engines.embedded.registry.pull import Talk, bring
+
+        what = f"Pulling {found.access.reference}"
+        talk = Talk(
+            lambda current, total: self.emit(StepProgress(step=step, what=what, current=current, total=total)),
+            lambda line: self.emit(StepLog(step=step, text=f"{line}\n")),
+        )
+        return bring(self.store, found, talk)
+
+    def _stored(self, name: str) -> StoredImage | None:
+        try:
+            return self.store.image(self._pulled_as(name) or name)
+        except ImageNotFound:
+            return None
+
+    def _pulled_as(self, name: str) -> str:
+        """The ID of the image that came from a registry under this digest, where it is still here."""
+        from workbench.engines.embedded.registry.records import Records
+
+        try:
+            reference = parse_reference(name)
+            found = Records(self.store).image(reference.name, reference.digest) if reference.digest else ""
+            return self.store.image(found).id if found else ""
+        except (UsageError, ImageNotFound):
+            return ""
+
+    def close(self) -> None:
+        for found in self._found.values():
+            found.close()
+        self._found.clear()

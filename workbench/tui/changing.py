@@ -1,0 +1,31 @@
+"""Another engine in the middle of work: looked at first, then taken, and the context built with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.tui.widgets.title import TitleLine
+
+if TYPE_CHECKING:
+    from workbench.tui.app import WorkbenchApp
+
+
+async def change_engine(app: WorkbenchApp, name: str) -> None:
+    """Takes the engine of that name of `app.engines`; one that does not answer is told, and nothing changes."""
+    engine = app.engines[name]()
+    try:
+        info = await engine.check()
+    except WorkbenchError as error:
+        await engine.close()
+        told = f"{error}\n{error.hint}".strip()
+        app.notify(told, title=f"Not changed to {name}", severity="error", markup=False)
+        return
+    before, app.engine = app.engine, engine
+    if app.live is not None:
+        app.live.loop.engine = engine
+        app.live.loop.build_now()
+    app.base.query_one(TitleLine).engine = engine.name
+    app.work(app.image_actions.follow(), "images", "follow the engine's images")
+    await before.close()
+    app.notify(f"{info.name} {info.version}".strip(), title="Engine", markup=False)

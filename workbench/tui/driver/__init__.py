@@ -1,0 +1,23 @@
+"""How the screen's bytes get to the terminal: a shadow of what it shows, and only the cells that changed are sent."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
+
+
+def choose() -> type[Driver] | None:
+    """The driver for this terminal; None leaves it to Textual: by `WORKBENCH_DRIVER=stock`, in a browser, on another
+    system than Linux, and where there is no terminal."""
+    if os.environ.get("WORKBENCH_DRIVER") == "stock" or "TEXTUAL_DRIVER" in os.environ or sys.platform != "linux":
+        return None
+    for stream in (sys.__stdin__, sys.__stderr__):  # where Textual reads keys, and where it draws
+        if stream is None or stream.closed or not stream.isatty():
+            return None
+    from workbench.tui.driver.linux import ShadowDriver
+
+    return ShadowDriver
