@@ -102,11 +102,19 @@ class Terminal:
         """Waits until the first row has all the words."""
         return self.wait_for(lambda screen: all(word in screen.partition("\n")[0] for word in words), timeout)
 
-    def assert_clean(self) -> None:
+    def assert_clean(self, timeout: float = 20) -> None:
         """The shell is back, on its own screen, with a cursor, without mouse reports, and it echoes."""
-        self.wait_for(lambda screen: screen.rstrip().endswith(PROMPT))
-        flags = {flag: self.mode(flag) for flag in ("alternate_on", "mouse_any_flag", "cursor_flag", "keypad_flag")}
-        assert flags == {"alternate_on": "0", "mouse_any_flag": "0", "cursor_flag": "1", "keypad_flag": "0"}, flags
+        wanted = {"alternate_on": "0", "mouse_any_flag": "0", "cursor_flag": "1", "keypad_flag": "0"}
+        flags: dict[str, str] = {}
+
+        def clean(screen: str) -> bool:
+            flags.update({flag: self.mode(flag) for flag in wanted})
+            return flags == wanted and screen.rstrip().endswith(PROMPT)
+
+        try:
+            self.wait_for(clean, timeout)
+        except AssertionError as error:
+            raise AssertionError(f"the terminal is left as {flags}: {error}") from error
         self.type("echo $((6*7))")
         self.wait_for("echo $((6*7))")
         self.keys("enter")

@@ -32,8 +32,8 @@ def test_what_a_program_shows_is_seen(new_terminal: NewTerminal, tmp_path: Path)
     with pytest.raises(AssertionError, match=r"did not show 'nothing'[^:]*:\nin the other screen"):
         terminal.wait_for("nothing", timeout=0.1)
     terminal.keys("ctrl+c")
-    with pytest.raises(AssertionError):
-        terminal.assert_clean()
+    with pytest.raises(AssertionError, match="'alternate_on': '1'"):
+        terminal.assert_clean(timeout=0.5)
     terminal.type('printf "\\033[?1049l\\033[?25h"')
     terminal.keys("enter")
     terminal.assert_clean()

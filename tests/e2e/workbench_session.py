@@ -12,7 +12,7 @@ from tests.e2e.terminal import Terminal
 
 PANELS = {
     "context": (1, "Open"),
-    "editor": (2, "Leave the editor"),
+    "editor": (2, "esc Leave"),
     "build": (3, "To the line"),
     "images": (4, "d Delete"),
 }
