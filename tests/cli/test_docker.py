@@ -14,6 +14,9 @@ import pytest
 from tests.cli.conftest import Run
 from tests.conftest import missing
 
+pytestmark = pytest.mark.slow  # the contract on a real engine is in the quick tests
+
+
 NAME = f"cli-test-{os.getpid()}"
 
 

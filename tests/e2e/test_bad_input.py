@@ -15,6 +15,8 @@ import pytest
 
 from tests.e2e.nasty import GOOD, NAME, OURS, WORKBENCH, Lab, Member, make_tar
 
+pytestmark = pytest.mark.slow
+
 ESC = "\x1b]52;c;aGk=\x07\x1b[2J\x1b]0;title\x07[red]x[/red]"
 """The clipboard, a cleared screen, a title, and markup."""
 

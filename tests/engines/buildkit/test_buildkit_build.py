@@ -17,6 +17,8 @@ from workbench.build.events import BuildEvent, BuildFinished, ContextSent, StepF
 from workbench.build.request import BuildRequest
 from workbench.errors import EngineUnavailable, Unsupported
 
+pytestmark = pytest.mark.slow  # the contract on a real engine is in the quick tests
+
 
 def sent(events: list[BuildEvent]) -> ContextSent:
     (found,) = [event for event in events if isinstance(event, ContextSent)]

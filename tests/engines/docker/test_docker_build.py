@@ -20,6 +20,8 @@ from workbench.build.events import (
 from workbench.build.request import BuildRequest
 from workbench.errors import InputError
 
+pytestmark = pytest.mark.slow  # the contract on a real engine is in the quick tests
+
 
 def output(events: list[BuildEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, StepLog))

@@ -16,6 +16,8 @@ from workbench.engines.docker.client import Client
 from workbench.engines.docker.images import DockerImages, read_filters
 from workbench.errors import ImageError, ImageInUse, ImageNotFound, InputError, StoreError, UsageError
 
+pytestmark = pytest.mark.slow  # the contract on a real engine is in the quick tests
+
 
 @pytest.fixture
 def images(docker: Bench) -> DockerImages:

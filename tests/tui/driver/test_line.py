@@ -14,7 +14,10 @@ from tests.tui.driver.emulator import Terminal
 from tests.tui.driver.line import COLUMNS, ROWS, Line
 from tests.tui.driver.scenes import GOALS, scenes
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the driver is for Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the driver is for Linux"),
+]
 
 
 class Watched:
