@@ -26,9 +26,13 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
             future.set_result(result)  # type: ignore[arg-type]
 
     def work() -> None:
-        result, caught = None, None
+        result: T | None = None
+        caught: BaseException | None = None
         try:
             result = function(*args, **kwargs)
+        except StopIteration as error:  # a future refuses it, and whoever awaits would wait for ever
+            caught = RuntimeError(f"{function.__name__} raised StopIteration")
+            caught.__cause__ = error
         except BaseException as error:
             caught = error
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
