@@ -19,6 +19,9 @@ from workbench.tui.driver.shadow import Shadow
 FRAME = 1 / 20
 """Seconds between two frames. The first one after a pause does not wait."""
 
+_START = 0.5
+"""Seconds from the start in which no frame waits for another: the first paint is what a person waits for."""
+
 _TOGETHER = 0.004
 """Seconds that output which no flush has followed waits for more."""
 
@@ -43,11 +46,13 @@ class ShadowDriver(LinuxDriver):
         self._within = False
         self._timer: TimerHandle | None = None
         self._next_frame = 0.0
+        self._started = 0.0
 
     # -- what Textual calls
 
     def start_application_mode(self) -> None:
         if self._sender is None:
+            self._started = time.monotonic()
             self._sender = Sender(cast(TextIO, self._file))
             self._sender.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
@@ -134,7 +139,8 @@ class ShadowDriver(LinuxDriver):
                 self._within = False
             if out:
                 sender.put(out)
-                self._next_frame = time.monotonic() + FRAME
+                now = time.monotonic()
+                self._next_frame = now + FRAME if now - self._started > _START else now
 
     def _go_on(self) -> None:
         self._loop.call_soon_threadsafe(self._wait, 0.0)
