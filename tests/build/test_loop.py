@@ -194,6 +194,15 @@ async def test_a_save_becomes_the_next_revision_and_is_built() -> None:
         assert [revision for revision, event in bench.events if isinstance(event, BuildFinished)] == [1, 2]
 
 
+async def test_what_the_workbench_writes_itself_starts_nothing() -> None:
+    async with Bench(own=(CONTEXT / "store",)) as bench:
+        bench.disk.save("store/index.json", "store/blobs/sha256/x")
+        assert (await bench.settled()).saved == 1 and bench.engine.started == 0
+        bench.disk.save("store/index.json", "storeroom/app.py")
+        state = await bench.until(lambda state: state.built == 2)
+        assert state.changed == {"storeroom/app.py"}
+
+
 async def test_build_first_builds_what_is_there() -> None:
     bench = Bench()
     task = asyncio.create_task(bench.loop.run(build_first=True))

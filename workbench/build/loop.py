@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from workbench.build.engine import Build, Engine
 from workbench.build.events import BuildEvent, BuildFinished, Outcome
 from workbench.build.request import BuildRequest
 from workbench.build.watching import LoadRules, Watch, Watcher, in_words
+from workbench.config import data_dir, state_dir
 from workbench.errors import EngineLost
 
 _TURN = 0.01
@@ -64,6 +66,7 @@ class LiveLoop:
         watching: bool = True,
         watch: Watch | None = None,
         load_rules: LoadRules | None = None,
+        own: Iterable[Path] = (),
         on_event: Callable[[int, BuildEvent], None] | None = None,
         on_state: Callable[[LoopState], None] | None = None,
     ) -> None:
@@ -72,7 +75,10 @@ class LiveLoop:
         self.on_state: Callable[[LoopState], None] = on_state or (lambda state: None)
         self.state = LoopState(watching=watching)
         self._make_request = make_request
-        self._watcher = Watcher(self._on_change, self._on_notice, quiet=quiet, watch=watch, load_rules=load_rules)
+        own = (*own, state_dir(), data_dir())
+        self._watcher = Watcher(
+            self._on_change, self._on_notice, quiet=quiet, watch=watch, load_rules=load_rules, own=own
+        )
         self._build: Build | None = None
         self._wanted = False
         self._tried = 0  # the newest revision whose build ended by itself: watching need not try it again

@@ -56,13 +56,16 @@ class Watcher:
         quiet: float,
         watch: Watch | None = None,
         load_rules: LoadRules | None = None,
+        own: Iterable[Path] = (),
     ) -> None:
-        """`on_change` gets the paths; `on_notice` what is the trouble and whether changes are still seen."""
+        """`on_change` gets the paths; `on_notice` what is the trouble and whether changes are still seen. Below `own`
+        the workbench itself writes; what changes there is told to nobody."""
         self._on_change = on_change
         self._on_notice = on_notice
         self._quiet = quiet
         self._watch = watch or _watch_files
         self._load_rules = load_rules or _load_rules
+        self._own = tuple(folder.resolve() for folder in own)
         self._place: tuple[Path, str] | None = None
         self._rules: IgnoreRules | None = None
         self._task: asyncio.Task[None] | None = None
@@ -134,8 +137,18 @@ class Watcher:
             doubtful = self._late
             self._late = False
             self._ready.set()
-            if change.paths or doubtful:
-                self._on_change(change.paths)
+            paths = self._of_others(context, change.paths)
+            if paths or doubtful:
+                self._on_change(paths)
+
+    def _of_others(self, context: Path, paths: frozenset[str]) -> frozenset[str]:
+        """Without what lies below `own`: a context may hold the store, as a home folder does, and each build writes
+        there, which must not start the next one."""
+        root = context.resolve()
+        own = [folder for folder in self._own if folder.is_relative_to(root)]
+        if not own:
+            return paths
+        return frozenset(path for path in paths if not any((root / path).is_relative_to(folder) for folder in own))
 
     async def _read_rules(self, context: Path, dockerfile: str) -> None:
         """Keeps the rules that were where the file cannot be read: the build says what is wrong with it."""

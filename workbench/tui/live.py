@@ -75,6 +75,7 @@ class Live:
             watching=watching,
             on_event=self._on_event,
             on_state=self._on_state,
+            own=(config.store,),
         )
         self._told = self.loop.state
 
