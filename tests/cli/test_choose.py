@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.build.events import BuildFinished, StepStarted
 from workbench.build.request import BuildRequest
 from workbench.cli.engine import choose_engine
 from workbench.config import Config
@@ -77,3 +78,12 @@ async def test_a_recording_is_an_engine(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_a_person_may_change_to() -> None:
     assert list(factories(Config())) == ["embedded", "docker", "buildkit"]
     assert "replay" in factories(Config(engine="replay"))
+
+
+async def test_without_a_recording_the_packaged_one_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("WORKBENCH_REPLAY", raising=False)
+    monkeypatch.setenv("WORKBENCH_REPLAY_SPEED", "0")
+    engine = make("replay", Config())
+    events = [event async for event in engine.build(BuildRequest(context=tmp_path))]
+    assert isinstance(events[-1], BuildFinished) and events[-1].outcome == "succeeded"
+    assert next(event.text for event in events if isinstance(event, StepStarted)) == "FROM scratch"

@@ -93,12 +93,16 @@ def make(name: str, config: Config) -> Engine:
 
 
 def _replay() -> Engine:
-    """Recordings come from `WORKBENCH_REPLAY` (files with `:` between), their speed from `WORKBENCH_REPLAY_SPEED`."""
+    """Recordings come from `WORKBENCH_REPLAY` (files with `:` between), their speed from `WORKBENCH_REPLAY_SPEED`.
+
+    Without one the packaged build of genesis is told, at the speed it had: a demonstration where no engine is.
+    """
     from workbench.engines.replay import ReplayEngine, read_recording
 
     files = [Path(name) for name in os.environ.get("WORKBENCH_REPLAY", "").split(":") if name]
     try:
-        speed = float(os.environ.get("WORKBENCH_REPLAY_SPEED", "0"))
+        speed = float(os.environ.get("WORKBENCH_REPLAY_SPEED", "0" if files else "1"))
+        files = files or [Path(__file__).parent / "recordings" / "genesis.jsonl"]
         return ReplayEngine(*map(read_recording, files), speed=speed)
     except ValueError as error:
         raise UsageError(f"WORKBENCH_REPLAY_SPEED is not a number: {error}") from error
