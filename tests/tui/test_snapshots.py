@@ -42,15 +42,21 @@ def settled(*keys: str, shows: str = "") -> Callable[[Pilot[Any]], Any]:
         app = pilot.app
         assert isinstance(app, WorkbenchApp)
         await until(pilot, lambda: app.live is not None and app._live.state.ended is not None, "the build ended")
-        await until(pilot, lambda: app.workspace.images_box.strip_text.startswith("Images"), "the images")
+        engine = app.engine
+        assert isinstance(engine, ReplayEngine)
+        listed = f"Images  {len(engine.images.held)} "  # the one that the build made is among them
+        await until(pilot, lambda: app.workspace.images_box.strip_text.startswith(listed), "the images")
         await until(pilot, lambda: "3 of 4 files" in screen_text(app), "the context")
         for key in keys:
             await pilot.press(key)
             await pilot.pause()
         if shows:
             await until(pilot, lambda: shows in screen_text(app), shows)
-        for _ in range(5):
+        before, same = "", 0
+        while same < 6:
             await pilot.pause(0.1)
+            now = screen_text(app)
+            before, same = now, same + 1 if now == before else 0
         await until(pilot, lambda: not BRIEF & {it.group for it in app.workers}, "what takes long has ended")
         await pilot.pause(0.1)
 
