@@ -84,7 +84,7 @@ class UnpackedLayers:
         with self._layout.lock.held():
             if found := self.get(diff_id):
                 return found
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # CVE-2021-41091, see Layout
             with suppress(FileNotFoundError):
                 self.take(diff_id, scratch / "old")
             new = scratch / "new"
