@@ -57,6 +57,8 @@ COMMANDS = (
             ("workbench inspect genesis",), table=True),
     Command("prune", "remove", "remove images that nothing uses", "[OPTIONS]",
             ("workbench prune --dry-run", "workbench prune --all --force"), table=True),
+    Command("check-store", "check_store", "whether the embedded engine's store is whole", "[OPTIONS]",
+            ("workbench check-store", "workbench check-store --repair"), table=True),
     Command("save", "archives", "write images to a tar", "[OPTIONS] IMAGE [IMAGE...]",
             ("workbench save -o genesis.tar genesis", "workbench save genesis | docker load")),
     Command("load", "archives", "read images from a tar", "[OPTIONS]",

@@ -46,20 +46,21 @@ class CacheRoots:
         found: set[str] = set()
         with suppress(FileNotFoundError):
             for path in self.folder.iterdir():
-                found |= self._read(path)
+                found |= self.read(path)
         return found
 
     def drop(self, digests: frozenset[str]) -> None:
         """Forgets every key that holds one of these."""
         with suppress(FileNotFoundError):
             for path in self.folder.iterdir():
-                if self._read(path) & digests:
+                if self.read(path) & digests:
                     path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def _read(self, path: Path) -> set[str]:
+    def read(self, path: Path) -> set[str]:
+        """What one key's file holds."""
         try:
             return {line for line in path.read_text().split() if is_digest(line)}
         except (FileNotFoundError, UnicodeDecodeError):

@@ -28,7 +28,7 @@ class UnpackedLayers:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.folder = layout.private / ("layers" if os.geteuid() == 0 else "layers-rootless")
-        self._boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
+        self.boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
 
     def path(self, diff_id: str) -> Path:
         return self.folder / diff_id.removeprefix("sha256:") / "root"
@@ -37,7 +37,7 @@ class UnpackedLayers:
         """The folder of a layer that is unpacked, else None."""
         path = self.path(diff_id)
         facts = self._facts(path.parent)
-        return path if facts is not None and facts.get("boot") == self._boot else None
+        return path if facts is not None and facts.get("boot") == self.boot else None
 
     def make(self, diff_id: str, blob: Path) -> Path:
         """Unpacks a layer (compressed or not), checking its digest. Two processes may do it at once; one wins."""
@@ -78,7 +78,7 @@ class UnpackedLayers:
         root.chmod(0o755)
 
     def _place(self, diff_id: str, scratch: Path, size: int, warnings: Sequence[str] = ()) -> Path:
-        facts = {"boot": self._boot, "bytes": size, "warnings": list(warnings)}
+        facts = {"boot": self.boot, "bytes": size, "warnings": list(warnings)}
         (scratch / "facts.json").write_text(json.dumps(facts))
         path = self.path(diff_id)
         with self._layout.lock.held():
