@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,6 +48,12 @@ class CacheRoots:
             for path in self.folder.iterdir():
                 found |= self.read(path)
         return found
+
+    def held(self) -> Iterator[set[str]]:
+        """What each key holds."""
+        with suppress(FileNotFoundError):
+            for path in self.folder.iterdir():
+                yield self.read(path)
 
     def drop(self, digests: frozenset[str]) -> None:
         """Forgets every key that holds one of these."""

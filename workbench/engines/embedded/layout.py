@@ -141,6 +141,11 @@ class Layout:
                 self.reserve.refill()
         self.scratch.sweep()
 
+    @property
+    def writable(self) -> bool:
+        """Whether this process may change the store; else it may only be looked at, and nobody can be locked out."""
+        return self.private.is_dir() and os.access(self.private, os.W_OK)
+
     def _create(self) -> None:
         if not (self.root / "index.json").exists():
             self._write_index(self._read_index())

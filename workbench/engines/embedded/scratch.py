@@ -114,6 +114,13 @@ class Scratch:
                     path.unlink()
         return digests
 
+    def in_use(self) -> bool:
+        """Whether any process has a lease now."""
+        try:
+            return any(owner_lives(path) for path in self.leases.iterdir())
+        except FileNotFoundError:
+            return False
+
     def sweep(self) -> None:
         """Removes scratch files and folders whose process is gone."""
         with disk_errors(self.folder):

@@ -100,7 +100,11 @@ class UnpackedLayers:
 
     def size(self, diff_id: str) -> int:
         """Bytes of file content that a folder holds; 0 where there is none."""
-        facts = self._facts(self.path(diff_id).parent) or {}
+        return self.size_of(self.path(diff_id).parent)
+
+    def size_of(self, folder: Path) -> int:
+        """The same of a layer's folder that may be another user's."""
+        facts = self._facts(folder) or {}
         size = facts.get("bytes", 0)
         return size if isinstance(size, int) else 0
 

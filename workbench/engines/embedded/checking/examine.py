@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from workbench.engines.embedded.checking.blobs import (
     Seen,
     blob_files,
@@ -30,15 +28,10 @@ def examine(store: Store, *, quick: bool = False) -> Report:
         raise StoreError(f"{store.root}: there is no store here", hint="Name one with --root or WORKBENCH_ROOT.")
     seen = Seen(quick=quick)
     report = look(store, seen)
-    if report.damage and can_lock(store):
+    if report.damage and store.layout.writable:
         with store.layout.lock.held():
             report = look(store, seen)
     return report
-
-
-def can_lock(store: Store) -> bool:
-    """Whether this process may write: a store that it may only read has no lock for it."""
-    return store.private.is_dir() and os.access(store.private, os.W_OK)
 
 
 def look(store: Store, seen: Seen) -> Report:
