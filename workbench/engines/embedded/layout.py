@@ -149,6 +149,11 @@ class Layout:
         if stat.S_IMODE(folder.stat().st_mode) != 0o700:
             folder.chmod(0o700)
 
+    @property
+    def writable(self) -> bool:
+        """Whether this process may change the store; else it may only be looked at, and nobody can be locked out."""
+        return self.private.is_dir() and os.access(self.private, os.W_OK)
+
     def _create(self) -> None:
         if not (self.root / "index.json").exists():
             self._write_index(self._read_index())
