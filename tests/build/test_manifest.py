@@ -9,18 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.build.change import NAMED, Change, change_from_json, sentence
-from workbench.build.manifest import Input, Manifest, argument_value, compare, from_lines, identity, nearest, to_lines
+from workbench.build.manifest import (
+    Input,
+    Manifest,
+    argument_value,
+    compare,
+    from_lines,
+    identity,
+    nearest,
+    pack,
+    to_lines,
+)
 
 COPY = Manifest(
     keyword="COPY", instruction="COPY src /app", parent="sha256:" + "1" * 64,
-    inputs=(Input("src", "directory", 0o755, ""), Input("src/app.py", "file", 0o644, "sha256:a")),
+    inputs=pack((Input("src", "directory", 0o755, ""), Input("src/app.py", "file", 0o644, "sha256:a"))),
 )  # fmt: skip
 RUN = Manifest(keyword="RUN", instruction="RUN make", arguments={"VERSION": "1.0"}, options={"--network": "none"})
 
 
 def with_input(path: str, **changes: object) -> Manifest:
     return dataclasses.replace(
-        COPY, inputs=tuple(item._replace(**changes) if item.path == path else item for item in COPY.inputs)
+        COPY, inputs=pack(item._replace(**changes) if item.path == path else item for item in COPY.inputs)
     )
 
 
@@ -31,9 +41,9 @@ def with_input(path: str, **changes: object) -> Manifest:
         (COPY, with_input("src/app.py", digest="sha256:b"), "src/app.py changed"),
         (COPY, with_input("src/app.py", mode=0o755), "src/app.py: mode 644 -> 755"),
         (COPY, with_input("src/app.py", kind="symlink"), "src/app.py changed"),
-        (COPY, dataclasses.replace(COPY, inputs=COPY.inputs[:1]), "src/app.py is gone"),
-        (dataclasses.replace(COPY, inputs=COPY.inputs[:1]), COPY, "src/app.py is new"),
-        (COPY, dataclasses.replace(COPY, instruction="COPY src /srv", inputs=()), "the instruction changed"),
+        (COPY, dataclasses.replace(COPY, inputs=pack(list(COPY.inputs)[:1])), "src/app.py is gone"),
+        (dataclasses.replace(COPY, inputs=pack(list(COPY.inputs)[:1])), COPY, "src/app.py is new"),
+        (COPY, dataclasses.replace(COPY, instruction="COPY src /srv", inputs=pack(())), "the instruction changed"),
         (RUN, dataclasses.replace(RUN, arguments={"VERSION": "1.1"}), "ARG VERSION: 1.0 -> 1.1"),
         (RUN, dataclasses.replace(RUN, arguments={}), "ARG VERSION: 1.0 -> not set"),
         (RUN, dataclasses.replace(RUN, options={}), "--network: none -> not set"),
@@ -53,17 +63,19 @@ def test_a_base_that_moved_and_another_base() -> None:
 
 
 def test_many_files_are_counted_and_a_few_named() -> None:
-    new = dataclasses.replace(COPY, inputs=tuple(Input(f"new/{n:02}", "file", 0o644, "d") for n in range(40)))
-    changes = compare(dataclasses.replace(COPY, inputs=()), new)
+    new = dataclasses.replace(COPY, inputs=pack(Input(f"new/{n:02}", "file", 0o644, "d") for n in range(40)))
+    changes = compare(dataclasses.replace(COPY, inputs=pack(())), new)
     assert len(changes) == NAMED + 1
     assert changes[-1] == Change("more", count=40 - NAMED)
     assert sentence(changes) == "40 files changed: new/00, new/01, new/02, ..."
-    few = compare(dataclasses.replace(COPY, inputs=()), dataclasses.replace(COPY, inputs=new.inputs[:2]))
+    few = compare(
+        dataclasses.replace(COPY, inputs=pack(())), dataclasses.replace(COPY, inputs=pack(list(new.inputs)[:2]))
+    )
     assert sentence(few) == "2 files added: new/00, new/01"
 
 
 def test_the_nearest_of_the_earlier_builds_explains() -> None:
-    far = dataclasses.replace(COPY, instruction="COPY other /", inputs=())
+    far = dataclasses.replace(COPY, instruction="COPY other /", inputs=pack(()))
     near = with_input("src/app.py", digest="sha256:old")
     assert sentence(nearest([far, near], COPY)) == "src/app.py changed"
     assert nearest([], COPY) == (Change("first"),)
@@ -88,10 +100,11 @@ inputs = st.lists(
 
 @given(inputs, inputs)
 def test_lines_there_and_back_and_a_difference_is_seen(old: tuple[Input, ...], new: tuple[Input, ...]) -> None:
-    one, two = dataclasses.replace(COPY, inputs=old), dataclasses.replace(COPY, inputs=new)
+    one, two = dataclasses.replace(COPY, inputs=pack(old)), dataclasses.replace(COPY, inputs=pack(new))
     assert from_lines(to_lines(one)) == one
     assert bool(compare(one, two)) == (set(old) != set(new))
-    assert (identity(one, "p") == identity(two, "p")) == (old == new)
+    assert (identity(one, "p") == identity(two, "p")) == (pack(old) == pack(new))
+    assert set(pack(old)) == set(old)
     for change in compare(one, two):
         assert change_from_json(dataclasses.asdict(change)) == change
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from workbench.build.change import Change, bounded
+from workbench.build.request import BuildRequest
 from workbench.dockerfile.secret_names import is_secret_name
 
 _LONG = 200
@@ -31,6 +32,32 @@ class Input(NamedTuple):
     """Of a file's content; a symlink's target as written; "" for what has neither."""
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Inputs packed by folder, a line of JSON each, so that 100,000 of them are kept, written and compared by folder:
+    a folder that is the same in two builds is never looked into. Iterating gives each `Input`."""
+
+    folders: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Input]:
+        for line in self.folders:
+            yield from _unpacked(line)
+
+
+def pack(inputs: Iterable[Input]) -> Inputs:
+    """Equal for equal inputs that come in the same order."""
+    folders: dict[str, list[tuple[str, str, int, str]]] = {}
+    for path, kind, mode, digest in inputs:
+        folder, slash, name = path.rpartition("/")
+        folders.setdefault(folder + slash, []).append((name, kind, mode, digest))
+    return Inputs(tuple(json.dumps(item) for item in folders.items()))
+
+
+def _unpacked(line: str) -> Iterator[Input]:
+    folder, items = json.loads(line)
+    return (Input(folder + name, kind, mode, digest) for name, kind, mode, digest in items)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One step. Two steps on equal parents with equal manifests make the same."""
@@ -46,7 +73,7 @@ class Manifest:
     """Build arguments that it sees, as `argument_value` writes them."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What else counts, by the name of its option: `--network`, `--chown`."""
-    inputs: Sequence[Input] = ()
+    inputs: Inputs = Inputs()
 
 
 def argument_value(name: str, value: str) -> str:
@@ -55,6 +82,17 @@ def argument_value(name: str, value: str) -> str:
     if is_secret_name(name) or _PROXY.fullmatch(name):
         return f"sha256:{hashlib.sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
     return value
+
+
+def run_options(request: BuildRequest, network: str) -> dict[str, str]:
+    """The options of a build that a RUN sees, by their names."""
+    found = {
+        "--network": "" if network in ("default", "host") else network,
+        "--add-host": ",".join(request.add_hosts),
+        "--shm-size": "" if request.shm_size is None else str(request.shm_size),
+        "--ulimit": ",".join(request.ulimits),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def compare(old: Manifest, new: Manifest) -> tuple[Change, ...]:
@@ -70,22 +108,15 @@ def compare(old: Manifest, new: Manifest) -> tuple[Change, ...]:
 
 
 def nearest(candidates: Iterable[Manifest], new: Manifest) -> tuple[Change, ...]:
-    """Why `new` is none of `candidates`, newest first: what differs from the one that is most like it. A single
-    `first` where there is none."""
-    best: tuple[Change, ...] | None = None
-    score: tuple[int, int] | None = None
+    """Why `new` is none of `candidates`: what differs from the first that has its instruction, else from the first with
+    its keyword, else from the first. A single `first` where there is none."""
+    best: Manifest | None = None
     for old in candidates:
-        changes = compare(old, new)
-        rank = (_distance(old, new), sum(change.count for change in changes))
-        if score is None or rank < score:
-            best, score = changes, rank
-    if best is None:
-        return (Change("first"),)
-    return best or (Change("gone"),)
-
-
-def _distance(old: Manifest, new: Manifest) -> int:
-    return 0 if old.instruction == new.instruction else 1 if old.keyword == new.keyword else 2
+        if old.instruction == new.instruction:
+            return compare(old, new) or (Change("gone"),)
+        if best is None or (best.keyword != new.keyword and old.keyword == new.keyword):
+            best = old
+    return (Change("first"),) if best is None else compare(best, new)
 
 
 def _base(old: Manifest, new: Manifest) -> Iterator[Change]:
@@ -102,9 +133,19 @@ def _values(kind: Any, old: Mapping[str, str], new: Mapping[str, str]) -> Iterat
             yield Change(kind, name, before[:_LONG], after[:_LONG])
 
 
-def _inputs(old: Iterable[Input], new: Iterable[Input]) -> Iterator[Change]:
-    """In the order of `old`, then what is new. Holds `new` by its paths; `old` may come from a disk as it is read."""
-    left = {item.path: item for item in new}
+def _inputs(old: Inputs, new: Inputs) -> Iterator[Change]:
+    """In the order of `old`, then what is new. Only folders that differ are looked into."""
+    same = set(old.folders) & set(new.folders)
+    left = {item.path: item for line in new.folders if line not in same for item in _unpacked(line)}
+    for line in old.folders:
+        if line not in same:
+            yield from _changes(_unpacked(line), left)
+    for path in left:
+        yield Change("added", path)
+
+
+def _changes(old: Iterable[Input], left: dict[str, Input]) -> Iterator[Change]:
+    """Takes out of `left` what `old` had too."""
     for before in old:
         after = left.pop(before.path, None)
         if after is None:
@@ -113,30 +154,27 @@ def _inputs(old: Iterable[Input], new: Iterable[Input]) -> Iterator[Change]:
             yield Change("content", before.path)
         elif before.mode != after.mode:
             yield Change("mode", before.path, f"{before.mode:o}", f"{after.mode:o}")
-    for path in left:
-        yield Change("added", path)
 
 
 # -- on disk ---------------------------------------------------------------------------------------------------------
 
 
 def to_lines(manifest: Manifest) -> Iterator[str]:
-    """JSON, the step first and then one input a line: written and read without being held twice."""
+    """JSON, the step first and then one folder of inputs a line."""
     head = {
         "keyword": manifest.keyword, "instruction": manifest.instruction, "parent": manifest.parent,
         "base": manifest.base, "arguments": dict(manifest.arguments), "options": dict(manifest.options),
     }  # fmt: skip
     yield json.dumps(head)
-    for item in manifest.inputs:
-        yield json.dumps(item)
+    yield from manifest.inputs.folders
 
 
-def from_lines(lines: Iterable[str | bytes]) -> Manifest:
+def from_lines(lines: Iterable[str]) -> Manifest:
     """What `to_lines` wrote. Raises ValueError for anything else."""
     reading = iter(lines)
     try:
         head = json.loads(next(reading, ""))
-        return Manifest(**head, inputs=tuple(Input(*json.loads(line)) for line in reading))
+        return Manifest(**head, inputs=Inputs(tuple(line.rstrip("\n") for line in reading)))
     except TypeError as error:
         raise ValueError(f"not a manifest: {error}") from error
 
