@@ -83,8 +83,8 @@ class Quiet:
         return self._text.getvalue()
 
 
-def make_display(mode: str, *, quiet: bool, shown: str) -> Display:
-    """`auto` has the live line where stdout is a terminal that can move its cursor."""
+def make_display(mode: str, *, quiet: bool, shown: str, explain: bool = False) -> Display:
+    """`auto` has the live line where stdout is a terminal that can move its cursor. JSON explains in any case."""
     if quiet:
         return Display(Quiet(sys.stdout), shown, warn=False)
     if mode == "json":
@@ -97,5 +97,6 @@ def make_display(mode: str, *, quiet: bool, shown: str) -> Display:
     if mode == "tty" or (mode == "auto" and able):
         from workbench.report.live import LiveTranscript
 
-        return Display(LiveTranscript(sys.stdout, lambda: shutil.get_terminal_size().columns), shown)
-    return Display(PlainTranscript(sys.stdout), shown)
+        live = LiveTranscript(sys.stdout, lambda: shutil.get_terminal_size().columns, explain=explain)
+        return Display(live, shown)
+    return Display(PlainTranscript(sys.stdout, explain=explain), shown)

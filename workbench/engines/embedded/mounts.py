@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.build.manifest import Input
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.messages import StepFailed
@@ -37,15 +38,20 @@ class Mounts:
         self._tools = tools
         self._source = source
         self._locked: set[Path] = set()
+        self.inputs: list[Input] = []
+        """What `manifest` saw that is bound."""
 
     def manifest(self) -> list[Any]:
         """What the step cache keys on: what is bound by its content, caches and tmpfs by their place."""
         rows: list[Any] = []
+        self.inputs.clear()
         for mount in self._mounts:
             rows.append([mount.type, mount.target, mount.id, mount.read_only])
             if mount.type == "bind":
                 found = self._find(mount)
-                rows.append(copy.manifest(copy.Transfer("RUN", [found], "/", "/", None), self._tools.cancel.check))
+                transfer = copy.Transfer("RUN", [found], "/", "/", None)
+                rows.append(copy.manifest(transfer, self._tools.cancel.check))
+                self.inputs += copy.inputs(transfer, rows[-1], mount.from_)
         return rows
 
     @contextmanager
