@@ -16,6 +16,8 @@ from workbench.errors import WorkbenchError
 
 _NEW_API = (1, 43)
 """Docker 24, whose BuildKit is 0.11."""
+_MANY_API = (1, 45)
+"""Docker 26, whose BuildKit is 0.13. BuildKit's own version is no help: Debian's says 0.0.0."""
 _SNAPSHOTTER = "io.containerd.snapshotter"
 
 
@@ -23,9 +25,12 @@ async def look(connector: Connector, control: Control, request: BuildRequest, ou
     """Asks as little as the request needs. Raises EngineUnavailable; NotOffered where there is no `/grpc`."""
     version = await control.version()
     if connector.address.standalone:
-        return Backend(version or "v0", standalone=True)
+        return Backend(version or "v0", standalone=True, many=True)
     matters = outputs or request.cache_to or request.attests or "," in (request.platform or "")
-    return Backend(version, containerd=bool(version and matters) and await _has_containerd(connector))
+    if not (version and matters):
+        return Backend(version)
+    many = len(outputs) > 1 and _api(await in_thread(get_json, connector.dialer, "/version")) >= _MANY_API
+    return Backend(version, containerd=await _has_containerd(connector), many=many)
 
 
 async def look_by_api(connector: Connector, error: WorkbenchError) -> Backend:
@@ -34,8 +39,11 @@ async def look_by_api(connector: Connector, error: WorkbenchError) -> Backend:
     components = said.get("Components") or [] if isinstance(said, dict) else []
     if not components or any("podman" in str(it.get("Name", "")).lower() for it in components):
         raise error
-    api = tuple(int(part) for part in str(said.get("ApiVersion", "0")).split(".") if part.isdecimal())
-    return Backend("v0.11" if api >= _NEW_API else "", containerd=await _has_containerd(connector))
+    return Backend("v0.11" if _api(said) >= _NEW_API else "", containerd=await _has_containerd(connector))
+
+
+def _api(version: Any) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(version.get("ApiVersion", "0")).split(".") if part.isdecimal())
 
 
 async def _has_containerd(connector: Connector) -> bool:

@@ -18,16 +18,13 @@ Exporter = tuple[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Which BuildKit answers. `version` is empty before 0.11; `containerd` says which image store a Docker has."""
+    """Which BuildKit answers. `version` is empty before 0.11; `containerd` says which image store a Docker has;
+    `many` whether it takes more than one exporter (BuildKit 0.13, which is Docker 26)."""
 
     version: str
     standalone: bool = False
     containerd: bool = False
-
-    @property
-    def many(self) -> bool:
-        """Whether it takes more than one exporter (BuildKit 0.13)."""
-        return bool(self.version) and _number(self.version) >= (0, 13)
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +101,3 @@ def _warnings(request: BuildRequest, outputs: Sequence[Output], backend: Backend
     if request.tags and all(it.kind in ("local", "tar") for it in outputs):
         return ("--tag names no image here: the outputs that were asked for make none",)
     return ()
-
-
-def _number(version: str) -> tuple[int, ...]:
-    parts = version.lstrip("v").split("-")[0].split("+")[0].split(".")
-    return tuple(int(part) for part in parts if part.isdecimal())
