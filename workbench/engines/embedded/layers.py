@@ -20,6 +20,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
+from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.tree import TreeWriter, clean_name
@@ -148,19 +149,6 @@ class _Unpacking:
                 self._tree.remove(path)
 
 
-class StrictTarInfo(tarfile.TarInfo):
-    """`tarfile` takes a damaged header in mid-archive for the end; here it is an error."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> StrictTarInfo:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"damaged header ({error})") from error
-
-
 def read_tar(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
     """The entries of a plain tar stream, in order, each file with a reader that is good until the next entry.
 
@@ -182,7 +170,7 @@ def read_tar(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, Bin
                 tar.members = []  # type: ignore[attr-defined]  # it remembers all, and a tar may have millions
                 data = tar.extractfile(entry) if entry.isreg() else None
                 yield entry, data  # type: ignore[misc]
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except DAMAGED as error:
         raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
 
 

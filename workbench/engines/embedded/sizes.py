@@ -5,8 +5,8 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
+from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.engines.embedded.disk import disk_errors
-from workbench.engines.embedded.layers import StrictTarInfo
 from workbench.engines.embedded.tree import clean_name
 from workbench.errors import InputError
 
@@ -28,6 +28,6 @@ def content_size(tar: Path, name: str = "") -> int:
                     clean_name(entry.name, name)
                     if entry.isreg():
                         total += entry.size
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        except DAMAGED as error:
             raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
     return total

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workbench.engines.embedded.compression import CHUNK
-from workbench.engines.embedded.disk import remove_tree
+from workbench.engines.embedded.disk import refuse_larger_than_disk, remove_tree
 from workbench.errors import InputError, StoreError
 
 _MAX_LINKS = 40  # Linux's own bound on symbolic links in one path
@@ -141,6 +141,8 @@ class TreeWriter:
         if entry.issym():
             os.symlink(entry.linkname, full)
         elif entry.isreg():
+            if entry.issparse():
+                refuse_larger_than_disk(entry.size, self.root, entry.name)
             self._file(full, entry, data)
         elif not self._special(full, entry):
             return 0
