@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
+from workbench.context.opening import read_file
 from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.stages import build_steps
@@ -65,7 +66,7 @@ def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
     if request.dockerfile_text is not None:
         return (shown if path.exists() else request.dockerfile), request.dockerfile_text
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError as error:
         raise InputError(f"no Dockerfile at {path}", hint="Write one, or name another with -f.") from error
     except OSError as error:

@@ -23,7 +23,7 @@ from workbench.engines.embedded.lowers import fit, mount_points, refuse_place
 from workbench.engines.embedded.sandbox import SHM_SIZE, Bind, Container, run
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.upper import Owner, real_owner, write_upper
-from workbench.engines.embedded.view import ImageView
+from workbench.engines.embedded.view import ImageView, account_number
 from workbench.engines.worker import Cancel
 from workbench.errors import EngineUnavailable, InputError
 
@@ -75,21 +75,22 @@ def identify(user: str, view: ImageView) -> Identity:
     name = name or "0"
     accounts = view.accounts
     known = accounts.user(name)
-    if known is None and not name.isdigit():
+    number = account_number(name)
+    if known is None and number is None:
         raise InputError(
             f"unable to find user {name}: no matching entries in passwd file",
             hint=f"Make the user first (RUN adduser {name}), or use a number.",
         )
-    uid, gid, home = known or (int(name), 0, "/")
+    uid, gid, home = known or (number or 0, 0, "/")
     groups: tuple[int, ...] = () if colon and group else tuple(accounts.groups_of(uid))
     if colon and group:
         found = accounts.group(group)
-        if found is None and not group.isdigit():
+        if found is None:
             raise InputError(
                 f"unable to find group {group}: no matching entries in group file",
                 hint=f"Make the group first (RUN addgroup {group}), or use a number.",
             )
-        gid = found if found is not None else int(group)
+        gid = found
     return Identity(uid, gid, groups, home or "/")
 
 
