@@ -125,4 +125,4 @@ def namespaces(mode: Mode, uid: int = 0, gid: int = 0) -> list[str]:
     user = ["--unshare-user"]
     if mode == "user":
         user += ["--uid", str(uid), "--gid", str(gid)]
-    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"]
+    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--new-session"]

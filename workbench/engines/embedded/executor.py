@@ -114,7 +114,7 @@ class Executor:
         if context is not None:
             self.emit(ContextSent(bytes=context.bytes, files=context.files))
         with self.store.keep(), self.store.temporary() as scratch:
-            runner = Runner(self.store, scratch, ability, self.cancel)
+            runner = Runner(self.store, scratch, ability, self.cancel, self.plan.groups)
             cache = StepCache(self.store)
             trail = Trail(self.store, cache, self.request)
             tools = Tools(

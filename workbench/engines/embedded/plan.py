@@ -17,6 +17,7 @@ from workbench.context.opening import read_file
 from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.stages import build_steps
+from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, plan_limits
 from workbench.errors import InputError, Unsupported, UsageError
 
 ENGINE = "embedded"
@@ -38,6 +39,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     numbers: dict[int, int]
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
+    groups: Limits = NO_LIMITS
 
 
 def make_plan(request: BuildRequest) -> Plan:
@@ -55,7 +57,7 @@ def make_plan(request: BuildRequest) -> Plan:
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
     steps, numbers = _steps(dockerfile, stages, request)
-    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request))
+    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), plan_limits(request))
 
 
 def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:

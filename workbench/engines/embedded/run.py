@@ -16,6 +16,7 @@ from typing import Literal
 
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Ability
+from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, group
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
@@ -131,6 +132,7 @@ class Runner:
     scratch: Path
     ability: Callable[[], Ability]
     cancel: Cancel
+    limits: Limits = NO_LIMITS
     guardian: Guardian = field(default_factory=Guardian)
     _count: int = 0
 
@@ -149,7 +151,8 @@ class Runner:
             preparation = _Preparation(request, view, place, able.mode)
             lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
             container = preparation.container(fit(lowers, self.scratch))
-            code = run(container, able.bwrap, able.mode, self.guardian, self.cancel, log)
+            with group(self.limits, self.guardian) as made:
+                code = run(container, able.bwrap, able.mode, self.guardian, self.cancel, log, made)
             if code:
                 return RunResult(code)
             preparation.discard_volumes()
