@@ -86,7 +86,9 @@ def make(name: str, config: Config) -> Engine:
         case "embedded":
             from workbench.engines.embedded.engine import EmbeddedEngine
             from workbench.engines.embedded.registry.settings import Registries
+            from workbench.engines.embedded.subids import enter_range
 
+            enter_range()
             return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure))
         case "docker":
             from workbench.engines.docker.engine import DockerEngine

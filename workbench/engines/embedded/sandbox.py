@@ -29,6 +29,7 @@ from workbench.engines.embedded.cgroups import Group
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.seccomp import docker_filter, owner_filter
 from workbench.engines.embedded.starter import Start, known_machine, program
+from workbench.engines.embedded.subids import extents
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError, StoreError
 
@@ -213,8 +214,9 @@ class _Start:
             return
         try:
             if self._mode == "root":
-                for name in ("uid_map", "gid_map"):
-                    Path(f"/proc/{self._child}/{name}").write_text("0 0 4294967295")
+                for kind in ("uid", "gid"):
+                    same = "".join(f"{first} {first} {count}\n" for first, count in extents(kind))
+                    Path(f"/proc/{self._child}/{kind}_map").write_text(same)
             os.write(self._block, b"1")
         except (BrokenPipeError, FileNotFoundError, ProcessLookupError):
             return  # it was killed, or ended by itself and says why
