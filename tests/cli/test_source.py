@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cli.remote import is_git, is_url, without_secrets
 from workbench.cli.source import Source, local_context, open_source
-from workbench.cli.unpack import Peeked, is_archive, unpack
+from workbench.context.remote import is_git, is_url, without_secrets
+from workbench.context.unpack import Peeked, is_archive, unpack
 from workbench.errors import DockerfileError, InputError, UsageError
 
 

@@ -97,7 +97,7 @@ def read_bytes(path: Path, shown: str) -> bytes:
 @contextmanager
 def open_source(name: str, file: str | None) -> Iterator[Source]:
     """The source of one build. Reads stdin for `-` (a Dockerfile or a tar) and for `-f -`; fetches a URL."""
-    from workbench.cli.remote import fetch_git, is_git, is_url, open_url
+    from workbench.context.remote import fetch_git, is_git, is_url, open_url
 
     if name == "-" and file == "-":
         raise UsageError("the context and the Dockerfile cannot both come from stdin")
@@ -130,7 +130,7 @@ def _stdin() -> Iterator[BinaryIO]:
 @contextmanager
 def _streamed(stream: BinaryIO, file: str | None, shown: str) -> Iterator[Source]:
     """A stream is a tar of a context, or a Dockerfile that comes alone."""
-    from workbench.cli.unpack import Peeked, is_archive, unpack
+    from workbench.context.unpack import Peeked, is_archive, unpack
 
     peeked = Peeked(stream)
     if not peeked.head:

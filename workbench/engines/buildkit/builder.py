@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from workbench.build.engine import refuse_unsupported
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted, ContextSent
 from workbench.build.request import BuildRequest
+from workbench.build.secrets import read_secrets
 from workbench.context.ignore import IGNORE_FILE
 from workbench.engines.address import Address
 from workbench.engines.buildkit.credentials import Credentials
@@ -26,7 +27,6 @@ from workbench.engines.buildkit.options import (
     Solve,
     is_folder,
     read_proxies,
-    read_secrets,
     read_solve,
     refuse_for,
 )  # fmt: skip

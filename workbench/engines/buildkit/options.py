@@ -9,11 +9,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from workbench.build.engine import OPTIONS
 from workbench.build.request import BuildRequest
+from workbench.build.secrets import read_fields
 from workbench.engines.buildkit.messages import messages
 from workbench.errors import Unsupported, UsageError
 
@@ -24,8 +24,6 @@ _NEWER = {
     "--build-context": "build_contexts",
 }
 """What a BuildKit before 0.11 does not know, and passes over in silence."""
-_SECRET_BOUND = 500 * 1024
-"""Bytes of a secret (moby/buildkit, session/secrets: MaxSecretSize)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,33 +102,6 @@ def is_folder(place: str) -> bool:
     return "://" not in place and not place.startswith("git@")
 
 
-def read_secrets(texts: tuple[str, ...]) -> dict[str, bytes]:
-    """`--secret id=key,src=file` and `id=key,env=NAME`, read. Blocks. Raises UsageError, never with the secret."""
-    secrets: dict[str, bytes] = {}
-    for text in texts:
-        fields = _fields("--secret", text)
-        name = fields.pop("id", "")
-        kind = fields.pop("type", "")
-        file = fields.pop("src", "") or fields.pop("source", "")
-        variable = fields.pop("env", "") or (file if kind == "env" else "")
-        if not name or fields or kind not in ("", "file", "env"):
-            raise UsageError(f"{text!r} is not a secret", hint="It is id=NAME,src=FILE or id=NAME,env=VARIABLE.")
-        if variable or (not file and kind != "file" and name in os.environ):
-            value = os.environ.get(variable or name)
-            if value is None:
-                raise UsageError(f"--secret id={name}: there is no variable {variable or name} in the environment")
-            data = value.encode("utf-8", "surrogateescape")
-        else:
-            try:
-                data = Path(file or name).expanduser().read_bytes()
-            except OSError as error:
-                raise UsageError(f"--secret id={name}: {file or name}: {error.strerror}") from error
-        if len(data) > _SECRET_BOUND:
-            raise UsageError(f"--secret id={name} is larger than BuildKit's {_SECRET_BOUND // 1024} kB")
-        secrets[name] = data
-    return secrets
-
-
 def read_proxies(config: Mapping[str, Any], host: str) -> dict[str, str]:
     """Build arguments that the docker CLI takes from `proxies` of its configuration, for this engine or for all."""
     proxies = config.get("proxies")
@@ -160,7 +131,7 @@ def _network(mode: str | None, attributes: dict[str, str]) -> tuple[str, ...]:
 def _import(text: str) -> tuple[str, Mapping[str, str]]:
     if "=" not in text:
         return "registry", {"ref": text}
-    fields = _fields("--cache-from", text)
+    fields = read_fields("--cache-from", text)
     kind = fields.pop("type", "registry")
     if kind != "registry":
         raise Unsupported(f"--cache-from type={kind}", engine="buildkit", hint="It has type=registry.")
@@ -170,24 +141,11 @@ def _import(text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _export(text: str) -> tuple[str, Mapping[str, str]]:
-    fields = _fields("--cache-to", text if "=" in text else f"type={text}")
+    fields = read_fields("--cache-to", text if "=" in text else f"type={text}")
     kind = fields.pop("type", "")
     if kind != "inline":
         raise Unsupported(f"--cache-to type={kind}", engine="buildkit", hint="It has type=inline.")
     return kind, fields
-
-
-def _fields(flag: str, text: str) -> dict[str, str]:
-    """`type=x,ref=y` (comma-separated, quoted as in a CSV file). Raises UsageError."""
-    import csv
-
-    fields = {}
-    for part in next(csv.reader([text]), []):
-        name, separator, value = part.partition("=")
-        if not separator:
-            raise UsageError(f"{flag} {text!r}: {part!r} has no value", hint="Each part is NAME=VALUE.")
-        fields[name.strip().lower()] = value
-    return fields
 
 
 def _host(entry: str) -> str:
