@@ -21,8 +21,7 @@ from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.sandbox import Bind
-from workbench.engines.embedded.state import ImageState
-from workbench.engines.embedded.trees import ImageTree, Item, Tree, below, clean_source
+from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.executor import Tools
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 class Mounts:
     """The mounts of one RUN. `source` finds the image that `from=` names."""
 
-    def __init__(self, mounts: Sequence[Mount], tools: Tools, source: Callable[[str], ImageState]) -> None:
+    def __init__(self, mounts: Sequence[Mount], tools: Tools, source: Callable[[str], Tree]) -> None:
         self._mounts = mounts
         self._tools = tools
         self._source = source
@@ -72,7 +71,7 @@ class Mounts:
     def _find(self, mount: Mount) -> copy.Source:
         tree: Tree | None = self._tools.context
         if mount.from_:
-            tree = ImageTree(self._tools.files.view(self._source(mount.from_).layers, self._tools.scratch))
+            tree = self._source(mount.from_)
         found = copy.lookup(tree, clean_source(mount.source)) if tree is not None else None
         if found is None:
             raise StepFailed(f"RUN --mount: {mount.source}: file does not exist")
