@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
+from workbench.build.secrets import Secrets, read_agents, read_secrets
 from workbench.context.git import is_git, parse_git
 from workbench.context.remote import is_url
 from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
@@ -43,6 +44,7 @@ class Plan:
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
     contexts: dict[str, Place] = field(default_factory=dict)
     """`--build-context`, by the name that it is looked up by."""
+    secrets: Secrets = field(default_factory=Secrets)
 
 
 def make_plan(request: BuildRequest) -> Plan:
@@ -65,8 +67,9 @@ def make_plan(request: BuildRequest) -> Plan:
                 raise
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
+    secrets = Secrets(read_secrets(request.secrets), read_agents(request.ssh, engine=ENGINE))
     steps, numbers = _steps(dockerfile, stages, request)
-    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), contexts)
+    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets)
 
 
 def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
@@ -105,9 +108,6 @@ def _check(it: Instruction) -> None:
         case docker.Onbuild():
             _check(it.trigger)
         case docker.Run():
-            for mount in it.mounts:
-                if mount.type in ("secret", "ssh"):
-                    raise _refused(it, f"RUN --mount=type={mount.type}")
             if it.security != "sandbox":
                 raise _refused(it, f"RUN --security={it.security}")
             if it.devices:

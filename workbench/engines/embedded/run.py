@@ -10,7 +10,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -183,7 +183,7 @@ class _Preparation:
         for folder in (self.upper, self._work):
             folder.mkdir()
             folder.chmod(0o755)
-        targets = {bind.target.lstrip("/"): bind.source is None or bind.source.is_dir() for bind in request.mounts}
+        targets = {bind.target.lstrip("/"): bind.is_folder for bind in request.mounts}
         points, self._places = mount_points(view, place / "points", targets)
         self.extra_lowers = [points] if points is not None else []
         self._volumes = [view.resolve(path) for path in request.volumes]
@@ -224,7 +224,7 @@ class _Preparation:
         request, identity = self._request, self.identity
         env = {"HOSTNAME": request.container[:12], "HOME": identity.home, **request.env}
         binds = [self._file("etc/hosts", self._hosts()), self._file("etc/resolv.conf", _resolv_conf())]
-        binds += [Bind(b.source, "/" + self._places[b.target.lstrip("/")], b.read_only, b.size) for b in request.mounts]
+        binds += [replace(bind, target="/" + self._places[bind.target.lstrip("/")]) for bind in request.mounts]
         if self._mode == "user" and self._view.lookup("etc/apt") is not None:
             binds.append(self._private("apt.conf", "/dev/apt.conf", _APT))
             env.setdefault("APT_CONFIG", "/dev/apt.conf")

@@ -48,12 +48,19 @@ SHM_SIZE = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A file or folder of the host at a place in the sandbox. With `tmpfs` there is no source."""
+    """A file or folder of the host at a place in the sandbox. Without a source it is a file of `data` (which is on no
+    disk) with `mode`, or a tmpfs of `size` bytes."""
 
     source: Path | None
     target: str
     read_only: bool = False
     size: int | None = None
+    data: bytes | None = field(default=None, repr=False)
+    mode: int = 0o644
+
+    @property
+    def is_folder(self) -> bool:
+        return self.data is None and (self.source is None or self.source.is_dir())
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +252,9 @@ class _Start:
         out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
         out += _covers(self._mode)
         for bind in container.binds:
-            if bind.source is None:
+            if bind.data is not None:
+                out += ["--perms", f"{bind.mode:04o}", "--ro-bind-data", str(self._memory(bind.data)), bind.target]
+            elif bind.source is None:
                 out += ["--size", str(bind.size)] if bind.size else []
                 out += ["--perms", "1777", "--tmpfs", bind.target]
             else:

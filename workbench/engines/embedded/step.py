@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import LayerWriter
 from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
+from workbench.engines.embedded.redact import Redacted
 from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
 from workbench.engines.embedded.state import ImageState, now
@@ -170,7 +171,7 @@ class StageBuild:
         refuse_zero(it.keyword, [*argv, *visible.values(), *self.state.env.values()])
         shown = self.arguments.in_history(visible)
         created_by = " ".join([f"|{len(shown)}", *shown, *argv] if visible else argv)
-        mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name))
+        mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name), self.state.workdir)
         network = self._network(it)
         inputs = {
             "argv": argv, "args": visible, "config": self.state.config, "network": network, "mounts": mounts.manifest(),
@@ -178,14 +179,15 @@ class StageBuild:
         }  # fmt: skip
 
         def work() -> _Performed:
-            with tools.container(step) as container, mounts.ready() as binds:
+            with tools.container(step) as container, mounts.ready() as ready:
                 wanted = RunRequest(
-                    argv=argv, env={**visible, **self.state.env}, user=self.state.user, workdir=self.state.workdir,
-                    volumes=self.state.volumes, container=container, network=network, add_hosts=request.add_hosts,
-                    shm_size=SHM_SIZE if request.shm_size is None else request.shm_size, limits=tools.plan.limits,
-                    script=it.script.content if it.script else None, mounts=binds,
+                    argv=argv, env={**visible, **self.state.env, **ready.env}, user=self.state.user,
+                    workdir=self.state.workdir, volumes=self.state.volumes, container=container, network=network,
+                    add_hosts=request.add_hosts, limits=tools.plan.limits, mounts=ready.binds,
+                    shm_size=SHM_SIZE if request.shm_size is None else request.shm_size,
+                    script=it.script.text if it.script else None,
                 )  # fmt: skip
-                return _Performed(created_by, self._start(wanted, step))
+                return _Performed(created_by, self._start(wanted, step, ready.secrets))
 
         return self._cached("RUN", inputs, work)
 
@@ -193,13 +195,16 @@ class StageBuild:
         asked = it.network if it.network != "default" else self._tools.request.network
         return "none" if asked == "none" else "host"
 
-    def _start(self, wanted: RunRequest, step: int) -> LayerRef | None:
+    def _start(self, wanted: RunRequest, step: int, secrets: Sequence[bytes]) -> LayerRef | None:
         from workbench.build.events import ContainerEvent
 
         tools, name = self._tools, wanted.container
-        log = tools.log(step)
+        log = Redacted(tools.log(step), secrets)
         tools.emit(ContainerEvent(step=step, action="started", container=name))
-        result = tools.runner.run(wanted, self.state.layers, self.view, log)
+        try:
+            result = tools.runner.run(wanted, self.state.layers, self.view, log)
+        finally:
+            log.flush()
         tools.emit(ContainerEvent(step=step, action="exited", container=name, exit_code=result.exit_code))
         if result.exit_code:
             raise run_failed(wanted.argv, result.exit_code, tools.tail)
