@@ -74,7 +74,7 @@ class Gather:
     # -- from elsewhere ------------------------------------------------------------------------------------------
 
     def _download(self, it: docker.Add, url: str) -> copy.Source:
-        item = download(url, it.destination, self._tools.scratch, self._tools.cancel)
+        item = download(url, it.destination, self._tools.new_folder("download"), self._tools.cancel)
         if it.checksum and item.digest() != it.checksum:
             raise StepFailed(
                 f"ADD failed: {url}: digest mismatch {item.digest()}: {it.checksum}",

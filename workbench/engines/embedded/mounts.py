@@ -30,7 +30,7 @@ from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 if TYPE_CHECKING:
     from workbench.engines.embedded.executor import Tools
 
-_MEMORY = Path("/dev/shm")  # noqa: S108: a folder in memory, where secrets of another owner lie while a command runs
+_MEMORY = Path("/dev/shm")  # where secrets of another owner lie, in memory, while a command runs
 
 
 @dataclass(slots=True)
@@ -112,10 +112,15 @@ class Mounts:
 
     def _copy(self, found: copy.Source, folder: Path) -> None:
         self._write(found.item, folder)
-        if found.is_directory:
-            for path, item in found.tree.walk(found.path):
-                self._tools.cancel.check()
-                self._write(item, folder / below(path, found.path))
+        first: dict[tuple[object, ...], Path] = {}
+        for path, item in found.tree.walk(found.path) if found.is_directory else ():
+            self._tools.cancel.check()
+            place = folder / below(path, found.path)
+            known = first.setdefault(item.inode, place) if item.entry.kind == "file" else place
+            if known != place:
+                os.link(known, place)
+            else:
+                self._write(item, place)
 
     def _write(self, item: Item, path: Path) -> None:
         entry = item.entry
