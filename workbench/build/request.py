@@ -80,6 +80,7 @@ class BuildRequest:
     disable_content_trust: bool = _flag("--disable-content-trust", True)
     secrets: tuple[str, ...] = _flag("--secret", ())
     ssh: tuple[str, ...] = _flag("--ssh", ())
+    allow: tuple[str, ...] = _flag("--allow", ())
     output: tuple[str, ...] = _flag("--output", ())
     build_contexts: Mapping[str, str] = _flag("--build-context", factory=lambda: _EMPTY)
 

@@ -23,7 +23,11 @@ _LISTS = {
     "--ulimit": ("NAME=SOFT[:HARD]", "limits of the processes that RUN starts"),
     "--secret": ("id=ID[,src=FILE]", "a secret for RUN --mount=type=secret"),
     "--ssh": ("default|ID[=SOCKET]", "an agent for RUN --mount=type=ssh"),
-    "--build-context": ("NAME=PATH", "a second context"),
+    "--build-context": (
+        "NAME=PLACE",
+        "another context: a folder, docker-image://, oci-layout://, a git or http(s) URL",
+    ),
+    "--allow": ("ENTITLEMENT", "what RUN may ask for: security.insecure, network.host"),
 }
 _TEXTS = {
     "--target": ("STAGE", "the stage to build"),
@@ -85,6 +89,7 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
         **{field: getattr(args, field) for field in texts},
         **listed,
         "tags": tuple(args.tag),
+        "allow": tuple(map(values.one_of("--allow", ("security.insecure", "network.host")), args.allow)),
         "build_args": values.build_args(args.build_arg, os.environ),
         "labels": values.pairs("--label", args.label),
         "build_contexts": values.pairs("--build-context", args.build_context, need_value=True),

@@ -92,7 +92,7 @@ def read_solve(request: BuildRequest, *, filename: str, target: str, proxies: Ma
         attributes["cache-from"] = ",".join(references)
         attributes["cache-imports"] = json.dumps([{"Type": kind, "Attrs": dict(it)} for kind, it in imports])
     return Solve(
-        attributes, _network(request.network, attributes), imports,
+        attributes, tuple(dict.fromkeys((*_network(request.network, attributes), *request.allow))), imports,
         tuple(_export(text) for text in request.cache_to), ",".join(request.tags),
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """`RUN --mount=type=cache`: folders of the store that outlive a build, one for each ID.
 
 `shared` is used by all at once, `locked` by one build after the other, `private` by one build while another gets a
-folder of its own. Locks are the kernel's, so that they end with their process. What `from=` names is the content of
-a new folder; as in BuildKit, another source or another owner and mode is another folder.
+folder of its own. Where something is mounted below a cache it is one build's alone: nobody may swap a folder for a
+link meanwhile (CVE-2024-23651). Locks are the kernel's, so that they end with their process. What `from=` names is
+the content of a new folder; as in BuildKit, another source or another owner and mode is another folder.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class CacheFolder:
     id: str
     base: str = ""
     fill: Callable[[Path], None] | None = None
+    alone: bool = False
+    """Whether nobody else may use it meanwhile, for all that `sharing` says."""
 
     @property
     def key(self) -> str:
@@ -68,7 +71,8 @@ class CacheMounts:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, descriptor)
             if cache.mount.sharing != "private":
-                self._lock(descriptor, fcntl.LOCK_EX if cache.mount.sharing == "locked" else fcntl.LOCK_SH)
+                alone = cache.alone or cache.mount.sharing == "locked"
+                self._lock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
                 return folder
             with suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -76,10 +76,10 @@ class Mounts:
             store = CacheMounts(root, self._tools.scratch, self._tools.cancel.check)
             folders = store.open(list(caches.values()), stack)
             ready = Ready()
-            for number, mount in enumerate(mount for mount in self._mounts if mount.type == "ssh"):
-                self._ssh(mount, number, ready, stack)
             for mount in self._mounts:
-                if mount.type == "secret":
+                if mount.type == "ssh":
+                    self._ssh(mount, ready, stack)
+                elif mount.type == "secret":
                     self._secret(mount, ready, stack)
                 elif mount.type == "tmpfs":
                     ready.binds.append(Bind(None, self._target(mount), size=mount.size or None))
@@ -91,7 +91,14 @@ class Mounts:
             yield ready
 
     def _target(self, mount: Mount) -> str:
-        target = posixpath.normpath(posixpath.join("/", self._workdir, mount.target))
+        """Where it is mounted. Raises StepFailed for the root."""
+        target = mount.target
+        if mount.type == "secret":
+            target = target or f"/run/secrets/{posixpath.basename(mount.source or mount.id)}"
+        elif mount.type == "ssh":
+            numbers = [id(other) for other in self._mounts if other.type == "ssh"]
+            target = target or f"/run/buildkit/ssh_agent.{numbers.index(id(mount))}"
+        target = posixpath.normpath(posixpath.join("/", self._workdir, target))
         if target.strip("/") == "":
             raise StepFailed(f"RUN --mount={mount.text}: invalid mount target {target!r}", "Name a folder: target=/x.")
         return target
@@ -144,13 +151,15 @@ class Mounts:
 
     def _cache(self, mount: Mount) -> CacheFolder:
         identifier = mount.id or posixpath.normpath(mount.target)
+        below = f"{self._target(mount)}/"
+        alone = any(self._target(other).startswith(below) for other in self._mounts if other is not mount)
         if not mount.from_:
-            return CacheFolder(mount, identifier)
+            return CacheFolder(mount, identifier, alone=alone)
         found = self._find(mount)
         if not found.is_directory:
             raise StepFailed(f"RUN --mount={mount.text}: {mount.source} is no folder")
         base = hashlib.sha256(json.dumps(self._rows(found)).encode()).hexdigest()
-        return CacheFolder(mount, identifier, base, lambda folder: self._copy(found, folder))
+        return CacheFolder(mount, identifier, base, lambda folder: self._copy(found, folder), alone)
 
     # -- secret and ssh ------------------------------------------------------------------------------------------
 
@@ -169,13 +178,12 @@ class Mounts:
                 raise StepFailed(f"RUN --mount: secret {name} has a NUL byte, which no environment can have")
             ready.env[mount.env or name] = value.decode("utf-8", "surrogateescape")
         if mount.env is None or mount.target:
-            target = mount.target or f"/run/secrets/{posixpath.basename(name)}"
-            ready.binds.append(self._secret_file(mount, value, posixpath.join("/", self._workdir, target), stack))
+            ready.binds.append(self._secret_file(mount, value, stack))
 
-    def _secret_file(self, mount: Mount, value: bytes, target: str, stack: ExitStack) -> Bind:
+    def _secret_file(self, mount: Mount, value: bytes, stack: ExitStack) -> Bind:
         mode = 0o400 if mount.mode is None else mount.mode
         uid, gid = mount.uid or 0, mount.gid or 0
-        target = posixpath.normpath(target)
+        target = self._target(mount)
         if (uid, gid) == (0, 0) or os.geteuid() != 0:  # without root there is one user, to whom it belongs
             return Bind(None, target, read_only=True, data=value, mode=mode)
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-", dir=_MEMORY))
@@ -186,7 +194,7 @@ class Mounts:
         path.chmod(mode)
         return Bind(path, target, read_only=True)
 
-    def _ssh(self, mount: Mount, number: int, ready: Ready, stack: ExitStack) -> None:
+    def _ssh(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
         name = mount.id or "default"
         agent = self._tools.plan.secrets.agents.get(name)
         if agent is None:
@@ -198,8 +206,6 @@ class Mounts:
         mode = 0o600 if mount.mode is None else mount.mode
         proxy = AgentProxy(agent, mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)
         stack.callback(proxy.close)
-        target = posixpath.normpath(
-            posixpath.join("/", self._workdir, mount.target or f"/run/buildkit/ssh_agent.{number}")
-        )
+        target = self._target(mount)
         ready.binds.append(Bind(proxy.path, target))
         ready.env.setdefault("SSH_AUTH_SOCK", target)

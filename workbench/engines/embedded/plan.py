@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def make_plan(request: BuildRequest) -> Plan:
     for stage in stages:
         for instruction in (stage.base, *stage.instructions):
             try:
-                _check(instruction)
+                _check(instruction, request.allow)
             except DockerfileError as error:
                 error.path = path
                 raise
@@ -102,14 +103,17 @@ def _steps(
     return tuple(steps), numbers
 
 
-def _check(it: Instruction) -> None:
-    """Refuses by name what this engine does not do."""
+def _check(it: Instruction, allowed: Collection[str]) -> None:
+    """Refuses by name what this engine does not do, or was not allowed."""
     match it:
         case docker.Onbuild():
-            _check(it.trigger)
+            _check(it.trigger, allowed)
         case docker.Run():
-            if it.security != "sandbox":
-                raise _refused(it, f"RUN --security={it.security}")
+            if it.security == "insecure" and "security.insecure" not in allowed:
+                raise UsageError(
+                    f"line {it.line}: RUN --security=insecure is not allowed",
+                    hint="Give this build --allow security.insecure where you trust all of its Dockerfile.",
+                )
             if it.devices:
                 raise _refused(it, "RUN --device")
         case docker.Copy():

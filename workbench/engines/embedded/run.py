@@ -42,6 +42,7 @@ class RunRequest:
     container: str
     """64 hexadecimal digits; the host's name inside is the first twelve."""
     network: Literal["host", "none"] = "host"
+    insecure: bool = False
     add_hosts: Sequence[str] = ()
     shm_size: int = SHM_SIZE
     limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -238,7 +239,7 @@ class _Preparation:
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
             workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
-            limits=request.limits,
+            limits=request.limits, insecure=request.insecure,
         )  # fmt: skip
 
     def _file(self, path: str, content: str) -> Bind:

@@ -174,8 +174,9 @@ class StageBuild:
         mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name), self.state.workdir)
         network = self._network(it)
         inputs = {
-            "argv": argv, "args": visible, "config": self.state.config, "network": network, "mounts": mounts.manifest(),
-            "hosts": list(request.add_hosts), "shm": request.shm_size, "limits": list(request.ulimits),
+            "argv": argv, "args": visible, "config": self.state.config, "network": network, "security": it.security,
+            "mounts": mounts.manifest(), "hosts": list(request.add_hosts), "shm": request.shm_size,
+            "limits": list(request.ulimits),
         }  # fmt: skip
 
         def work() -> _Performed:
@@ -185,7 +186,7 @@ class StageBuild:
                     workdir=self.state.workdir, volumes=self.state.volumes, container=container, network=network,
                     add_hosts=request.add_hosts, limits=tools.plan.limits, mounts=ready.binds,
                     shm_size=SHM_SIZE if request.shm_size is None else request.shm_size,
-                    script=it.script.text if it.script else None,
+                    script=it.script.text if it.script else None, insecure=it.security == "insecure",
                 )  # fmt: skip
                 return _Performed(created_by, self._start(wanted, step, ready.secrets))
 
