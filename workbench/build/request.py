@@ -80,9 +80,10 @@ class BuildRequest:
     disable_content_trust: bool = _flag("--disable-content-trust", True)
     secrets: tuple[str, ...] = _flag("--secret", ())
     ssh: tuple[str, ...] = _flag("--ssh", ())
-    allow: tuple[str, ...] = _flag("--allow", ())
     output: tuple[str, ...] = _flag("--output", ())
     build_contexts: Mapping[str, str] = _flag("--build-context", factory=lambda: _EMPTY)
+    attests: tuple[str, ...] = _flag("--attest", ())
+    allow: tuple[str, ...] = _flag("--allow", ())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(normalise_tag(tag) for tag in self.tags))

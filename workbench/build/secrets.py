@@ -1,27 +1,15 @@
-"""`--secret` and `--ssh`, read as docker buildx reads them. What a secret holds is in no error."""
+"""`--secret`, read as docker buildx reads it. What a secret holds is in no error."""
 
 from __future__ import annotations
 
-import csv
 import os
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.errors import Unsupported, UsageError
+from workbench.build.fields import read_fields
+from workbench.errors import UsageError
 
 _SECRET_BOUND = 500 * 1024
 """Bytes of a secret (moby/buildkit, session/secrets: MaxSecretSize)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """What a build may see at its `RUN --mount=type=secret` and `type=ssh`, by ID."""
-
-    values: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    agents: Mapping[str, Path] = field(default_factory=dict)
-    """The sockets of ssh agents."""
 
 
 def read_secrets(texts: tuple[str, ...]) -> dict[str, bytes]:
@@ -49,46 +37,3 @@ def read_secrets(texts: tuple[str, ...]) -> dict[str, bytes]:
             raise UsageError(f"--secret id={name} is larger than BuildKit's {_SECRET_BOUND // 1024} kB")
         secrets[name] = data
     return secrets
-
-
-def read_agents(texts: tuple[str, ...], *, engine: str) -> dict[str, Path]:
-    """`--ssh default`, `--ssh ID=SOCKET`: the agents' sockets. Raises UsageError where one is not there, Unsupported
-    for a key file, which only an agent can sign with."""
-    agents: dict[str, Path] = {}
-    for text in texts:
-        name, _, place = text.partition("=")
-        place = place or os.environ.get("SSH_AUTH_SOCK", "")
-        if not name or name in agents:
-            raise UsageError(f"--ssh {text!r} {'is given twice' if name else 'has no ID'}", hint="It is ID[=SOCKET].")
-        if not place:
-            raise UsageError(
-                f"--ssh {text}: no ssh agent: SSH_AUTH_SOCK is not set",
-                hint='Start one with `eval "$(ssh-agent)"` and give it a key with `ssh-add`, or name its socket.',
-            )
-        for part in place.split(","):
-            _refuse_key(text, part, engine)
-        agents[name] = Path(place).expanduser()
-    return agents
-
-
-def _refuse_key(text: str, place: str, engine: str) -> None:
-    try:
-        mode = Path(place).expanduser().stat().st_mode
-    except OSError as error:
-        raise UsageError(f"--ssh {text}: {place}: {error.strerror}") from error
-    if not stat.S_ISSOCK(mode):
-        raise Unsupported(
-            f"--ssh {text}: {place} is a key file, no agent's socket", engine=engine,
-            hint=f"Give the key to an agent with `ssh-add {place}`, then use `--ssh {text.partition('=')[0]}`.",
-        )  # fmt: skip
-
-
-def read_fields(flag: str, text: str) -> dict[str, str]:
-    """`type=x,ref=y` (comma-separated, quoted as in a CSV file). Raises UsageError."""
-    fields = {}
-    for part in next(csv.reader([text]), []):
-        name, separator, value = part.partition("=")
-        if not separator:
-            raise UsageError(f"{flag} {text!r}: {part!r} has no value", hint="Each part is NAME=VALUE.")
-        fields[name.strip().lower()] = value
-    return fields

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from workbench.build.events import StepLog
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.agent import AgentProxy
 from workbench.engines.embedded.redact import Redacted
-from workbench.errors import InputError, Unsupported, UsageError
+from workbench.engines.ssh_agents import open_agents
+from workbench.errors import InputError, UsageError
 
 sandboxed = pytest.mark.usefixtures("sandbox")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="owners on the disk need root")
@@ -191,20 +193,32 @@ async def test_an_agent_that_is_required_and_not_given(build: Builder) -> None:
     assert "--ssh default" in built.end.hint
 
 
-async def test_key_files_and_missing_agents_are_refused_by_name(
+async def test_agents_that_are_not_there_keep_the_build_from_starting(
     scratch_build: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "FROM scratch\nLABEL a=b\n"
-    key = tmp_path / "id_ed25519"
-    key.write_text("key")
-    with pytest.raises(Unsupported, match="id_ed25519 is a key file") as caught:
-        await scratch_build(text, ssh=(f"default={key}",))
-    assert f"ssh-add {key}" in caught.value.hint
+    (tmp_path / "key").write_text("no key")
+    (tmp_path / "key").chmod(0o600)
+    with pytest.raises(UsageError, match=r"--ssh default: .*/key cannot be used"):
+        await scratch_build(text, ssh=(f"default={tmp_path}/key",))
     with pytest.raises(UsageError, match="No such file"):
         await scratch_build(text, ssh=("default=/no/such/socket",))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    with pytest.raises(UsageError, match="SSH_AUTH_SOCK is not set"):
+    with pytest.raises(UsageError, match="SSH_AUTH_SOCK is empty"):
         await scratch_build(text, ssh=("default",))
+
+
+def test_a_key_file_gets_an_agent_that_ends_with_the_build(tmp_path: Path) -> None:
+    key = tmp_path / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    with open_agents((f"default={key}",)) as agents:
+        proxy = AgentProxy(Path(agents["default"]), mode=0o600, uid=0, gid=0)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(proxy.path))
+            client.sendall(struct.pack(">IB", 1, 11))
+            assert struct.unpack(">IBI", client.recv(9))[1:] == (12, 1), "one key"
+        proxy.close()
+    assert not Path(agents["default"]).exists()
 
 
 def test_an_agent_that_has_gone_is_named(tmp_path: Path) -> None:

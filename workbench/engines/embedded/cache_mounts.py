@@ -83,7 +83,7 @@ class CacheMounts:
         """Whole or not at all; of two that make it at once, one wins."""
         mount = cache.mount
         with disk_errors(self._root):
-            self._root.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             making = Path(tempfile.mkdtemp(prefix="cache-", dir=self._scratch))
             try:
                 if cache.fill is not None:

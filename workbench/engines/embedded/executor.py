@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.build.change import Change
 from workbench.build.events import (
     BuildFinished,
     BuildStarted,
@@ -41,6 +42,7 @@ from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState, architecture
 from workbench.engines.embedded.step import StageBuild
 from workbench.engines.embedded.store import Store
+from workbench.engines.embedded.trail import Trail
 from workbench.engines.embedded.trees import ContextTree, ImageTree, Tree
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import InputError, StoreError, WorkbenchError
@@ -57,6 +59,7 @@ class Tools:
     emit: Emit
     cancel: Cancel
     cache: StepCache
+    trail: Trail
     files: LayerFiles
     runner: Runner
     scan: Scan | None
@@ -129,12 +132,17 @@ class Executor:
             self.emit(ContextSent(bytes=context.bytes, files=context.files))
         with self.store.keep(), self.store.temporary() as scratch:
             runner = Runner(self.store, scratch, ability, self.cancel)
+            cache = StepCache(self.store)
+            trail = Trail(self.store, cache, self.request)
             tools = Tools(
-                self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
-                self.files, runner, found, context, self.digests,
+                self.request, self.plan, self.store, scratch, self.emit, self.cancel, cache, trail, self.files, runner,
+                found, context, self.digests,
             )  # fmt: skip
             with closing(self._bases), closing(runner.guardian):
-                self._build(tools)
+                try:
+                    self._build(tools)
+                finally:
+                    trail.save()
         self.digests.save()
 
     def _scan(self) -> Scan | None:
@@ -182,7 +190,7 @@ class Executor:
         self.emit(
             StepFinished(
                 step=number, cached=outcome.cached, seconds=time.monotonic() - before, image=outcome.image,
-                bytes=outcome.bytes,
+                bytes=outcome.bytes, why=outcome.why,
             )
         )  # fmt: skip
 
@@ -200,7 +208,7 @@ class Executor:
         else:
             build = self._done[stage.index]
             cached = build.perform(instruction, number)
-        return Outcome(cached, build.image_id, build.added)
+        return Outcome(cached, build.image_id, build.added, build.why)
 
     def _place(self, number: int) -> tuple[Stage, docker.Instruction | None] | None:
         """The stage and instruction of a step; None for an ARG before the first FROM."""
@@ -233,6 +241,9 @@ class Executor:
             tools, state, self._arguments(), parent, stage, lambda stage, name: self._source(tools, stage, name)
         )
         build.untouched = parent if earlier is None else self._done[earlier.index].untouched
+        build.base = name if earlier is None else ""
+        if earlier is not None and self._done[earlier.index].anew is not None:
+            build.anew = earlier.name
         if parent == "" and earlier is None:
             build.image_id = ""
         elif earlier is not None:
@@ -241,9 +252,9 @@ class Executor:
             build.image_id = parent
         self._done[stage.index] = build
         if tree is not None:
-            return Outcome(build.fill(tree, name), build.image_id, build.added)
+            return Outcome(build.fill(tree, name), build.image_id, build.added, build.why)
         self._trigger(build, triggers, number)
-        return Outcome(False, build.image_id, build.added)
+        return Outcome(False, build.image_id, build.added, build.why)
 
     def _trigger(self, build: StageBuild, triggers: list[str], number: int) -> None:
         if not triggers:
@@ -375,6 +386,7 @@ class Outcome:
     cached: bool = False
     image: str = ""
     bytes: int | None = None
+    why: tuple[Change, ...] = ()
 
 
 def platform_arguments() -> dict[str, str]:

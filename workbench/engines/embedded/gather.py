@@ -100,7 +100,7 @@ class Gather:
         tree = self._tools.folder_tree(found.folder)
         root = tree.lookup("")
         assert root is not None, "a tree has a root"
-        known = ("git", found.commit, source.subdir, str(source.keep_git_dir), str(source.submodules))
+        known = (found.commit, source.subdir, str(source.keep_git_dir), str(source.submodules))
         return copy.Source(tree, "", "", root, known=known)
 
     # -- whose and how -------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.build.manifest import Input
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.agent import AgentProxy
@@ -52,14 +53,19 @@ class Mounts:
         self._tools = tools
         self._source = source
         self._workdir = workdir
+        self.inputs: list[Input] = []
+        """What `manifest` saw that is bound."""
 
     def manifest(self) -> list[Any]:
         """What the step cache keys on: what is bound by its content, all else by what is written."""
         rows: list[Any] = []
+        self.inputs.clear()
         for mount in self._mounts:
             rows.append([mount.type, mount.target, mount.id, mount.read_only])
             if mount.type == "bind":
-                rows.append(self._rows(self._find(mount)))
+                found = self._find(mount)
+                rows.append(self._rows(found))
+                self.inputs += copy.inputs(copy.Transfer("RUN", [found], "/", "/", None), rows[-1], mount.from_)
             elif mount.type in ("secret", "ssh"):
                 rows.append([mount.source, mount.env, mount.mode, mount.uid, mount.gid])
         return rows
@@ -165,7 +171,7 @@ class Mounts:
 
     def _secret(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
         name = mount.source or mount.id or posixpath.basename(mount.target)
-        value = self._tools.plan.secrets.values.get(name)
+        value = self._tools.plan.secrets.get(name)
         if value is None:
             if mount.required:
                 raise StepFailed(
@@ -196,7 +202,7 @@ class Mounts:
 
     def _ssh(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
         name = mount.id or "default"
-        agent = self._tools.plan.secrets.agents.get(name)
+        agent = self._tools.plan.agents.get(name)
         if agent is None:
             if mount.required:
                 raise StepFailed(
@@ -204,7 +210,7 @@ class Mounts:
                 )
             return
         mode = 0o600 if mount.mode is None else mount.mode
-        proxy = AgentProxy(agent, mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)
+        proxy = AgentProxy(Path(agent), mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)
         stack.callback(proxy.close)
         target = self._target(mount)
         ready.binds.append(Bind(proxy.path, target))

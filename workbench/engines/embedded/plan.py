@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
-from workbench.build.secrets import Secrets, read_agents, read_secrets
+from workbench.build.secrets import read_secrets
 from workbench.context.git import is_git, parse_git
 from workbench.context.remote import is_url
 from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
@@ -45,7 +45,10 @@ class Plan:
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
     contexts: dict[str, Place] = field(default_factory=dict)
     """`--build-context`, by the name that it is looked up by."""
-    secrets: Secrets = field(default_factory=Secrets)
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What `--secret` gives, by ID."""
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """The sockets of ssh agents that `--ssh` gives, by ID."""
 
 
 def make_plan(request: BuildRequest) -> Plan:
@@ -68,7 +71,7 @@ def make_plan(request: BuildRequest) -> Plan:
                 raise
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
-    secrets = Secrets(read_secrets(request.secrets), read_agents(request.ssh, engine=ENGINE))
+    secrets = read_secrets(request.secrets)
     steps, numbers = _steps(dockerfile, stages, request)
     return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets)
 
