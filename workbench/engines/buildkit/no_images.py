@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.build.images import HistoryEntry, Image, Removal
+from workbench.build.usage import DiskUsage
 from workbench.errors import ImageNotFound, Unsupported
 
 
@@ -34,6 +35,12 @@ class NoImages:
 
     async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
         return Removal()
+
+    async def prune_cache(self, *, dry_run: bool = False) -> Removal:
+        return Removal()
+
+    async def usage(self) -> DiskUsage:
+        return DiskUsage(())
 
     async def save(self, references: Sequence[str], out: Path) -> None:
         self._none(", ".join(references))
