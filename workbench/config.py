@@ -13,6 +13,8 @@ from workbench.errors import UsageError
 ENGINES = ("auto", "embedded", "docker", "buildkit", "replay")
 """Every name that `--engine` takes. Not every one is there: choosing one that is not says so."""
 
+ON_DISCONNECT = ("continue", "cancel")
+
 _ENVIRONMENT = {
     "engine": "WORKBENCH_ENGINE",
     "root": "WORKBENCH_ROOT",
@@ -40,6 +42,8 @@ class Config:
     """Whether the workbench starts with watching on."""
     quiet: float = 0.05
     """Seconds without a change before a rebuild starts."""
+    on_disconnect: str = "continue"
+    """What a running build does when the line to the workbench drops: `continue` or `cancel`."""
     theme: str = "textual-dark"
     keys: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -57,6 +61,8 @@ class Config:
         config = replace(self, **{name: value for name, value in flags.items() if value is not None})
         if config.engine not in ENGINES:
             raise UsageError(f"no engine is called {config.engine!r}", hint=f"There are: {', '.join(ENGINES)}.")
+        if config.on_disconnect not in ON_DISCONNECT:
+            raise UsageError(f"on_disconnect is {' or '.join(ON_DISCONNECT)}, not {config.on_disconnect!r}")
         return config
 
 

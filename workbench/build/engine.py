@@ -85,7 +85,8 @@ _COMMON = frozenset(
      "--ulimit", "--compress"}
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "embedded": _COMMON | {"--pull"},  # no container outlives its step, so --rm=false has nothing to keep
+    # No container outlives its step, so --rm=false has nothing to keep.
+    "embedded": _COMMON | {"--pull", "--build-context", "--secret", "--ssh", "--allow"},
     "docker": _COMMON
     | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
        "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",
@@ -94,7 +95,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "buildkit": frozenset(
         {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--no-cache-filter", "--force-rm", "--network",
          "--add-host", "--shm-size", "--ulimit", "--cgroup-parent", "--cache-from", "--cache-to", "--pull",
-         "--platform", "--secret", "--build-context"}
+         "--platform", "--secret", "--ssh", "--output", "--build-context", "--attest", "--allow"}
     ),
 }  # fmt: skip
 

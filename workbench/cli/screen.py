@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from workbench.build.request import BuildRequest
 from workbench.cli import output
@@ -37,14 +39,18 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     """Opens the workbench on a request's context; the exit code. Raises UsageError where there is no terminal."""
     refuse_without_terminal()
     from workbench.cli.engine import choose_engine
-    from workbench.engines.choose import factories
+    from workbench.cli.owner import owned_loop, reach
+    from workbench.engines.choose import KNOWN, factories
 
     assert request.context is not None, "a screen shows a folder"
     engine = choose_engine(config, quiet=True, request=request)
     engines = factories(config)
     from workbench.tui.app import WorkbenchApp
 
-    app = WorkbenchApp(engine, request.context, config, request=request, watch=config.watch, engines=engines)
+    own: dict[str, Any] = {}
+    if engine.name in KNOWN:  # a recorded build is told in this process
+        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
+    app = WorkbenchApp(engine, request.context, config, request=request, watch=config.watch, engines=engines, **own)
     code = app.run()
     return int(code or 0)
 

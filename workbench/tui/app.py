@@ -31,6 +31,7 @@ from workbench.tui.widgets.title import TitleLine
 
 if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.engine import Engine
+    from workbench.build.loops import MakeLoop
     from workbench.build.progress import StepState
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
@@ -44,7 +45,8 @@ if TYPE_CHECKING:  # imported after the first paint
 class WorkbenchApp(App[int]):
     """The terminal UI on one context and one engine. `run` gives the exit code.
 
-    `engines` are what the engine can be changed to, by name.
+    `engines` are what the engine can be changed to, by name. `make_loop` makes the live loop, by default one of this
+    process; `prepare` is called on a thread after the first paint, for what that loop needs.
     """
 
     TITLE = "workbench"
@@ -73,6 +75,8 @@ class WorkbenchApp(App[int]):
         request: BuildRequest | None = None,
         watch: bool | None = None,
         engines: Mapping[str, Callable[[], Engine]] | None = None,
+        make_loop: MakeLoop | None = None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         terminal_keys.install()
         super().__init__(driver_class=driver.choose())
@@ -84,6 +88,8 @@ class WorkbenchApp(App[int]):
         request = request or BuildRequest(context=context)
         self.request = request if request.tags else replace(request, tags=(tag_for(context),))
         self.watching = config.watch if watch is None else watch
+        self._make_loop = make_loop
+        self._prepare = prepare
         self.active = "dockerfile"
         self.live: Live | None = None
         self._workspace: Workspace | None = None
@@ -119,6 +125,8 @@ class WorkbenchApp(App[int]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        if self._prepare is not None:
+            self.work(asyncio.to_thread(self._prepare), "prepare", "prepare the live loop")
         self.work(self._furnish(), "furnish", "put the panels into their frames")
 
     async def _furnish(self) -> None:
@@ -134,7 +142,10 @@ class WorkbenchApp(App[int]):
         with self.batch_update():
             await self.base.query_one("#frames").remove()
             await self.base.mount(self._workspace, after="#title")
-            self.live = Live(self.screen, self.engine, lambda: self.request, self.config, watching=self.watching)
+            self.live = Live(
+                self.screen, self.engine, lambda: self.request, self.config,
+                watching=self.watching, make_loop=self._make_loop,
+            )  # fmt: skip
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
         self.work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
@@ -202,6 +213,9 @@ class WorkbenchApp(App[int]):
         if state.notice and state.notice != event.before.notice:
             self.notify(state.notice, title="Watching", severity="warning", markup=False)
         self._show_build()
+
+    def on_live_told(self, event: Live.Told) -> None:
+        self.notify(event.text, title="Build", markup=False)
 
     def _tell_problem(self, error: BaseException, problem: str) -> None:
         if isinstance(error, DockerfileError):

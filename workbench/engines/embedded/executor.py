@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -25,13 +26,14 @@ from workbench.build.events import (
 )
 from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
-from workbench.context.ignore import load_rules
+from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Scan, scan
 from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
+from workbench.engines.embedded.contexts import NamedContexts, known_as
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
@@ -41,7 +43,7 @@ from workbench.engines.embedded.state import ImageState, architecture
 from workbench.engines.embedded.step import StageBuild
 from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.trail import Trail
-from workbench.engines.embedded.trees import ContextTree
+from workbench.engines.embedded.trees import ContextTree, ImageTree, Tree
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import InputError, StoreError, WorkbenchError
 
@@ -62,8 +64,23 @@ class Tools:
     runner: Runner
     scan: Scan | None
     context: ContextTree | None
+    digests: DigestCache
+    contexts: NamedContexts = field(init=False)
     tail: str = ""
     """The end of the running step's output."""
+
+    def __post_init__(self) -> None:
+        self.contexts = NamedContexts(self.plan.contexts, self.new_folder, self.folder_tree, self.cancel)
+
+    def new_folder(self, what: str) -> Path:
+        """An empty folder that goes when the build ends."""
+        folder = Path(tempfile.mkdtemp(prefix=f"{what}-", dir=self.scratch))
+        folder.chmod(0o755)
+        return folder
+
+    def folder_tree(self, folder: Path, rules: IgnoreRules | None = None) -> ContextTree:
+        """A folder of this machine as a source of COPY. Raises InputError, Cancelled."""
+        return ContextTree(read_folder(folder, rules or IgnoreRules(), self.cancel), self.digests, self.cancel.check)
 
     def log(self, step: int) -> Callable[[str, Stream], None]:
         """Hands output on as events, and keeps its end for the hints."""
@@ -119,7 +136,7 @@ class Executor:
             trail = Trail(self.store, cache, self.request)
             tools = Tools(
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, cache, trail, self.files, runner,
-                found, context,
+                found, context, self.digests,
             )  # fmt: skip
             with closing(self._bases), closing(runner.guardian):
                 try:
@@ -132,15 +149,7 @@ class Executor:
         context = self.request.context
         if context is None:
             return None
-        rules = load_rules(context, self.request.dockerfile)
-        found = scan(context, rules, cancel=lambda: self.cancel.asked)
-        self.cancel.check()
-        for entry in found.errors:
-            raise InputError(
-                f"cannot read {entry.path} of the build context: {entry.error}",
-                hint="Make it readable, or leave it out by a line in .dockerignore.",
-            )
-        return found
+        return read_folder(context, load_rules(context, self.request.dockerfile), self.cancel)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -215,30 +224,35 @@ class Executor:
 
     def _from(self, tools: Tools, stage: Stage, number: int) -> Outcome:
         name = self._base_name(stage)
-        earlier = base_stage(self.plan.dockerfile, stage.index, name)
+        tree = tools.contexts.tree(name)
+        earlier = self._base_stage(stage, name)
         triggers: list[str] = []
         parent = ""
         if earlier is not None:
             before = self._done[earlier.index]
             state, parent = before.state.begun(), before.parent
-        elif name == "scratch":
+        elif name == "scratch" or tree is not None:
             state = ImageState.scratch()
         else:
-            image = self._bases.get(name, number)
+            image = self._bases.get(self._image_name(name), number)
             state, parent = ImageState.of(image.config, image.layers), image.id
         triggers = list(state.config.pop("OnBuild", None) or [])
-        build = StageBuild(tools, state, self._arguments(), parent, stage, self._source)
+        build = StageBuild(
+            tools, state, self._arguments(), parent, stage, lambda stage, name: self._source(tools, stage, name)
+        )
         build.untouched = parent if earlier is None else self._done[earlier.index].untouched
         build.base = name if earlier is None else ""
         if earlier is not None and self._done[earlier.index].anew is not None:
             build.anew = earlier.name
-        if name == "scratch" and earlier is None:
+        if parent == "" and earlier is None:
             build.image_id = ""
         elif earlier is not None:
             build.image_id = self._done[earlier.index].image_id
         else:
             build.image_id = parent
         self._done[stage.index] = build
+        if tree is not None:
+            return Outcome(build.fill(tree, name), build.image_id, build.added, build.why)
         self._trigger(build, triggers, number)
         return Outcome(False, build.image_id, build.added, build.why)
 
@@ -277,16 +291,33 @@ class Executor:
         env = self._global()
         return BuildArguments(given, {name: env.get(name) for name in names}, platform_arguments(), used=self._used)
 
-    def _source(self, stage: Stage, name: str) -> ImageState:
-        """The image that COPY --from or RUN --mount=from= means."""
-        earlier = source_stage(self.plan.dockerfile, stage.index, name)
+    def _base_stage(self, stage: Stage, name: str) -> Stage | None:
+        return None if known_as(name) in self.plan.contexts else base_stage(self.plan.dockerfile, stage.index, name)
+
+    def _image_name(self, name: str) -> str:
+        place = self.plan.contexts.get(known_as(name))
+        return name if place is None else place.text
+
+    def _source(self, tools: Tools, stage: Stage, name: str) -> Tree:
+        """The files that COPY --from or RUN --mount=from= means."""
+        tree = tools.contexts.tree(name)
+        if tree is not None:
+            return tree
+        return ImageTree(self.files.view(self._source_state(stage, name).layers, tools.scratch))
+
+    def _source_state(self, stage: Stage, name: str) -> ImageState:
+        named = known_as(name) in self.plan.contexts
+        earlier = None if named else source_stage(self.plan.dockerfile, stage.index, name)
         if earlier is not None:
             return self._done[earlier.index].state
-        if (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name):
+        if name == "scratch":
+            return ImageState.scratch()
+        itself = (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name)
+        if itself and not named:
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
-        if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
+        if name.isdigit() and not named:  # a number is always a stage's, also where an image's ID begins with it
             raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
-        image = self._bases.get(name, self._step_number)
+        image = self._bases.get(self._image_name(name), self._step_number)
         return ImageState.of(image.config, image.layers)
 
     def _missing_base(self) -> tuple[PlannedStep, StepFailed] | None:
@@ -294,8 +325,10 @@ class Executor:
         for stage in self.plan.stages:
             try:
                 name = self._base_name(stage)
-                if name != "scratch" and base_stage(self.plan.dockerfile, stage.index, name) is None:
-                    self._bases.look(name)
+                place = self.plan.contexts.get(known_as(name))
+                is_image = name != "scratch" if place is None else place.kind == "image"
+                if is_image and self._base_stage(stage, name) is None:
+                    self._bases.look(self._image_name(name))
             except StepFailed as error:
                 return self.plan.steps[self.plan.numbers[id(stage.base)] - 1], error
         return None
@@ -332,6 +365,18 @@ class Executor:
                 line=(step.line or None) if step else None,
             )
         )  # fmt: skip
+
+
+def read_folder(folder: Path, rules: IgnoreRules, cancel: Cancel) -> Scan:
+    """What a folder has to copy from. Raises InputError for what cannot be read, Cancelled."""
+    found = scan(folder, rules, cancel=lambda: cancel.asked)
+    cancel.check()
+    for entry in found.errors:
+        raise InputError(
+            f"cannot read {entry.path} of the build context: {entry.error}",
+            hint="Make it readable, or leave it out by a line in .dockerignore.",
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
