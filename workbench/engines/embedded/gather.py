@@ -23,7 +23,7 @@ from workbench.engines.embedded.view import ImageView
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
-    from workbench.engines.embedded.executor import Tools
+    from workbench.engines.embedded.tools import Tools
 
 _EXECUTABLE = 0o100
 

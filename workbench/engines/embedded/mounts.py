@@ -29,7 +29,7 @@ from workbench.engines.embedded.sandbox import Bind
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 
 if TYPE_CHECKING:
-    from workbench.engines.embedded.executor import Tools
+    from workbench.engines.embedded.tools import Tools
 
 _MEMORY = Path("/dev/shm")  # where secrets of another owner lie, in memory, while a command runs
 

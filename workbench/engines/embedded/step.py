@@ -31,7 +31,7 @@ from workbench.engines.embedded.view import ImageView
 from workbench.errors import DockerfileError, InputError
 
 if TYPE_CHECKING:
-    from workbench.engines.embedded.executor import Tools
+    from workbench.engines.embedded.tools import Tools
 
 FindSource = Callable[[Stage, str], Tree]
 
