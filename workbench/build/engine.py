@@ -77,7 +77,8 @@ _COMMON = frozenset(
      "--ulimit", "--compress"}
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "embedded": _COMMON | {"--pull"},  # no container outlives its step, so --rm=false has nothing to keep
+    # No container outlives its step, so --rm=false has nothing to keep.
+    "embedded": _COMMON | {"--pull", "--build-context", "--secret", "--ssh", "--allow"},
     "docker": _COMMON
     | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
        "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -68,11 +69,14 @@ class EmbeddedEngine:
     def _build(self, request: BuildRequest, emit: Emit, cancel: Cancel) -> None:
         from workbench.engines.embedded.executor import Executor
         from workbench.engines.embedded.plan import make_plan
+        from workbench.engines.ssh_agents import open_agents
 
         refuse_unsupported(request, self.name)
         plan = make_plan(request)
         self._open()
-        Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+        with open_agents(request.ssh) as agents:
+            plan = replace(plan, agents=agents)
+            Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
 
     @cached_property
     def _digests(self):  # type: ignore[no-untyped-def]

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from workbench.build.change import Change
 from workbench.build.events import (
     BuildFinished,
     BuildStarted,
     BuildWarning,
-    ContainerEvent,
     ContextSent,
     PlannedStep,
     StepFinished,
     StepLog,
     StepStarted,
-    Stream,
 )
 from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import load_rules
-from workbench.context.scan import Scan, scan
+from workbench.context.scan import Scan
 from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded.arguments import PREDEFINED, BuildArguments
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
+from workbench.engines.embedded.contexts import known_as
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
@@ -40,50 +37,11 @@ from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState, architecture
 from workbench.engines.embedded.step import StageBuild
 from workbench.engines.embedded.store import Store
+from workbench.engines.embedded.tools import Tools, read_folder
 from workbench.engines.embedded.trail import Trail
-from workbench.engines.embedded.trees import ContextTree
+from workbench.engines.embedded.trees import ContextTree, ImageTree, Tree
 from workbench.engines.worker import Cancel, Emit
-from workbench.errors import InputError, StoreError, WorkbenchError
-
-
-@dataclass(slots=True)
-class Tools:
-    """What all steps of a build use."""
-
-    request: BuildRequest
-    plan: Plan
-    store: Store
-    scratch: Path
-    emit: Emit
-    cancel: Cancel
-    cache: StepCache
-    trail: Trail
-    files: LayerFiles
-    runner: Runner
-    scan: Scan | None
-    context: ContextTree | None
-    tail: str = ""
-    """The end of the running step's output."""
-
-    def log(self, step: int) -> Callable[[str, Stream], None]:
-        """Hands output on as events, and keeps its end for the hints."""
-        self.tail = ""
-
-        def write(text: str, stream: Stream) -> None:
-            self.tail = (self.tail + text)[-4000:]
-            self.emit(StepLog(step=step, text=text, stream=stream))
-
-        return write
-
-    @contextmanager
-    def container(self, step: int) -> Iterator[str]:
-        """An intermediate container that is made and removed, whatever happens in between."""
-        name = secrets.token_hex(32)
-        self.emit(ContainerEvent(step=step, action="created", container=name))
-        try:
-            yield name
-        finally:
-            self.emit(ContainerEvent(step=step, action="removed", container=name))
+from workbench.errors import StoreError, WorkbenchError
 
 
 @dataclass(slots=True)
@@ -119,7 +77,7 @@ class Executor:
             trail = Trail(self.store, cache, self.request)
             tools = Tools(
                 self.request, self.plan, self.store, scratch, self.emit, self.cancel, cache, trail, self.files, runner,
-                found, context,
+                found, context, self.digests,
             )  # fmt: skip
             with closing(self._bases), closing(runner.guardian):
                 try:
@@ -132,15 +90,7 @@ class Executor:
         context = self.request.context
         if context is None:
             return None
-        rules = load_rules(context, self.request.dockerfile)
-        found = scan(context, rules, cancel=lambda: self.cancel.asked)
-        self.cancel.check()
-        for entry in found.errors:
-            raise InputError(
-                f"cannot read {entry.path} of the build context: {entry.error}",
-                hint="Make it readable, or leave it out by a line in .dockerignore.",
-            )
-        return found
+        return read_folder(context, load_rules(context, self.request.dockerfile), self.cancel)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -215,30 +165,35 @@ class Executor:
 
     def _from(self, tools: Tools, stage: Stage, number: int) -> Outcome:
         name = self._base_name(stage)
-        earlier = base_stage(self.plan.dockerfile, stage.index, name)
+        tree = tools.contexts.tree(name)
+        earlier = self._base_stage(stage, name)
         triggers: list[str] = []
         parent = ""
         if earlier is not None:
             before = self._done[earlier.index]
             state, parent = before.state.begun(), before.parent
-        elif name == "scratch":
+        elif name == "scratch" or tree is not None:
             state = ImageState.scratch()
         else:
-            image = self._bases.get(name, number)
+            image = self._bases.get(self._image_name(name), number)
             state, parent = ImageState.of(image.config, image.layers), image.id
         triggers = list(state.config.pop("OnBuild", None) or [])
-        build = StageBuild(tools, state, self._arguments(), parent, stage, self._source)
+        build = StageBuild(
+            tools, state, self._arguments(), parent, stage, lambda stage, name: self._source(tools, stage, name)
+        )
         build.untouched = parent if earlier is None else self._done[earlier.index].untouched
         build.base = name if earlier is None else ""
         if earlier is not None and self._done[earlier.index].anew is not None:
             build.anew = earlier.name
-        if name == "scratch" and earlier is None:
+        if parent == "" and earlier is None:
             build.image_id = ""
         elif earlier is not None:
             build.image_id = self._done[earlier.index].image_id
         else:
             build.image_id = parent
         self._done[stage.index] = build
+        if tree is not None:
+            return Outcome(build.fill(tree, name), build.image_id, build.added, build.why)
         self._trigger(build, triggers, number)
         return Outcome(False, build.image_id, build.added, build.why)
 
@@ -277,16 +232,33 @@ class Executor:
         env = self._global()
         return BuildArguments(given, {name: env.get(name) for name in names}, platform_arguments(), used=self._used)
 
-    def _source(self, stage: Stage, name: str) -> ImageState:
-        """The image that COPY --from or RUN --mount=from= means."""
-        earlier = source_stage(self.plan.dockerfile, stage.index, name)
+    def _base_stage(self, stage: Stage, name: str) -> Stage | None:
+        return None if known_as(name) in self.plan.contexts else base_stage(self.plan.dockerfile, stage.index, name)
+
+    def _image_name(self, name: str) -> str:
+        place = self.plan.contexts.get(known_as(name))
+        return name if place is None else place.text
+
+    def _source(self, tools: Tools, stage: Stage, name: str) -> Tree:
+        """The files that COPY --from or RUN --mount=from= means."""
+        tree = tools.contexts.tree(name)
+        if tree is not None:
+            return tree
+        return ImageTree(self.files.view(self._source_state(stage, name).layers, tools.scratch))
+
+    def _source_state(self, stage: Stage, name: str) -> ImageState:
+        named = known_as(name) in self.plan.contexts
+        earlier = None if named else source_stage(self.plan.dockerfile, stage.index, name)
         if earlier is not None:
             return self._done[earlier.index].state
-        if (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name):
+        if name == "scratch":
+            return ImageState.scratch()
+        itself = (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name)
+        if itself and not named:
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
-        if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
+        if name.isdigit() and not named:  # a number is always a stage's, also where an image's ID begins with it
             raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
-        image = self._bases.get(name, self._step_number)
+        image = self._bases.get(self._image_name(name), self._step_number)
         return ImageState.of(image.config, image.layers)
 
     def _missing_base(self) -> tuple[PlannedStep, StepFailed] | None:
@@ -294,8 +266,10 @@ class Executor:
         for stage in self.plan.stages:
             try:
                 name = self._base_name(stage)
-                if name != "scratch" and base_stage(self.plan.dockerfile, stage.index, name) is None:
-                    self._bases.look(name)
+                place = self.plan.contexts.get(known_as(name))
+                is_image = name != "scratch" if place is None else place.kind == "image"
+                if is_image and self._base_stage(stage, name) is None:
+                    self._bases.look(self._image_name(name))
             except StepFailed as error:
                 return self.plan.steps[self.plan.numbers[id(stage.base)] - 1], error
         return None

@@ -10,7 +10,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +42,7 @@ class RunRequest:
     container: str
     """64 hexadecimal digits; the host's name inside is the first twelve."""
     network: Literal["host", "none"] = "host"
+    insecure: bool = False
     add_hosts: Sequence[str] = ()
     shm_size: int = SHM_SIZE
     limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -183,7 +184,7 @@ class _Preparation:
         for folder in (self.upper, self._work):
             folder.mkdir()
             folder.chmod(0o755)
-        targets = {bind.target.lstrip("/"): bind.source is None or bind.source.is_dir() for bind in request.mounts}
+        targets = {bind.target.lstrip("/"): bind.is_folder for bind in request.mounts}
         points, self._places = mount_points(view, place / "points", targets)
         self.extra_lowers = [points] if points is not None else []
         self._volumes = [view.resolve(path) for path in request.volumes]
@@ -238,7 +239,7 @@ class _Preparation:
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
             workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
-            limits=request.limits,
+            limits=request.limits, insecure=request.insecure,
         )  # fmt: skip
 
     def _mounts(self) -> list[Bind]:
@@ -249,7 +250,7 @@ class _Preparation:
             refuse_place(
                 place, bind, [(above, self._places[above.target.lstrip("/")]) for above in self._request.mounts]
             )
-            binds.append(Bind(bind.source, f"/{place}", bind.read_only, bind.size))
+            binds.append(replace(bind, target=f"/{place}"))
         return binds
 
     def _file(self, path: str, content: str) -> Bind:
