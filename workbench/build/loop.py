@@ -223,7 +223,7 @@ class LiveLoop:
             return
         self._tell(saved=saved, changed=self._unbuilt)
         if self.state.mode == "on":
-            self._want(cancel=found.kind == "image" and not self._hurried())
+            self._want(cancel=found.kind == "image" and (self._build is None or not self._hurried()))
 
     def _hurried(self) -> bool:
         """Whether changes come so steadily that no build would ever end."""
