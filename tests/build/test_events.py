@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from workbench.build.change import Change
 from workbench.build.events import (
     BuildEvent,
     BuildFinished,
@@ -30,7 +31,9 @@ EVENTS: list[BuildEvent] = [
     StepLog(step=2, text="[bold]\x1b[31m caf\udce9\n", stream="stderr"),
     StepProgress(step=2, what="bytes", current=1),
     ContainerEvent(step=2, action="exited", container="c" * 64, exit_code=3),
-    StepFinished(step=2, cached=True, seconds=0.5, error="it broke", image="", bytes=7),
+    StepFinished(
+        step=2, cached=True, seconds=0.5, error="it broke", image="", bytes=7, why=(Change("content", "caf\udce9"),)
+    ),
     BuildWarning(message="mind", code="Care", step=1, line=2),
     BuildFinished(outcome="failed", tags=("a:latest",), error="it broke", step=2, line=2),
 ]

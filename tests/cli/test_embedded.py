@@ -119,3 +119,13 @@ def test_bad_input_is_an_error_a_person_understands(
     assert done.code == code and said in done.err
     assert done.err.startswith("workbench: ") and "internal error" not in done.err
     assert run("images", "-q").out == "", "nothing half-written is left"
+
+
+def test_explain_says_why(samples: Path, run: Run) -> None:
+    assert "no earlier build" in run("build", "--explain", "genesis").out
+    (samples / "genesis" / "Dockerfile").write_text('FROM scratch\nADD busybox.tar.xz /\nCMD ["sh"]\n')
+    plain = run("build", "genesis").out
+    assert "Not reused" not in plain
+    assert "Not reused" not in run("build", "--explain", "genesis").out
+    (samples / "genesis" / "busybox.tar.xz").write_bytes(b"not a tar any more")
+    assert " ---> Not reused: busybox.tar.xz changed\n" in run("build", "--explain", "genesis").out

@@ -1,15 +1,24 @@
-"""Engines for the contract: each builds the same scenarios, and the same laws hold for the events of each."""
+"""Engines for the contract: each builds the same scenarios, and the same laws hold for the events of each.
+
+Docker Engines of three generations stand side by side. 26 and 28 are unpacked from Debian's packages by
+`engines/start-docker-next` of the shared folder, in network namespaces of their own: a RUN there has no network.
+"""
 
 from __future__ import annotations
 
+import os
+import socket
+import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.conftest import missing
 from tests.engines.bench import BUILDERS, Bench
+from tests.engines.containerd import ContainerdEngine
 from workbench.build.engine import Engine
 from workbench.config import Config
 from workbench.engines.choose import make
@@ -20,17 +29,65 @@ def buildkit_engine(host: str) -> Engine:
     return make("buildkit", Config(engine="buildkit", host=host))
 
 
-@pytest_asyncio.fixture(params=BUILDERS)
+def _next_engine(variable: str, suite: str) -> str:
+    """The address of a newer engine: what the variable says, else where `start-docker-next` puts it."""
+    folder = Path(tempfile.gettempdir()) / f"docker-{suite}"
+    host = os.environ.get(variable) or f"unix://{folder}/run/docker.sock"
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(host.removeprefix("unix://"))
+        except OSError as error:
+            missing(f"no Docker Engine at {host}: {error}; engines/start-docker-next {suite} starts one")
+    return host
+
+
+@pytest.fixture(scope="session")
+def docker_20(docker_host: str) -> str:
+    """Debian 12's Docker Engine."""
+    return docker_host
+
+
+@pytest.fixture(scope="session")
+def docker_26() -> str:
+    return _next_engine("WORKBENCH_TEST_DOCKER_26", "trixie")
+
+
+@pytest.fixture(scope="session")
+def docker_28() -> str:
+    return _next_engine("WORKBENCH_TEST_DOCKER_28", "sid")
+
+
+@pytest.fixture(scope="session")
+def docker_containerd(docker_28: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A second 28 that keeps its images in containerd: every exporter of BuildKit, images of several platforms."""
+    if os.geteuid() != 0:
+        missing("a Docker Engine with containerd's image store is started by root only")
+    engine = ContainerdEngine(
+        Path(docker_28.removeprefix("unix://")).parent.parent, tmp_path_factory.mktemp("containerd")
+    )
+    yield engine.start()
+    engine.stop()
+
+
+def _generations() -> list[object]:
+    """Each engine that builds, and slow: the newer generations of those that a Docker Engine has."""
+    newer = [f"{name}-{generation}" for generation in (26, 28) for name in ("docker", "buildkit")]
+    return [*BUILDERS, *(pytest.param(name, marks=pytest.mark.slow) for name in newer)]
+
+
+@pytest_asyncio.fixture(params=_generations())
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     """Each engine that builds, with `busybox:latest` in its store."""
     base = request.getfixturevalue("conformance") / "bases" / "busybox.tar"
+    name, _, generation = request.param.partition("-")
     engine: Engine
-    if request.param == "docker":
+    if name == "docker":
         from workbench.engines.docker.engine import DockerEngine
 
-        engine = DockerEngine(request.getfixturevalue("docker_host"))
-    elif request.param == "buildkit":
-        engine = buildkit_engine(request.getfixturevalue("docker_host"))
+        engine = DockerEngine(request.getfixturevalue(f"docker_{generation or 20}"))
+    elif name == "buildkit":
+        engine = buildkit_engine(request.getfixturevalue(f"docker_{generation or 20}"))
     else:
         from workbench.engines.embedded.engine import EmbeddedEngine
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable
 
+from workbench.build.change import Change
 from workbench.build.events import (
     BuildEvent,
     BuildFinished,
@@ -135,3 +136,21 @@ def test_the_line_of_a_failure_names_the_place() -> None:
         "a/Dockerfile:3: it broke"
     )
     assert failure_line(BuildFinished(outcome="failed", error="it broke"), "Dockerfile") == "it broke"
+
+
+def test_a_step_that_was_not_reused_says_why_only_where_asked() -> None:
+    events = (
+        started(1, "COPY a /"),
+        StepFinished(step=1, image=ID, why=(Change("content", "a\x1b[2J\n"),)),
+        started(2, "RUN x"),
+        StepFinished(step=2, error="no", why=(Change("previous", "1"),)),
+    )
+    out = io.StringIO()
+    transcript = PlainTranscript(out, explain=True)
+    for event in events:
+        transcript.feed(event)
+    assert out.getvalue() == (
+        "Step 1/4 : COPY a /\n ---> Not reused: a\\x1b[2J\\n changed\n ---> 0123456789ab\n"
+        "Step 2/4 : RUN x\n ---> Not reused: step 1 before it was not reused\n"
+    )
+    assert "Not reused" not in told(*events)

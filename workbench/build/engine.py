@@ -86,7 +86,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "buildkit": frozenset(
         {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--no-cache-filter", "--force-rm", "--network",
          "--add-host", "--shm-size", "--ulimit", "--cgroup-parent", "--cache-from", "--cache-to", "--pull",
-         "--platform", "--secret", "--build-context"}
+         "--platform", "--secret", "--ssh", "--output", "--build-context", "--attest", "--allow"}
     ),
 }  # fmt: skip
 

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from workbench.build.change import Change, change_from_json
+
 Outcome = Literal["succeeded", "failed", "cancelled"]
 ContainerAction = Literal["created", "started", "exited", "committed", "removed"]
 Stream = Literal["stdout", "stderr"]
@@ -94,7 +96,10 @@ class ContainerEvent(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(_Event):
-    """A step ended. `image` is the ID of what it left (empty for `FROM scratch`), `bytes` what its layer added."""
+    """A step ended. `image` is the ID of what it left (empty for `FROM scratch`), `bytes` what its layer added.
+
+    `why` says why it was not reused, where the engine knows: facts, bounded, see `build.change`.
+    """
 
     step: int
     cached: bool = False
@@ -102,6 +107,7 @@ class StepFinished(_Event):
     error: str | None = None
     image: str = ""
     bytes: int | None = None
+    why: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +167,8 @@ def from_json(data: dict[str, Any]) -> BuildEvent:
         raise ValueError(f"not a build event: {name!r}")
     if "steps" in fields:
         fields["steps"] = tuple(PlannedStep(**step) for step in fields["steps"])
+    if "why" in fields:
+        fields["why"] = tuple(change_from_json(change) for change in fields["why"])
     if "tags" in fields:
         fields["tags"] = tuple(fields["tags"])
     try:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.build.usage import DiskUsage
+
 
 def short_id(identifier: str) -> str:
     """`sha256:c5de1cf67f83…` -> `c5de1cf67f83`."""
@@ -97,6 +99,14 @@ class ImageStore(Protocol):
 
     async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
         """Dangling images, or with `all` every image that no container uses."""
+        ...
+
+    async def prune_cache(self, *, dry_run: bool = False) -> Removal:
+        """What is kept only to build faster; no image goes. `bytes_freed` is all that is said."""
+        ...
+
+    async def usage(self) -> DiskUsage:
+        """What there is takes of the disk. Raises Unsupported."""
         ...
 
     async def save(self, references: Sequence[str], out: Path) -> None:

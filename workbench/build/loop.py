@@ -81,6 +81,9 @@ class LiveLoop:
     builds.
     """
 
+    outlives = False
+    keeps_records = False
+
     def __init__(
         self,
         engine: Engine,
@@ -94,7 +97,9 @@ class LiveLoop:
         own: Iterable[Path] = (),
         on_event: Callable[[int, BuildEvent], None] | None = None,
         on_state: Callable[[LoopState], None] | None = None,
+        on_told: Callable[[str], None] | None = None,
     ) -> None:
+        """What `on_told` would get is in `LoopState` here."""
         self.engine = engine
         self.on_event: Callable[[int, BuildEvent], None] = on_event or (lambda revision, event: None)
         self.on_state: Callable[[LoopState], None] = on_state or (lambda state: None)
@@ -176,6 +181,18 @@ class LiveLoop:
             await asyncio.wait({self._settling})
         return text, self._judge.digest()
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is built, and nothing is about to be."""
+        return not self._wanted and self.state.building is None
+
+    def take_up(self, state: LoopState) -> None:
+        """Goes on from the state of another loop on the same context, before `run`. A revision that ended there need
+        not be tried again; one that was being built counts as not built."""
+        self.state = replace(state, building=None)
+        self._tried = state.ended or 0 if state.outcome != "cancelled" else 0
+        self._unbuilt = state.changed
+
     async def stop(self) -> None:
         """Cancels the build, ends the watch, and returns when nothing of either is left."""
         self._stopping = True
@@ -183,6 +200,10 @@ class LiveLoop:
         self._watcher.release()
         self._wake.set()
         await self._over.wait()
+
+    async def leave(self, *, dropped: bool = False) -> None:
+        """`stop`: there is nobody to leave a build to."""
+        await self.stop()
 
     def _want(self, *, cancel: bool = True) -> None:
         """One more build. What runs is cancelled, or ends first."""

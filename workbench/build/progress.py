@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from workbench.build.change import Change
 from workbench.build.events import (
     BuildEvent,
     BuildFinished,
@@ -90,6 +91,8 @@ class StepState:
     error: str | None = None
     image: str = ""
     bytes: int | None = None
+    why: tuple[Change, ...] = ()
+    """Why it was not reused, where the engine said so."""
     containers: tuple[ContainerState, ...] = ()
     progress: StepProgress | None = None
 
@@ -144,7 +147,7 @@ class BuildProgress:
                 status: StepStatus = "failed" if event.error is not None else "cached" if event.cached else "done"
                 self._change(
                     event.step, status=status, seconds=event.seconds, cached=event.cached, error=event.error,
-                    image=event.image, bytes=event.bytes, progress=None,
+                    image=event.image, bytes=event.bytes, why=event.why, progress=None,
                 )  # fmt: skip
             case BuildWarning():
                 self.warnings.append(event)

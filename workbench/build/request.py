@@ -82,6 +82,8 @@ class BuildRequest:
     ssh: tuple[str, ...] = _flag("--ssh", ())
     output: tuple[str, ...] = _flag("--output", ())
     build_contexts: Mapping[str, str] = _flag("--build-context", factory=lambda: _EMPTY)
+    attests: tuple[str, ...] = _flag("--attest", ())
+    allow: tuple[str, ...] = _flag("--allow", ())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(normalise_tag(tag) for tag in self.tags))

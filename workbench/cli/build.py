@@ -27,6 +27,7 @@ def add_arguments(parser: Parser, name: str) -> None:
     parser.add_argument("--iidfile", metavar="FILE", help="write the image's ID here")
     parser.add_argument("--progress", choices=MODES, default="auto",
                         help="plain: the transcript; tty: with a live line; json: one event a line")  # fmt: skip
+    parser.add_switch("--explain", dest="explain", help="say of each step that is not reused why")
     parser.add_switch("--check", dest="check", help="check the Dockerfile, build nothing")
     parser.add_switch("--watch", dest="watch", help="build again whenever the context changes")
 
@@ -45,8 +46,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
         return watch(args, config, engine, fields)
     with open_source(args.path, args.file) as source:
         request = build_request(fields, source)
-        display = make_display(args.progress, quiet=args.quiet, shown=source.shown)
+        aside = any(_to_stdout(text) for text in args.output)
+        display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
         return with_engine(engine, _Headless(request, source, display, args.iidfile))
+
+
+def _to_stdout(output: str) -> bool:
+    """Whether an `--output` sends its bytes to stdout: `-`, `dest=-`, and an archive without a place."""
+    parts = output.split(",")
+    archive = "type=tar" in parts or "type=oci" in parts
+    return output == "-" or "dest=-" in parts or (archive and not any(it.startswith("dest=") for it in parts))
 
 
 def _check(args: argparse.Namespace) -> int:

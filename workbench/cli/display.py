@@ -83,19 +83,24 @@ class Quiet:
         return self._text.getvalue()
 
 
-def make_display(mode: str, *, quiet: bool, shown: str) -> Display:
-    """`auto` has the live line where stdout is a terminal that can move its cursor."""
+def make_display(mode: str, *, quiet: bool, shown: str, explain: bool = False, aside: bool = False) -> Display:
+    """`auto` has the live line where stdout is a terminal that can move its cursor. JSON explains in any case.
+    `aside` is for a build whose result goes to stdout: all else goes to stderr."""
+    out = sys.stderr if aside else sys.stdout
     if quiet:
-        return Display(Quiet(sys.stdout), shown, warn=False)
+        return Display(Quiet(out), shown, warn=False)
     if mode == "json":
         from workbench.report.json_lines import JsonLines
 
-        return Display(JsonLines(sys.stdout), shown, warn=False)
-    able = output.is_terminal(sys.stdout) and os.environ.get("TERM", "dumb") != "dumb"
+        return Display(JsonLines(out), shown, warn=False)
+    able = output.is_terminal(out) and os.environ.get("TERM", "dumb") != "dumb"
     if mode == "tty" and not able:
-        raise UsageError("--progress tty needs a terminal on stdout", hint="Take --progress plain.")
+        raise UsageError(
+            f"--progress tty needs a terminal on {'stderr' if aside else 'stdout'}", hint="Take --progress plain."
+        )
     if mode == "tty" or (mode == "auto" and able):
         from workbench.report.live import LiveTranscript
 
-        return Display(LiveTranscript(sys.stdout, lambda: shutil.get_terminal_size().columns), shown)
-    return Display(PlainTranscript(sys.stdout), shown)
+        live = LiveTranscript(out, lambda: shutil.get_terminal_size().columns, explain=explain)
+        return Display(live, shown)
+    return Display(PlainTranscript(out, explain=explain), shown)

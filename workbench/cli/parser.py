@@ -100,7 +100,7 @@ def _examples(examples: Sequence[str]) -> str:
 
 def top_help(arguments: Sequence[str]) -> str:
     """`workbench --help`: the commands, then what the screen takes."""
-    commands = "".join(f"  {command.name:10}{command.summary}\n" for command in COMMANDS)
+    commands = "".join(f"  {command.name:13}{command.summary}\n" for command in COMMANDS)
     screen = command_parser(SCREEN, SCREEN.load())
     screen.usage = "workbench [OPTIONS] [CONTEXT]\n       workbench [OPTIONS] COMMAND ..."
     screen.description = (

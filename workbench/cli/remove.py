@@ -12,7 +12,7 @@ from workbench.cli import output
 from workbench.cli.engine import with_images
 from workbench.cli.parser import Parser
 from workbench.config import Config
-from workbench.errors import EngineError, WorkbenchError
+from workbench.errors import EngineError, UsageError, WorkbenchError
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -27,6 +27,7 @@ def add_arguments(parser: Parser, name: str) -> None:
         parser.set_defaults(run=_rmi)
         return
     parser.add_switch("-a", "--all", dest="all", help="every image that no container uses, not only untagged ones")
+    parser.add_switch("--cache", dest="cache", help="no image, but all that is kept only to build faster")
     parser.add_switch("-f", "--force", dest="force", help="do not ask")
     parser.add_switch("--dry-run", dest="dry_run", help="say what would go, and leave it")
     parser.set_defaults(run=_prune)
@@ -69,14 +70,20 @@ def _gone(removal: Removal, untagged: str, deleted: str) -> str:
 
 
 def _prune(args: argparse.Namespace, config: Config) -> int:
+    if args.all and args.cache:
+        raise UsageError("--all is about images and --cache about what is no image: one after the other")
     what = "all images without at least one container associated to them" if args.all else "all dangling images"
+    what = "the build cache" if args.cache else what
     question = f"WARNING! This will remove {what}.\nAre you sure you want to continue? [y/N] "
 
     async def work(images: ImageStore) -> int:
         if not (args.force or args.dry_run or output.confirm(question)):
             output.talk("nothing was removed")
             return 0
-        removal = await images.prune(all=args.all, dry_run=args.dry_run)
+        if args.cache:
+            removal = await images.prune_cache(dry_run=args.dry_run)
+        else:
+            removal = await images.prune(all=args.all, dry_run=args.dry_run)
         if args.format == "json":
             print(json.dumps({"untagged": removal.untagged, "deleted": removal.deleted,
                               "bytes_freed": removal.bytes_freed, "dry_run": args.dry_run}))  # fmt: skip

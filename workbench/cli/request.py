@@ -23,7 +23,9 @@ _LISTS = {
     "--ulimit": ("NAME=SOFT[:HARD]", "limits of the processes that RUN starts"),
     "--secret": ("id=ID[,src=FILE]", "a secret for RUN --mount=type=secret"),
     "--ssh": ("default|ID[=SOCKET]", "an agent for RUN --mount=type=ssh"),
-    "--build-context": ("NAME=PATH", "a second context"),
+    "--build-context": ("NAME=PATH", "a second context: a folder, docker-image://, oci-layout://, a URL"),
+    "--attest": ("type=TYPE", "an attestation: type=provenance, type=sbom"),
+    "--allow": ("ENTITLEMENT", "what RUN may ask for: network.host, security.insecure"),
 }
 _TEXTS = {
     "--target": ("STAGE", "the stage to build"),
@@ -37,6 +39,8 @@ _TEXTS = {
     "--cpu-quota": ("N", "quota of the CPU scheduler"),
     "--memory-swap": ("SIZE", "memory and swap together; -1 is no limit"),
     "--shm-size": ("SIZE", "size of /dev/shm"),
+    "--provenance": ("true|mode=MODE", "short for --attest type=provenance"),
+    "--sbom": ("true|generator=IMAGE", "short for --attest type=sbom"),
 }
 _SWITCHES = {
     "--compress": ("compress", False, "compress the context on its way"),
@@ -92,6 +96,8 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
         "ulimits": tuple(map(values.ulimit, args.ulimit)),
         "cache_from": values.listed(args.cache_from),
         "no_cache_filter": values.listed(args.no_cache_filter),
+        "attests": values.attests(args.attest, args.provenance, args.sbom),
+        "allow": values.listed(args.allow),
         "cpu_period": number("cpu_period"),
         "cpu_quota": number("cpu_quota"),
         "cpu_shares": number("cpu_shares"),

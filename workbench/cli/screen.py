@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from workbench.build.request import BuildRequest
 from workbench.cli import output
@@ -30,21 +32,25 @@ def run(args: argparse.Namespace, config: Config) -> int:
     name = dockerfile_path(context, args.file, must_exist=args.file is not None)
     source = Source(context, name, None, name)
     request = build_request(request_fields(args), source)
-    return open_screen(request, replace(config, watch=config.watch and args.watch))
+    return open_screen(request, config if args.watch else replace(config, watch="off"))
 
 
 def open_screen(request: BuildRequest, config: Config) -> int:
     """Opens the workbench on a request's context; the exit code. Raises UsageError where there is no terminal."""
     refuse_without_terminal()
     from workbench.cli.engine import choose_engine
-    from workbench.engines.choose import factories
+    from workbench.cli.owner import owned_loop, reach
+    from workbench.engines.choose import KNOWN, factories
 
     assert request.context is not None, "a screen shows a folder"
     engine = choose_engine(config, quiet=True, request=request)
     engines = factories(config)
     from workbench.tui.app import WorkbenchApp
 
-    app = WorkbenchApp(engine, request.context, config, request=request, watch=config.watch, engines=engines)
+    own: dict[str, Any] = {}
+    if engine.name in KNOWN:  # a recorded build is told in this process
+        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
+    app = WorkbenchApp(engine, request.context, config, request=request, engines=engines, **own)
     code = app.run()
     return int(code or 0)
 

@@ -85,6 +85,15 @@ def listed(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(part for text in given for part in ([text] if "=" in text else text.split(",")) if part)
 
 
+def attests(given: Iterable[str], provenance: str | None, sbom: str | None) -> tuple[str, ...]:
+    """`--attest`, and its short forms: `true` alone, attributes, or `false` for none."""
+    found = list(given)
+    for kind, text in (("provenance", provenance), ("sbom", sbom)):
+        if text is not None and text.lower() not in FALSE:
+            found.append(f"type={kind}" if text.lower() in TRUE else f"type={kind},{text}")
+    return tuple(found)
+
+
 def one_of(flag: str, names: Iterable[str]) -> Callable[[str], str]:
     """A reader for a word out of `names`."""
     known = tuple(names)

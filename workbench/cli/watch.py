@@ -62,7 +62,12 @@ class _Watching:
     def _event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildStarted) or self._display is None:
             mode = "plain" if self._args.progress in ("auto", "tty") else self._args.progress
-            self._display = make_display(mode, quiet=self._args.quiet, shown=self._args.file or "Dockerfile")
+            self._display = make_display(
+                mode,
+                quiet=self._args.quiet,
+                shown=self._args.file or "Dockerfile",
+                explain=self._args.explain,
+            )
             if revision > 1 and not self._args.quiet:
                 output.talk(f"revision {revision}")
         self._display.feed(event)

@@ -6,6 +6,7 @@ needed_stages(dockerfile, target) what has to be built
 """
 
 from workbench.dockerfile.document import Dockerfile, decode, parse, parse_trigger
+from workbench.dockerfile.effect import effect
 from workbench.dockerfile.expand import expand
 from workbench.dockerfile.instructions import Instruction
 from workbench.dockerfile.nodes import Heredoc, Node, Range
@@ -33,6 +34,7 @@ __all__ = [
     "base_stage",
     "build_steps",
     "decode",
+    "effect",
     "expand",
     "find_stage",
     "global_environment",

@@ -18,6 +18,9 @@ from workbench.errors import UsageError
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 DEFAULT_CONTEXT = "default"
 _PORTS = {False: 2375, True: 2376}
+_BUILDKITD_PORT = 1234
+BUILDKITD = ("buildkit", "buildkit+unix")
+"""Schemes of a buildkitd that stands alone: no Docker Engine is around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,21 @@ class Address:
     @property
     def scheme(self) -> str:
         return self.host.partition("://")[0]
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a socket of this machine's file system."""
+        return self.scheme.endswith("unix")
+
+    @property
+    def standalone(self) -> bool:
+        """Whether a buildkitd is meant, and no Docker Engine."""
+        return self.scheme in BUILDKITD
+
+    @property
+    def kind(self) -> str:
+        """What is there, in a sentence."""
+        return "buildkitd" if self.standalone else "Docker Engine"
 
     @property
     def rest(self) -> str:
@@ -96,7 +114,7 @@ def list_contexts(environment: Mapping[str, str] | None = None) -> list[DockerCo
 
 def _plain(host: str, origin: str, env: Mapping[str, str]) -> Address:
     tls = None
-    if host.startswith("tcp://") and env.get("DOCKER_TLS_VERIFY"):
+    if host.startswith(("tcp://", "https://", "buildkit://")) and env.get("DOCKER_TLS_VERIFY"):
         folder = Path(env.get("DOCKER_CERT_PATH") or _folder(env))
         tls = TLS(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
     return Address(_normalise(host, origin, secure=tls is not None), origin, tls)
@@ -129,17 +147,18 @@ def _normalise(host: str, origin: str, *, secure: bool) -> str:
         scheme, rest = ("unix", host) if host.startswith("/") else ("tcp", host)
     if scheme in ("http", "https"):
         scheme = "tcp"
-    if scheme not in ("unix", "tcp", "ssh") or not rest:
+    if scheme not in ("unix", "tcp", "ssh", *BUILDKITD) or not rest:
         raise UsageError(
             f"{host!r} ({origin}) is not the address of a Docker Engine",
-            hint="Addresses are unix:///path, tcp://host:port or ssh://user@host.",
+            hint="Addresses are unix:///path, tcp://host:port or ssh://user@host, and of a buildkitd "
+            "buildkit://host:port or buildkit+unix:///path.",
         )
-    if scheme == "unix" and not rest.startswith("/"):
+    if scheme.endswith("unix") and not rest.startswith("/"):
         rest = f"/{rest}"
-    if scheme == "tcp":
+    if scheme in ("tcp", "buildkit"):
         rest = rest.partition("/")[0]
         if ":" not in rest.rpartition("]")[2]:
-            rest = f"{rest}:{_PORTS[secure]}"
+            rest = f"{rest}:{_BUILDKITD_PORT if scheme == 'buildkit' else _PORTS[secure]}"
     return f"{scheme}://{rest}"
 
 

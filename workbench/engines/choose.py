@@ -37,7 +37,10 @@ def decide(config: Config) -> Choice:
         return Choice(config.engine, "as asked")
     from workbench.engines.ping import ping
 
-    address = resolve(config.host, config.docker_context).host
+    where = resolve(config.host, config.docker_context)
+    if where.standalone:
+        return _standalone(config, where.host)
+    address = where.host
     buildkit = False
     try:
         if address.startswith("unix://"):
@@ -55,6 +58,14 @@ def decide(config: Config) -> Choice:
     return Choice("docker", f"a Docker Engine answers at {address}", automatic=True)
 
 
+def _standalone(config: Config, address: str) -> Choice:
+    """A buildkitd without a Docker Engine builds, and has no images."""
+    if config.engine == "docker":
+        raise UsageError(f"{address} is a buildkitd, not a Docker Engine", hint="Use --engine buildkit.")
+    automatic = config.engine == "auto"
+    return Choice("buildkit", f"{address} is a buildkitd" if automatic else "as asked", automatic=automatic)
+
+
 def _check_far(config: Config) -> None:
     """An engine behind ssh or TLS can only be asked through the SDK."""
     import asyncio
@@ -70,7 +81,7 @@ def _check_far(config: Config) -> None:
 
 
 def make(name: str, config: Config) -> Engine:
-    """The engine of that name. Constructing one looks at nothing but a recording."""
+    """The engine of that name. Constructing one looks at nothing but a recording. Raises UsageError."""
     match name:
         case "embedded":
             from workbench.engines.embedded.engine import EmbeddedEngine
@@ -83,6 +94,11 @@ def make(name: str, config: Config) -> Engine:
             return DockerEngine(config.host, config.docker_context)
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
+
+            if resolve(config.host, config.docker_context).standalone:
+                from workbench.engines.buildkit.no_images import NoImages
+
+                return BuildKitEngine(config.host, config.docker_context, images=NoImages())
             from workbench.engines.docker.images import DockerImages
 
             images = DockerImages(lambda: resolve(config.host, config.docker_context))

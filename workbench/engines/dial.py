@@ -28,15 +28,38 @@ class Dialer:
         self._ssh: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
 
     def dial(self, timeout: float) -> socket.socket:
-        """A connected socket. Raises EngineUnavailable with a hint by cause. `timeout` is seconds to connect."""
+        """A connected socket, secured where the address asks for TLS. Raises EngineUnavailable with a hint by cause.
+        `timeout` is seconds to connect."""
         try:
-            if self.address.scheme == "unix":
-                return _unix(self.address.rest, timeout)
-            if self.address.scheme == "ssh":
-                return self._dial_ssh()
-            return _tcp(self.address, timeout)
+            sock = self._connect(timeout)
+            if self.address.tls is None:
+                return sock
+            try:
+                return tls_context(self.address).wrap_socket(sock, server_hostname=self.server_name)
+            except BaseException:
+                sock.close()
+                raise
         except OSError as error:  # ssl.SSLError, socket.gaierror and TimeoutError are OSErrors
             raise unavailable(self.address, error) from error
+
+    def dial_bare(self, timeout: float) -> socket.socket:
+        """`dial` without TLS, for who speaks that by himself (asyncio does): `tls_context`, `server_name`."""
+        try:
+            return self._connect(timeout)
+        except OSError as error:
+            raise unavailable(self.address, error) from error
+
+    @property
+    def server_name(self) -> str:
+        """The host, as its certificate should name it."""
+        return self.address.rest.rpartition(":")[0].strip("[]")
+
+    def _connect(self, timeout: float) -> socket.socket:
+        if self.address.local:
+            return _unix(self.address.rest, timeout)
+        if self.address.scheme == "ssh":
+            return self._dial_ssh()
+        return _tcp(self.address, timeout)
 
     def reason(self) -> str:
         """What ssh said, where ssh is the way and it ended; else empty."""
@@ -111,15 +134,14 @@ def _tcp(address: Address, timeout: float) -> socket.socket:
         for name, value in _KEEPALIVE:
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        if address.tls is None:
-            return sock
-        return _tls_context(address).wrap_socket(sock, server_hostname=host)
+        return sock
     except BaseException:
         sock.close()
         raise
 
 
-def _tls_context(address: Address) -> ssl.SSLContext:
+def tls_context(address: Address) -> ssl.SSLContext:
+    """For an address with TLS. Raises OSError for files that cannot be read."""
     tls = address.tls
     assert tls is not None
     context = ssl.create_default_context(cafile=os.fspath(tls.ca) if tls.ca else None)
@@ -137,7 +159,7 @@ def unavailable(address: Address, error: OSError) -> EngineUnavailable:
     if isinstance(error, ssl.SSLError):
         why = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
         return EngineUnavailable(
-            f"TLS with the Docker Engine at {where} fails: {why}",
+            f"TLS with the {address.kind} at {where} fails: {why}",
             hint="Check ca.pem, cert.pem and key.pem of the Docker context or of DOCKER_CERT_PATH, and the host name.",
         )
     if isinstance(error, socket.gaierror):
@@ -146,33 +168,38 @@ def unavailable(address: Address, error: OSError) -> EngineUnavailable:
         )
     if isinstance(error, TimeoutError):
         return EngineUnavailable(
-            f"the Docker Engine at {where} does not answer", hint=f"Check address and firewall, {_EMBEDDED}."
+            f"the {address.kind} at {where} does not answer", hint=f"Check address and firewall, {_EMBEDDED}."
         )
     if address.scheme == "ssh" and isinstance(error, FileNotFoundError):
         return EngineUnavailable(f"{where} needs the ssh command", hint="Install openssh-client.")
     if isinstance(error, FileNotFoundError):
-        missing = error.filename or (address.rest if address.scheme == "unix" else "")
+        missing = error.filename or (address.rest if address.local else "")
         if address.tls is not None:
             return EngineUnavailable(
                 f"a TLS file for {where} is missing",
                 hint="DOCKER_CERT_PATH must have ca.pem, cert.pem and key.pem.",
             )
-        return EngineUnavailable(f"there is no Docker Engine at {where}: no socket {missing}", hint=_start_hint())
+        return EngineUnavailable(
+            f"there is no {address.kind} at {where}: no socket {missing}", hint=_start_hint(address)
+        )
     if isinstance(error, PermissionError):
         return EngineUnavailable(
-            f"no permission for the socket of the Docker Engine at {where}",
+            f"no permission for the socket of the {address.kind} at {where}",
             hint="Add yourself to the docker group (sudo usermod -aG docker $USER, then log in again), use sudo, "
             f"{_EMBEDDED}.",
         )
     if isinstance(error, ConnectionRefusedError):
-        hint = _start_hint() if address.scheme == "unix" else f"Start the engine there, check the port, {_EMBEDDED}."
+        hint = _start_hint(address) if address.local else f"Start the engine there, check the port, {_EMBEDDED}."
         return EngineUnavailable(f"nothing answers at {where}: connection refused", hint=hint)
     return EngineUnavailable(
-        f"cannot reach the Docker Engine at {where}: {error.strerror or error}", hint=f"Check the address, {_EMBEDDED}."
+        f"cannot reach the {address.kind} at {where}: {error.strerror or error}",
+        hint=f"Check the address, {_EMBEDDED}.",
     )
 
 
-def _start_hint() -> str:
+def _start_hint(address: Address) -> str:
+    if address.standalone:
+        return f"Start buildkitd, {_EMBEDDED}."
     if Path("/run/systemd/system").is_dir():
         return f"Start Docker: sudo systemctl start docker, {_EMBEDDED}."
     return f"Start Docker (sudo service docker start, or sudo dockerd), {_EMBEDDED}."

@@ -17,6 +17,7 @@ from workbench.build.engine import Capabilities, EngineInfo
 from workbench.build.events import BuildEvent, BuildFinished, from_json
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import BuildRequest, normalise_tag
+from workbench.build.usage import DiskUsage, ImageUsage, Usage
 from workbench.errors import ImageNotFound, InputError, Unsupported
 
 
@@ -154,6 +155,19 @@ class ReplayImages:
     async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
         goes = [image.id for image in self.held.values() if all or image.dangling]
         return await (self.plan_removal(goes) if dry_run else self.remove(goes))
+
+    async def prune_cache(self, *, dry_run: bool = False) -> Removal:
+        return Removal()
+
+    async def usage(self) -> DiskUsage:
+        images = sorted(self.held.values(), key=lambda image: -image.created)
+        size = sum(image.size for image in images)
+        goes = sum(image.size for image in images if image.dangling)
+        active = sum(bool(image.tags) for image in images)
+        return DiskUsage(
+            (Usage("Images", len(images), active, size, goes),),
+            tuple(ImageUsage(image.id, image.tags, image.created, 0, image.size) for image in images),
+        )
 
     async def save(self, references: Sequence[str], out: Path) -> None:
         raise Unsupported("save", engine="replay", engines=["embedded", "docker"])

@@ -19,12 +19,14 @@ _ERASE = "\r\x1b[2K"
 class LiveTranscript:
     """`feed` each event; call `tick` several times a second. The live line is gone when the build ends."""
 
-    def __init__(self, out: TextIO, width: Callable[[], int], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, out: TextIO, width: Callable[[], int], clock: Callable[[], float] = time.time, *, explain: bool = False
+    ) -> None:
         self._out = out
         self._width = width
         self._clock = clock
         self._text = io.StringIO()
-        self._transcript = PlainTranscript(self._text)
+        self._transcript = PlainTranscript(self._text, explain=explain)
         self._progress = BuildProgress()
         self._column_open = ""
         self._shown = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from workbench.build.change import sentence
 from workbench.build.events import (
     BuildEvent,
     BuildFinished,
@@ -21,16 +22,20 @@ from workbench.build.events import (
 )
 from workbench.build.format import human_size
 from workbench.build.images import short_id
-from workbench.build.text import Cleaner, clean
+from workbench.build.text import Cleaner, clean, one_line
 
 _StepEvent = StepStarted | StepLog | ContainerEvent | StepFinished
 
 
 class PlainTranscript:
-    """Writes each event to `out` as it comes, and flushes. Control sequences of the build's output are dropped."""
+    """Writes each event to `out` as it comes, and flushes. Control sequences of the build's output are dropped.
 
-    def __init__(self, out: TextIO) -> None:
+    With `explain` a step that was not reused has one more line, which says why.
+    """
+
+    def __init__(self, out: TextIO, *, explain: bool = False) -> None:
         self._out = out
+        self._explain = explain
         self._engine = "docker"
         self._waiting: dict[int, list[_StepEvent]] = {}
         """Steps that began and are not told yet, in that order; the first is the one being told."""
@@ -79,10 +84,13 @@ class PlainTranscript:
                 self._line(f" ---> Running in {short_id(event.container)}")
             case ContainerEvent(action="removed"):
                 self._line(f"Removing intermediate container {short_id(event.container)}")
-            case StepFinished(error=None):
-                self._left(event)
             case StepFinished():
-                self._log(self._cleaner.finish())
+                if event.error is not None:
+                    self._log(self._cleaner.finish())
+                if self._explain and event.why:
+                    self._line(f" ---> Not reused: {one_line(sentence(event.why))}")
+                if event.error is None:
+                    self._left(event)
 
     def _left(self, event: StepFinished) -> None:
         """What a step that went well left behind."""

@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.tui import hangup
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
+    from workbench.tui.live import Live
+
+Ending = Literal["cancel", "leave", "drop"]
+"""What becomes of a running build: it is cancelled, it goes on, or what the configuration says of a lost line."""
 
 _PATIENCE = 3.0
 """Seconds that an ending waits for a build to be cancelled."""
@@ -34,35 +38,46 @@ async def leave(app: WorkbenchApp) -> None:
             await panel.let_go()
         else:
             return
-    elif app.live is not None and app.live.running:
-        answer = await _ask(
-            app,
-            f"Build r{app.live.state.building} is running",
-            ["Quitting cancels it."],
-            [("quit", "Quit"), ("stay", "Stay")],
-        )
-        if answer != "quit":
+    ending: Ending = "leave"
+    if app.live is not None and app.live.running:
+        chosen = await _ask_about_the_build(app, app.live)
+        if chosen is None:
             return
-    await end(app, 0)
+        ending = chosen
+    await end(app, 0, ending)
 
 
-async def end(app: WorkbenchApp, code: int) -> None:
-    """Cancels the build, closes the engine, gives the terminal back."""
-    await _close(app)
+async def _ask_about_the_build(app: WorkbenchApp, live: Live) -> Ending | None:
+    """What a running build comes to; None to stay."""
+    lines, answers = ["Quitting cancels it."], [("cancel", "Quit"), ("stay", "Stay")]
+    if live.loop.outlives:
+        lines = ["Left running, it is here again when the workbench opens on this context."]
+        answers = [("cancel", "Quit and cancel it"), ("leave", "Leave it running"), ("stay", "Stay")]
+    answer = await _ask(app, f"Build r{live.state.building} is running", lines, answers)
+    if answer == "leave":
+        return "leave"
+    return "cancel" if answer == "cancel" else None
+
+
+async def end(app: WorkbenchApp, code: int, ending: Ending) -> None:
+    """Ends the loop, closes the engine, gives the terminal back."""
+    await _close(app, ending)
     app.exit(code, return_code=code)
 
 
 async def _end_without_terminal(app: WorkbenchApp, code: int) -> None:
     """The same where there is no terminal to give back. Textual's own ending waits for a thread that writes to the
     terminal, and that thread is dead."""
-    await _close(app)
+    await _close(app, "drop")
     os._exit(code)
 
 
-async def _close(app: WorkbenchApp) -> None:
+async def _close(app: WorkbenchApp, ending: Ending) -> None:
     if app.live is not None:
+        loop = app.live.loop
         try:
-            await asyncio.wait_for(app.live.loop.stop(), _PATIENCE)
+            ended = loop.stop() if ending == "cancel" else loop.leave(dropped=ending == "drop")
+            await asyncio.wait_for(ended, _PATIENCE)
             await asyncio.wait_for(app.engine.close(), _PATIENCE)
         except TimeoutError:
             app.log.warning("the build did not end in time")
@@ -98,7 +113,7 @@ def _heard(app: WorkbenchApp, code: int) -> None:
             app.editor_panel.put_aside()
     except OSError as error:
         app.log.error(f"the unsaved text could not be put aside: {error}")
-    ended = _end_without_terminal(app, code) if lost else end(app, code)
+    ended = _end_without_terminal(app, code) if lost else end(app, code, "drop")
     app.run_worker(ended, group="end", exclusive=True, exit_on_error=False, description="end by a signal")
 
 

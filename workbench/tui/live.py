@@ -14,12 +14,13 @@ from textual.widget import Widget
 
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.format import human_duration, human_size
-from workbench.build.loop import LiveLoop, LoopState
+from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.editor import Mark
 
 if TYPE_CHECKING:
     from workbench.build.engine import Engine
+    from workbench.build.loops import Loop, MakeLoop
     from workbench.build.request import BuildRequest
     from workbench.config import Config
 
@@ -52,6 +53,13 @@ class Live:
             self.before = before
             self.state = state
 
+    class Told(Message):
+        """Something that a person should know: a build that went on meanwhile, an owner of another version."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     def __init__(
         self,
         target: Widget,
@@ -60,6 +68,7 @@ class Live:
         config: Config,
         *,
         watching: bool,
+        make_loop: MakeLoop | None = None,
     ) -> None:
         self.progress = BuildProgress()
         self.revision = 0
@@ -68,14 +77,16 @@ class Live:
         self._timer: Timer | None = None
         self._last = 0.0
         self._make_request = make_request
-        self.loop = LiveLoop(
+        self.loop: Loop = (make_loop or LiveLoop)(
             engine,
             make_request,
             quiet=config.quiet,
-            watching=watching,
+            watching=mode != "off",
+            on_focus=mode == "focus",
             on_event=self._on_event,
             on_state=self._on_state,
             own=(config.store,),
+            on_told=self._on_told,
         )
         self._told = self.loop.state
 
@@ -94,10 +105,11 @@ class Live:
         self.progress.apply(event)
         if isinstance(event, BuildFinished):
             self._flush(event)
-            self._target.run_worker(
-                self._remember(self.progress, revision), group="history", exit_on_error=False,
-                description="keep the record of a finished build",
-            )  # fmt: skip
+            if not self.loop.keeps_records:
+                self._target.run_worker(
+                    self._remember(self.progress, revision), group="history", exit_on_error=False,
+                    description="keep the record of a finished build",
+                )  # fmt: skip
         elif self._timer is None:
             wait = max(0.0, self._last + 1 / PER_SECOND - time.monotonic())
             self._timer = self._target.set_timer(wait, self._flush, name="build moved")
@@ -116,6 +128,9 @@ class Live:
         if request.context is not None:
             record = record_of(request, progress, revision=revision)
             await asyncio.to_thread(History().add, request.context, record)
+
+    def _on_told(self, text: str) -> None:
+        self._target.post_message(self.Told(text))
 
     def _on_state(self, state: LoopState) -> None:
         before, self._told = self._told, state

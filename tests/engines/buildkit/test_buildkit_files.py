@@ -13,9 +13,9 @@ from multidict import MultiDict
 
 from workbench.engines.buildkit import files
 from workbench.engines.buildkit.files import File, FolderTree, MemoryTree, Tree, Wanted
-from workbench.engines.buildkit.filesync import Transfer
+from workbench.engines.buildkit.filesync import Transfer, read_wanted
 from workbench.engines.buildkit.messages import DATA, FAILED, FINISHED, REQUEST, STAT, messages
-from workbench.engines.buildkit.session import read_wanted, shared_key
+from workbench.engines.buildkit.session import shared_key
 from workbench.errors import InputError
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from workbench.build.request import BuildRequest
 from workbench.engines.buildkit.credentials import Credentials
-from workbench.engines.buildkit.options import Solve, read_proxies, read_secrets, read_solve, refuse_for
+from workbench.engines.buildkit.exporters import Backend, plan_exports
+from workbench.engines.buildkit.options import Solve, read_proxies, read_solve, refuse_for
+from workbench.engines.buildkit.secrets import read_secrets
 from workbench.errors import Unsupported, UsageError
 
 
@@ -57,9 +59,9 @@ def test_a_variable_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_message() -> None:
-    message = solve(tags=("a", "b:1"), network="host", cache_from=("me/it",), cache_to=("type=inline",)).message(
-        ref="r", session="s"
-    )
+    options = {"tags": ("a", "b:1"), "network": "host", "cache_from": ("me/it",), "cache_to": ("type=inline",)}
+    exports = plan_exports(BuildRequest(context=None, **options), (), Backend(""))
+    message = solve(**options).message(exports, ref="r", session="s")
     assert (message.Ref, message.Session, message.Frontend) == ("r", "s", "dockerfile.v0")
     assert (message.ExporterDeprecated, dict(message.ExporterAttrsDeprecated)) == ("moby", {"name": "a:latest,b:1"})
     assert list(message.Entitlements) == ["network.host"]
@@ -72,9 +74,9 @@ def test_the_message() -> None:
     ("options", "said"),
     [
         ({"network": "bridge"}, "--network bridge"),
-        ({"cache_from": ("type=local,src=x",)}, "--cache-from type=local"),
-        ({"cache_to": ("type=registry,ref=x",)}, "--cache-to type=registry"),
-        ({"cache_to": ("me/it",)}, "--cache-to type=me/it"),
+        ({"cache_from": ("type=ftp,src=x",)}, "--cache-from type=ftp"),
+        ({"cache_from": ("type=inline,src=x",)}, "--cache-from type=inline"),
+        ({"cache_to": ("type=tape,ref=x",)}, "--cache-to type=tape"),
     ],
 )
 def test_what_is_refused_by_name(options: dict[str, Any], said: str) -> None:

@@ -14,11 +14,11 @@ from grpclib.protocol import H2Protocol
 from grpclib.server import Server
 from h2.config import H2Configuration
 
-from workbench.engines.address import TLS, Address
+from workbench.engines.address import Address
 from workbench.engines.buildkit.control import Control
 from workbench.engines.buildkit.messages import STAT, messages
-from workbench.engines.buildkit.transport import Connector, UpgradedChannel, _read_head
-from workbench.errors import EngineUnavailable, Unsupported
+from workbench.engines.buildkit.transport import Connector, ControlChannel, _Upgrade
+from workbench.errors import EngineUnavailable
 
 
 def test_messages_on_the_wire() -> None:
@@ -59,22 +59,32 @@ async def test_what_is_private_in_grpclib_is_as_we_use_it() -> None:
 
 async def test_our_channel_dials_through_the_upgrade(tmp_path: Path) -> None:
     connector = Connector(Address(f"unix://{tmp_path}/none", "--host"))
-    channel = UpgradedChannel(connector)
+    channel = ControlChannel(connector)
     with pytest.raises(EngineUnavailable, match="none"):
         await channel.__connect__()
     channel.close()
 
 
-def test_nothing_behind_the_head_is_read() -> None:
+async def test_what_follows_the_head_at_once_is_not_lost() -> None:
+    """The other side's first frames may be in the same packet as its answer."""
+    got: list[bytes] = []
+
+    class Frames(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            got.append(data)
+
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: h2c\r\n\r\nPRI")
-        assert _read_head(ours).endswith(b"h2c\r\n\r\n")
-        assert ours.recv(10) == b"PRI"
-        theirs.sendall(b"HTTP/1.1 101")
-        theirs.shutdown(socket.SHUT_WR)
-        with pytest.raises(EOFError):
-            _read_head(ours)
+    loop = asyncio.get_running_loop()
+    transport, upgrade = await loop.create_unix_connection(lambda: _Upgrade(b"POST /\r\n\r\n", Frames), sock=ours)
+    with theirs:
+        theirs.sendall(b"HTTP/1.1 101 UPGR")
+        await asyncio.sleep(0)
+        assert not upgrade.done.done()
+        theirs.sendall(b"ADED\r\nUpgrade: h2c\r\n\r\nPRI")
+        assert isinstance(await upgrade.done, Frames)
+        assert theirs.recv(100) == b"POST /\r\n\r\n"
+    transport.close()
+    assert got == [b"PRI"]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +117,6 @@ async def test_an_engine_without_buildkit(tmp_path: Path, answer: bytes, said: s
         await asyncio.to_thread(thread.join)
     assert said in str(caught.value)
     assert "--engine docker" in caught.value.hint
-
-
-def test_tls_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="TLS"):
-        Connector(Address("tcp://engine:2376", "--host", TLS()))
 
 
 async def test_which_buildkit_it_is(docker_host: str) -> None:

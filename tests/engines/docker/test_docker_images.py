@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.engines.bench import Bench, finished
+from workbench.engines.address import resolve
 from workbench.engines.docker.client import Client
 from workbench.engines.docker.images import DockerImages, read_filters
 from workbench.errors import ImageError, ImageInUse, ImageNotFound, InputError, StoreError, UsageError
@@ -233,3 +234,17 @@ async def test_changes_are_told_and_end_when_closed(docker: Bench, images: Docke
     await asyncio.wait_for(waiting, 5)
     assert time.monotonic() - began < 1
     await changes.aclose()
+
+
+async def test_disk_usage(docker_host: str) -> None:
+    """The numbers are other people's too: what must be true of any."""
+    images = DockerImages(lambda: resolve(docker_host, None))
+    try:
+        found = await images.usage()
+        assert [kind.kind for kind in found.kinds] == ["Images", "Containers", "Local Volumes", "Build Cache"]
+        for kind in found.kinds:
+            assert 0 <= kind.active <= kind.total and 0 <= kind.reclaimable <= kind.size
+        assert len(found.images) == found.kinds[0].total
+        assert (await images.prune_cache(dry_run=True)).bytes_freed >= 0
+    finally:
+        images.close()

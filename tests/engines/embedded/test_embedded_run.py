@@ -234,14 +234,15 @@ async def test_check_says_what_run_stands_on(build: Builder, sandbox: Ability) -
 @pytest.mark.skipif(not known_machine(), reason="no starter for this machine")
 @root_only
 def test_the_starter_becomes_the_user() -> None:
-    def start(*command: str, close: bool = False, **how: object) -> subprocess.CompletedProcess[str]:
+    def start(*command: str, close: bool = False, place: str = "/", **how: object) -> subprocess.CompletedProcess[str]:
         watch, alive = os.pipe()
         descriptor = os.memfd_create("test", 0)
         os.write(descriptor, program(Start(watch, (descriptor,), **how)))  # type: ignore[arg-type]
         if close:
             os.close(alive)
         done = subprocess.run(
-            [f"/proc/self/fd/{descriptor}", *command],
+            [place, *command],
+            executable=f"/proc/self/fd/{descriptor}",
             pass_fds=(descriptor, watch),
             capture_output=True,
             text=True,
@@ -255,6 +256,8 @@ def test_the_starter_becomes_the_user() -> None:
     done = start("/bin/sh", "sh", "-c", script, "x", "a b", user=(66, 67, (5, 70000)))
     assert done.stdout.split("\n")[:5] == ["66", "67", "67 5 70000", "4", "a b"]
     assert start("/bin/sh", "sh", "-c", "id -u").stdout == "0\n"
+    assert start("/bin/sh", "sh", "-c", "pwd", place="/usr/").stdout == "/usr\n"
+    assert start("/bin/sh", "sh", "-c", "echo hi", place="/nosuch").returncode == 126
     assert start("/nosuch", "x").returncode == 127
     assert start("/etc/passwd", "x").returncode == 126
     assert start("/bin/sh", "sh", "-c", "echo hi", close=True).returncode == 126, "the caller is gone"

@@ -20,12 +20,9 @@ from workbench.dockerfile.instructions import (
 )
 from workbench.dockerfile.lint import Finding
 from workbench.dockerfile.rules.places import argument, behind_flags, defaults, uncommented, whole_lines, words
+from workbench.dockerfile.secret_names import is_secret_name
 from workbench.dockerfile.stages import Stage, base_stage
 
-_SECRET = re.compile(
-    r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)", re.IGNORECASE
-)
-_HARMLESS = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
 _WORD = re.compile(r"""\s*((?:[\w./:=@%+,-]|'[^'\\]*'|"[^"$`\\!]*")+)(?=\s|\Z)""", re.ASCII)
 _OF_THE_SHELL = frozenset((
     ".", ":", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "done", "eval", "exit", "export",
@@ -108,7 +105,7 @@ def secrets(dockerfile: Dockerfile) -> Iterator[Finding]:
         for it in stage.instructions:
             if isinstance(it, Arg | Env):
                 for name, _ in it.pairs:
-                    if _SECRET.search(name) and not _HARMLESS.search(name):
+                    if is_secret_name(name):
                         message = f'Do not use ARG or ENV instructions for sensitive data ({it.keyword} "{name}")'
                         hint = (
                             f"Give it to the RUN that needs it: RUN --mount=type=secret,id={name},env={name} ..., "

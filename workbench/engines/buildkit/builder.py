@@ -1,4 +1,4 @@
-"""One build by BuildKit, from the request to its last event.
+"""One build by BuildKit, from the request to its last event: what the engine may ask of us, and the way to reach it.
 
 Blocks; `ThreadBuild` runs it on a thread, with an event loop of its own: the screen's loop has no part in scanning a
 context of 100,000 files, nor in the engine's calls.
@@ -10,42 +10,31 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.build.engine import refuse_unsupported
-from workbench.build.events import BuildEvent, BuildFinished, BuildStarted, ContextSent
+from workbench.build.events import BuildFinished
 from workbench.build.request import BuildRequest
 from workbench.context.ignore import IGNORE_FILE
 from workbench.engines.address import Address
 from workbench.engines.buildkit.credentials import Credentials
 from workbench.engines.buildkit.files import FolderTree, MemoryTree, Tree
-from workbench.engines.buildkit.options import (
-    Solve,
-    is_folder,
-    read_proxies,
-    read_secrets,
-    read_solve,
-    refuse_for,
-)  # fmt: skip
 from workbench.engines.buildkit.plan import Plan, make_plan
-from workbench.engines.buildkit.vertices import Vertices
 from workbench.engines.source import Source, read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
-from workbench.errors import EngineLost, InputError, Unsupported
+from workbench.errors import InputError, Unsupported, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.engines.buildkit.control import Control
-    from workbench.engines.buildkit.filesync import Sent
+    from workbench.engines.buildkit.exporters import Backend, Exports
+    from workbench.engines.buildkit.options import Solve
+    from workbench.engines.buildkit.outputs import Output
+    from workbench.engines.buildkit.run import Run
     from workbench.engines.buildkit.session import Session
     from workbench.engines.buildkit.transport import Connector
-
-_FAREWELL = 0.7
-"""Seconds in which the engine may end what was cancelled."""
-_REST = 5.0
-"""Seconds in which a build that is done may still tell its status."""
 
 
 class BuildKitBuild:
@@ -56,26 +45,79 @@ class BuildKitBuild:
         self._address = address
 
     def __call__(self, emit: Emit, cancel: Cancel) -> None:
+        began = time.monotonic()
         request = self._request
         refuse_unsupported(request, "buildkit")
         if request.remote:
             raise Unsupported("a context that the engine fetches itself", engine="buildkit", engines=["docker"])
-        source = read_source(request)
-        plan = make_plan(source.dockerfile, request.target, request.build_args)
-        filename = Path(request.dockerfile).name if not source.replaces else "Dockerfile"
-        credentials = Credentials()
-        solve = read_solve(
-            request, filename=filename, target=plan.target,
-            proxies=read_proxies(credentials.config(), self._address.host),
-        )  # fmt: skip
-        secrets = read_secrets(request.secrets)
-        run = _Run(request, plan, solve, emit, cancel)
-        trees = read_trees(request, source, filename)
-        asyncio.run(run.run(self._address, trees, secrets, credentials))
+        from workbench.engines.buildkit.agents import open_agents
+        from workbench.engines.buildkit.run import Run
+
+        with open_agents(request.ssh) as agents:
+            asked = prepare(request, self._address, agents)
+            run = Run(request, asked.plan, emit, cancel, began)
+            try:
+                emit(asyncio.run(_Build(asked, run, cancel).run(self._address)))
+            finally:
+                run.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, read: everything that a build needs of this machine."""
+
+    request: BuildRequest
+    source: Source
+    plan: Plan
+    solve: Solve
+    outputs: Sequence[Output]
+    trees: Mapping[str, Tree]
+    credentials: Credentials
+    agents: Mapping[str, str]
+    secrets: Mapping[str, bytes] = field(repr=False)
+
+    def session(self, run: Run, exports: Exports) -> Session:
+        """Serves all of it to the engine."""
+        from workbench.engines.buildkit.agents import Agents
+        from workbench.engines.buildkit.auth import Auth
+        from workbench.engines.buildkit.content import Content
+        from workbench.engines.buildkit.filesend import FileSend
+        from workbench.engines.buildkit.filesync import FileSync
+        from workbench.engines.buildkit.secrets import Secrets
+        from workbench.engines.buildkit.session import Service, Session, shared_key
+
+        services: list[Service] = [FileSync(self.trees, run.sent.append), Auth(self.credentials), Secrets(self.secrets)]
+        if self.agents:
+            services.append(Agents(self.agents))
+        if any(output.dest for output in exports.sent):
+            services.append(FileSend(exports.sent))
+        if layouts := {**self.solve.caches.layouts, **self.solve.layouts}:
+            services.append(Content(layouts))
+        return Session(services, key=shared_key(self.request.context))
+
+
+def prepare(request: BuildRequest, address: Address, agents: Mapping[str, str]) -> Asked:
+    """Blocks. Raises InputError, DockerfileError, UsageError, Unsupported."""
+    from workbench.engines.buildkit.options import read_proxies, read_solve
+    from workbench.engines.buildkit.outputs import read_outputs
+    from workbench.engines.buildkit.secrets import read_secrets
+
+    source = read_source(request)
+    plan = make_plan(source.dockerfile, request.target, request.build_args)
+    filename = Path(request.dockerfile).name if not source.replaces else "Dockerfile"
+    credentials = Credentials()
+    proxies = read_proxies(credentials.config(), address.host)
+    solve = read_solve(request, filename=filename, target=plan.target, proxies=proxies)
+    outputs = read_outputs(request.output)
+    trees = read_trees(request, source, filename)
+    secrets = read_secrets(request.secrets)
+    return Asked(request, source, plan, solve, outputs, trees, credentials, agents, secrets)
 
 
 def read_trees(request: BuildRequest, source: Source, filename: str) -> dict[str, Tree]:
     """What the engine may ask for by name. The Dockerfile comes as it was read, whatever becomes of the file."""
+    from workbench.engines.buildkit.options import is_folder
+
     files = {filename: source.text}
     if request.context is not None:
         path = request.context / request.dockerfile
@@ -93,25 +135,20 @@ def read_trees(request: BuildRequest, source: Source, filename: str) -> dict[str
     return trees
 
 
-class _Run:
-    """A build that has a plan and everything that the engine may ask for."""
+class _Build:
+    """Finds the way in, builds, and does with the image what the engine itself does not."""
 
-    def __init__(self, request: BuildRequest, plan: Plan, solve: Solve, emit: Emit, cancel: Cancel) -> None:
-        self._request = request
-        self._plan = plan
-        self._solve = solve
-        self._emit = emit
+    def __init__(self, asked: Asked, run: Run, cancel: Cancel) -> None:
+        self._asked = asked
+        self._run = run
         self._cancel = cancel
-        self._vertices = Vertices(plan)
-        self._began = time.monotonic()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="buildkit events")
-        self._sent: list[Sent] = []
-        self._told_context = False
 
-    async def run(
-        self, address: Address, trees: dict[str, Tree], secrets: dict[str, bytes], credentials: Credentials
-    ) -> None:
-        """Emits everything, the last event included; before the first it raises."""
+    async def run(self, address: Address) -> BuildFinished:
+        """The last event, the others told; before the first it raises."""
+        from workbench.engines.buildkit.control import Control
+        from workbench.engines.buildkit.http import NotOffered
+        from workbench.engines.buildkit.transport import LOSSES, Connector
+
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
@@ -121,130 +158,101 @@ class _Run:
                 loop.call_soon_threadsafe(task.cancel)
 
         forget = self._cancel.on_ask(ask)
-        from workbench.engines.buildkit.control import Control
-        from workbench.engines.buildkit.session import Session, shared_key
-        from workbench.engines.buildkit.transport import LOSSES, Connector
-
         connector = Connector(address)
         control = Control(connector)
-        session = Session(
-            trees, key=shared_key(self._request.context), secrets=secrets, credentials=credentials,
-            on_sent=self._sent.append,
-        )  # fmt: skip
         try:
-            finished = await self._with_session(connector, control, session)
+            try:
+                return await self._by_control(connector, control)
+            except NotOffered as error:
+                return await self._by_call(connector, control, error)
         except asyncio.CancelledError as error:
             raise Cancelled from error
         except LOSSES as error:
-            finished = self._lost(connector.lost(error))
+            return self._run.lost(connector.lost(error))
         finally:
             forget()
             control.close()
             connector.close()
-            self._writer.shutdown(wait=not self._cancel.asked)
-        self._emit(finished)
 
-    async def _with_session(self, connector: Connector, control: Control, session: Session) -> BuildFinished:
-        refuse_for(self._request, await control.version())
-        served = await session.open(connector)
-        await self._tell([BuildStarted(build=uuid.uuid4().hex[:12], engine="buildkit", steps=self._plan.steps)])
+    async def _by_control(self, connector: Connector, control: Control) -> BuildFinished:
+        from workbench.engines.buildkit.backend import look
+        from workbench.engines.buildkit.options import refuse_for
+        from workbench.engines.buildkit.solver import ControlSolver
+
+        asked = self._asked
+        backend = await look(connector, control, asked.request, asked.outputs)
+        refuse_for(asked.request, backend.version)
+        exports = self._exports(backend)
+        session = asked.session(self._run, exports)
+        served = await session.open(connector, control)
         try:
-            return await self._build(control, session)
+            await self._run.start((*asked.solve.caches.warnings, *exports.warnings))
+            message = asked.solve.message(exports, ref=uuid.uuid4().hex, session=session.id)
+            end = await self._run.follow(ControlSolver(control, message), session)
+            return await self._after(end, connector, exports)
         finally:
             served.close()
 
-    async def _build(self, control: Control, session: Session) -> BuildFinished:
-        from grpclib.const import Status
-        from grpclib.exceptions import GRPCError
+    async def _by_call(self, connector: Connector, control: Control, error: WorkbenchError) -> BuildFinished:
+        """Without `/grpc`: `POST /build`, with a session where the engine has that, else with a tar."""
+        from workbench.engines.buildkit.backend import look_by_api
+        from workbench.engines.buildkit.build_call import BuildCall, build_query, context_tar, refuse_without_grpc
+        from workbench.engines.buildkit.http import NotOffered
+        from workbench.engines.buildkit.options import refuse_for
 
-        ref = uuid.uuid4().hex
-        solving = asyncio.create_task(control.solve(self._solve.message(ref=ref, session=session.id)))
-        following = asyncio.create_task(self._follow(control, ref))
+        asked, attributes = self._asked, dict(self._asked.solve.attributes)
+        backend = await look_by_api(connector, error)
+        refuse_for(asked.request, backend.version)
+        refuse_without_grpc(asked.request, session=True)
+        exports = self._exports(backend)
+        session = asked.session(self._run, exports)
+        said = ["this engine offers no /grpc: the build goes through POST /build"]
+        body = None
         try:
-            result = await solving
-        except asyncio.CancelledError:
-            solving.cancel()  # the engine ends what runs, and then the status
-            await asyncio.wait([solving, following], timeout=_FAREWELL)
-            raise
-        except GRPCError as error:
-            await asyncio.wait([following], timeout=_REST)
-            if error.status in (Status.UNAVAILABLE, Status.CANCELLED) and session.problem is None:
-                raise ConnectionError(error.message) from error
-            return self._failed(str(error.message or error.status.name), session)
-        else:
-            await asyncio.wait([following], timeout=_REST)
+            served = await session.open(connector, control)
+        except NotOffered:
+            refuse_without_grpc(asked.request, session=False)
+            said = [f"{said[0]}, and without /session the whole context is sent each time"]
+            body, sent = await asyncio.to_thread(context_tar, asked.request, asked.source, lambda: self._cancel.asked)
+            self._run.sent.append(sent)
+            attributes["filename"] = asked.source.name
+            served = None
+        try:
+            await self._run.start((*said, *asked.solve.caches.warnings, *exports.warnings))
+            query = build_query(asked.request, attributes, exports, session=session.id if served else None)
+            call = BuildCall(connector.dialer, asked.request, query, body)
+            end = await self._run.follow(call, session if served else None)
+            return await self._after(end, connector, exports)
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-        await self._tell([*self._context_sent(last=True), *self._vertices.finish()])
-        image = result.get("containerimage.digest") or result.get("containerimage.config.digest", "")
-        return BuildFinished(outcome="succeeded", image=image, tags=self._request.tags, seconds=self._seconds())
+            if served is not None:
+                served.close()
 
-    async def _follow(self, control: Control, ref: str) -> None:
-        async for response in control.status(ref):
-            events = [*self._vertices.take(response)]
-            await self._tell([*self._context_sent(), *events])
+    def _exports(self, backend: Backend) -> Exports:
+        from workbench.engines.buildkit.cache import refuse_exports
+        from workbench.engines.buildkit.exporters import plan_exports
 
-    async def _tell(self, events: Iterable[BuildEvent]) -> None:
-        """A reader that is slow holds this up, and not the calls of the engine, which wants answers meanwhile."""
-        batch = list(events)
-        if batch:
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._emit_all, batch)
+        caches = self._asked.solve.caches
+        refuse_exports(caches, standalone=backend.standalone, containerd=backend.containerd)
+        return plan_exports(self._asked.request, self._asked.outputs, backend)
 
-    def _emit_all(self, batch: list[BuildEvent]) -> None:
-        for event in batch:
-            self._emit(event)
+    async def _after(
+        self, end: Mapping[str, str] | BuildFinished, connector: Connector, exports: Exports
+    ) -> BuildFinished:
+        """Names the cache that was written, and makes of the image what the engine could not."""
+        from workbench.engines.buildkit.solver import image_of
 
-    def _context_sent(self, *, last: bool = False) -> list[BuildEvent]:
-        """Once: when the engine has the files of the context, or the Dockerfile where no step wants any."""
-        if self._told_context or not (last or any(map(self._is_last, self._sent))):
-            return []
-        self._told_context = True
-        return [
-            ContextSent(
-                bytes=sum(it.bytes for it in self._sent), files=sum(it.files for it in self._sent),
-                total_bytes=sum(it.total_bytes for it in self._sent),
-            )
-        ]  # fmt: skip
+        if isinstance(end, BuildFinished):
+            return end
+        image = image_of(end)
+        try:
+            await asyncio.to_thread(self._asked.solve.caches.finish, end)
+            if exports.save or exports.push:
+                from workbench.engines.buildkit.images import push, save
 
-    def _is_last(self, sent: Sent) -> bool:
-        """Of the context the engine first asks for the ignore file alone."""
-        if not self._plan.uses_context:
-            return sent.tree == "dockerfile"
-        return sent.tree == "context" and sent.wanted.follow != (IGNORE_FILE,)
-
-    def _failed(self, message: str, session: Session) -> BuildFinished:
-        failure = self._vertices.failure
-        if session.problem is not None:
-            return BuildFinished(
-                outcome="failed", error=str(session.problem), hint=session.problem.hint, seconds=self._seconds(),
-                step=failure.step if failure else None, line=self._line(failure.step if failure else None),
-            )  # fmt: skip
-        if failure is None:
-            return BuildFinished(outcome="failed", error=message, seconds=self._seconds())
-        return BuildFinished(
-            outcome="failed", error=failure.error, hint=self._hint(failure.step), step=failure.step,
-            line=self._line(failure.step), seconds=self._seconds(),
-        )  # fmt: skip
-
-    def _lost(self, error: EngineLost) -> BuildFinished:
-        step = self._vertices.step
-        return BuildFinished(
-            outcome="failed", error=str(error), hint=error.hint, step=step, line=self._line(step), lost=True,
-            seconds=self._seconds(),
-        )  # fmt: skip
-
-    def _hint(self, step: int | None) -> str:
-        return {
-            "RUN": "The log of the step says why." if step in self._vertices.logged else "",
-            "COPY": "Paths are relative to the build context; `workbench context` shows what is sent.",
-            "ADD": "Paths are relative to the build context; `workbench context` shows what is sent.",
-            "FROM": "The base image is neither on the engine nor to be had from its registry: check the name, or load "
-            "it.",
-        }.get(self._plan.keyword(step) if step else "", "")
-
-    def _line(self, step: int | None) -> int | None:
-        return self._plan.steps[step - 1].line if step else None
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self._began
+                for output in exports.save:
+                    await asyncio.to_thread(save, connector.dialer, image, self._asked.request.tags, output)
+                if exports.push:
+                    await push(connector.dialer, self._asked.request.tags, self._asked.credentials)
+        except WorkbenchError as error:
+            return self._run.broken(error)
+        return self._run.succeeded(image)

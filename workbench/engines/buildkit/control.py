@@ -1,16 +1,16 @@
-"""BuildKit's Control service, as far as a build needs it: Solve, Status, and what BuildKit it is."""
+"""BuildKit's Control service: Solve, Status, what BuildKit it is, and what its cache holds."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.client import StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from workbench.engines.buildkit.messages import messages
-from workbench.engines.buildkit.transport import Connector, UpgradedChannel
+from workbench.engines.buildkit.transport import Connector, ControlChannel
 
 _CONTROL = "/moby.buildkit.v1.Control/"
 
@@ -21,13 +21,17 @@ class Control:
 
     def __init__(self, connector: Connector) -> None:
         pb = messages()
-        self._channel = channel = UpgradedChannel(connector)
+        self._channel = channel = ControlChannel(connector)
         self._solve = UnaryUnaryMethod(channel, f"{_CONTROL}Solve", pb.SolveRequest, pb.SolveResponse)
         self._status = UnaryStreamMethod(channel, f"{_CONTROL}Status", pb.StatusRequest, pb.StatusResponse)
         self._info = UnaryUnaryMethod(channel, f"{_CONTROL}Info", pb.InfoRequest, pb.InfoResponse)
         self._workers = UnaryUnaryMethod(
             channel, f"{_CONTROL}ListWorkers", pb.ListWorkersRequest, pb.ListWorkersResponse
         )
+
+        self._session = StreamStreamMethod(channel, f"{_CONTROL}Session", pb.BytesMessage, pb.BytesMessage)
+        self._usage = UnaryUnaryMethod(channel, f"{_CONTROL}DiskUsage", pb.DiskUsageRequest, pb.DiskUsageResponse)
+        self._prune = UnaryStreamMethod(channel, f"{_CONTROL}Prune", pb.PruneRequest, pb.UsageRecord)
 
     async def version(self) -> str:
         """BuildKit's own version; empty before 0.11 (Docker 23 and older), which does not tell."""
@@ -49,6 +53,21 @@ class Control:
             await stream.send_message(messages().StatusRequest(Ref=ref), end=True)
             async for response in stream:
                 yield response
+
+    def session(self, headers: Sequence[tuple[str, str]]) -> Any:
+        """The call within which a buildkitd calls us: bytes both ways. Headers announce what there is."""
+        return self._session.open(metadata=[(name.lower(), value) for name, value in headers])
+
+    async def disk_usage(self) -> list[Any]:
+        """Each UsageRecord of the cache."""
+        return list((await self._usage(messages().DiskUsageRequest())).record)
+
+    async def prune(self, *, all: bool = False, filters: Sequence[str] = ()) -> AsyncIterator[Any]:
+        """Drops what no build uses; each UsageRecord that went."""
+        async with self._prune.open() as stream:
+            await stream.send_message(messages().PruneRequest(all=all, filter=filters), end=True)
+            async for record in stream:
+                yield record
 
     def close(self) -> None:
         self._channel.close()

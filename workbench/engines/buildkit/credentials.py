@@ -21,7 +21,8 @@ class Credentials:
     """Read when the engine asks, not before. Never logged, never part of an error."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = (folder or _folder()) / "config.json"
+        self.folder = folder or _folder()
+        self._file = self.folder / "config.json"
 
     def config(self) -> dict[str, Any]:
         """The config file, {} where there is none to be read. Blocks."""
@@ -34,8 +35,7 @@ class Credentials:
     async def get(self, host: str) -> Pair:
         """User and secret for a registry; an empty user means that the secret is an identity token."""
         config = await asyncio.to_thread(self.config)
-        names = (_HUB,) if host in ("registry-1.docker.io", "docker.io", "index.docker.io") else (host,)
-        for name in (*names, *(f"https://{name}" for name in names if "://" not in name)):
+        for name in _names(host):
             helper = _section(config, "credHelpers").get(name) or config.get("credsStore")
             if isinstance(helper, str) and helper and (found := await _ask(helper, name)) != _NONE:
                 return found
@@ -43,6 +43,21 @@ class Credentials:
             if isinstance(entry, dict) and (found := read_entry(entry)) != _NONE:
                 return found
         return _NONE
+
+    async def registry_token(self, host: str) -> str:
+        """A bearer token that the file has for a registry as it is; empty where it has none."""
+        auths = _section(await asyncio.to_thread(self.config), "auths")
+        entries = (auths.get(name) for name in _names(host))
+        return next(
+            (str(it["registrytoken"]) for it in entries if isinstance(it, dict) and it.get("registrytoken")), ""
+        )
+
+
+def _names(host: str) -> tuple[str, ...]:
+    """What a registry may be called in the file."""
+    if host in ("registry-1.docker.io", "docker.io", "index.docker.io"):
+        return (_HUB,)
+    return host, f"https://{host}"
 
 
 def read_entry(entry: dict[str, Any]) -> Pair:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from workbench.build.build_cache import CacheUsage
 from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
@@ -25,7 +26,8 @@ class BuildKitEngine:
     """Implements `build.engine.Engine`.
 
     Args:
-        host: an address (`unix://`, `ssh://`); without one DOCKER_HOST and the Docker contexts decide.
+        host: an address (`unix://`, `tcp://`, `ssh://`, `buildkit://`); without one DOCKER_HOST and the Docker contexts
+            decide.
         context: the name of a context of `~/.docker`.
         images: the images of the same Docker Engine. BuildKit itself has none.
         close_images: ends what they hold open; blocks.
@@ -60,7 +62,7 @@ class BuildKitEngine:
             return await asyncio.wait_for(_look(address), CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5))
         except TimeoutError as error:
             raise EngineUnavailable(
-                f"the BuildKit of the Docker Engine at {address.host} ({address.origin}) does not answer",
+                f"the BuildKit of the {address.kind} at {address.host} ({address.origin}) does not answer",
                 hint="Check address and network, or use --engine docker.",
             ) from error
 
@@ -68,6 +70,19 @@ class BuildKitEngine:
         return ThreadBuild(
             lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
         )
+
+    async def cache_usage(self) -> CacheUsage:
+        """What the build cache holds. Raises EngineUnavailable, EngineLost."""
+        from workbench.engines.buildkit.usage import read_usage
+
+        return await read_usage(self.address)
+
+    async def prune_cache(self, *, all: bool = False, dry_run: bool = False) -> CacheUsage:
+        """Drops what no build has used lately, with `all` whatever is not in use; what went, or would go. Raises
+        EngineUnavailable, EngineLost."""
+        from workbench.engines.buildkit.usage import prune_usage
+
+        return await prune_usage(self.address, all=all, dry_run=dry_run)
 
     async def close(self) -> None:
         """Each build has its own connections; only the images keep one."""
@@ -84,16 +99,18 @@ async def _look(address: Address) -> EngineInfo:
     control = Control(connector)
     try:
         buildkit = await control.version()
-        version = await connector.engine_version()
+        version = buildkit if address.standalone else await connector.engine_version()
     except (*LOSSES, OSError, GRPCError) as error:
         raise EngineUnavailable(
-            f"the BuildKit of the Docker Engine at {address.host} does not answer: {error}",
+            f"the BuildKit of the {address.kind} at {address.host} does not answer: {error}",
             hint="Use --engine docker: the classic builder of the same engine.",
         ) from error
     finally:
         control.close()
         connector.close()
     details = [f"BuildKit {buildkit.removeprefix('v')}" if buildkit else "BuildKit before 0.11"]
+    if address.standalone:
+        details = ["a buildkitd, without a Docker Engine"]
     if address.origin != "default":
         details.append(f"from {address.origin}")
     return EngineInfo("buildkit", version, address.host, tuple(details))

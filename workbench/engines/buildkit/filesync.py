@@ -8,15 +8,20 @@ same context asks only for what changed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote_plus
+
+from grpclib.const import Cardinality, Handler, Status
+from grpclib.exceptions import GRPCError
 
 from workbench.context.scan import Cancelled
 from workbench.engines.buildkit.files import File, Tree, Wanted
 from workbench.engines.buildkit.messages import DATA, FAILED, FINISHED, REQUEST, STAT, messages
-from workbench.errors import InputError
+from workbench.engines.buildkit.transport import LOSSES
+from workbench.errors import InputError, WorkbenchError
 
 _PIECE = 128 * 1024
 _BATCH = 512
@@ -38,6 +43,50 @@ class Sent:
     listed: int = 0
     total_bytes: int = 0
     """Bytes of all files that were listed."""
+
+
+class FileSync:
+    """The service: trees by the names that the engine asks for. `on_sent` is told each finished transfer."""
+
+    def __init__(self, trees: Mapping[str, Tree], on_sent: Callable[[Sent], None]) -> None:
+        self.problem: WorkbenchError | None = None
+        self._trees = trees
+        self._on_sent = on_sent
+
+    def handlers(self) -> dict[str, Handler]:
+        packet = messages().Packet
+        both = Cardinality.STREAM_STREAM
+        return {"/moby.filesync.v1.FileSync/DiffCopy": Handler(self._copy, both, packet, packet)}
+
+    async def _copy(self, stream: Any) -> None:
+        name, wanted = read_wanted(stream.metadata)
+        tree = self._trees.get(name)
+        if tree is None:
+            raise GRPCError(Status.NOT_FOUND, f"no access allowed to dir {name!r}")
+        try:
+            self._on_sent(await Transfer(stream, name, tree, wanted).run())
+        except WorkbenchError as error:
+            self.problem = error
+            raise GRPCError(Status.ABORTED, plain_ascii(str(error))) from error
+        except LOSSES as error:  # the engine wants no more of it; whoever reads the status learns why
+            raise GRPCError(Status.UNAVAILABLE, "the connection broke") from error
+
+
+def read_wanted(metadata: Any) -> tuple[str, Wanted]:
+    """The tree's name and what is wanted of it, from the call's metadata (BuildKit, session/filesync)."""
+
+    def values(key: str) -> tuple[str, ...]:
+        found = [str(value) for value in metadata.getall(key, [])]
+        encoded = metadata.get(f"{key}-encoded") == "1"
+        return tuple(unquote_plus(value) if encoded else value for value in found)
+
+    name = next(iter(values("dir-name")), "context")
+    return name, Wanted((*values("followpaths"), *values("include-patterns")), values("exclude-patterns"))
+
+
+def plain_ascii(text: str) -> str:
+    """gRPC carries a message percent-encoded, but 20.10 shows it as it comes."""
+    return text.encode("ascii", "replace").decode()
 
 
 class Transfer:

@@ -11,7 +11,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from workbench.engines.buildkit.schema import CONTROL, SESSION
+from workbench.engines.buildkit.schema import CONTENT, CONTROL, SESSION
 
 _MESSAGE = re.compile(r"message (\w+) \{([^}]*)\}")
 _FIELD = re.compile(r"(repeated )?(map<string,\w+>|\w+) (\w+) = (\d+);")
@@ -27,7 +27,7 @@ def messages() -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="workbench/buildkit.proto", package=_PACKAGE, syntax="proto3")
-    for name, body in _MESSAGE.findall(CONTROL + SESSION):
+    for name, body in _MESSAGE.findall(CONTROL + SESSION + CONTENT):
         message = file.message_type.add(name=name)
         for repeated, kind, field, number in _FIELD.findall(body):
             _add_field(message, field, int(number), kind, repeated=bool(repeated))

@@ -5,17 +5,20 @@ Names of the attributes: moby/buildkit, frontend/dockerui and frontend/dockerfil
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.build.engine import OPTIONS
 from workbench.build.request import BuildRequest
+from workbench.engines.buildkit.cache import Caches, read_caches
+from workbench.engines.buildkit.content import Layout
+from workbench.engines.buildkit.exporters import Exports
 from workbench.engines.buildkit.messages import messages
-from workbench.errors import Unsupported, UsageError
+from workbench.errors import InputError, Unsupported, UsageError
 
 _NEWER = {
     "--shm-size": "shm_size",
@@ -24,8 +27,6 @@ _NEWER = {
     "--build-context": "build_contexts",
 }
 """What a BuildKit before 0.11 does not know, and passes over in silence."""
-_SECRET_BOUND = 500 * 1024
-"""Bytes of a secret (moby/buildkit, session/secrets: MaxSecretSize)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,26 @@ class Solve:
 
     attributes: Mapping[str, str]
     entitlements: tuple[str, ...]
-    imports: tuple[tuple[str, Mapping[str, str]], ...]
-    exports: tuple[tuple[str, Mapping[str, str]], ...]
-    name: str
+    caches: Caches
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    """Images of this machine that are contexts, by the ID that the engine asks with."""
 
-    def message(self, *, ref: str, session: str) -> Any:
-        """The SolveRequest. The exporter goes into the old fields, which every engine from 20.10 to 28 reads."""
+    def message(self, exports: Exports, *, ref: str, session: str) -> Any:
+        """The SolveRequest. A single exporter goes into the old fields, which every engine from 20.10 to 28 reads."""
         pb = messages()
         message = pb.SolveRequest(
             Ref=ref, Session=session, Frontend="dockerfile.v0", FrontendAttrs=self.attributes,
-            ExporterDeprecated="moby", Entitlements=self.entitlements,
+            Entitlements=self.entitlements,
         )  # fmt: skip
-        if self.name:
-            message.ExporterAttrsDeprecated["name"] = self.name
-        for kind, attributes in self.imports:
+        if exports.exporters:
+            message.ExporterDeprecated, attributes = exports.exporters[0]
+            message.ExporterAttrsDeprecated.update(attributes)
+        if len(exports.exporters) > 1:
+            for kind, attributes in exports.exporters:
+                message.Exporters.add(Type=kind, Attrs=attributes)
+        for kind, attributes in self.caches.imports:
             message.Cache.Imports.add(Type=kind, Attrs=attributes)
-        for kind, attributes in self.exports:
+        for kind, attributes in self.caches.exports:
             message.Cache.Exports.add(Type=kind, Attrs=attributes)
         return message
 
@@ -86,49 +91,47 @@ def read_solve(request: BuildRequest, *, filename: str, target: str, proxies: Ma
     attributes |= {name: value for name, value in single.items() if value}
     if request.no_cache or request.no_cache_filter:
         attributes["no-cache"] = "" if request.no_cache else ",".join(request.no_cache_filter)
+    layouts: dict[str, Layout] = {}
     for name, place in request.build_contexts.items():
-        attributes[f"context:{name}"] = f"local:{name}" if is_folder(place) else place
-    imports = tuple(_import(text) for text in request.cache_from)
-    if imports:
-        references = [kind_attributes["ref"] for _, kind_attributes in imports]
-        attributes["cache-from"] = ",".join(references)
-        attributes["cache-imports"] = json.dumps([{"Type": kind, "Attrs": dict(it)} for kind, it in imports])
-    return Solve(
-        attributes, _network(request.network, attributes), imports,
-        tuple(_export(text) for text in request.cache_to), ",".join(request.tags),
-    )  # fmt: skip
+        attributes[f"context:{name}"] = _context(name, place, layouts)
+    caches = read_caches(request.cache_from, request.cache_to)
+    attributes |= caches.attributes
+    attributes |= {f"attest:{kind}": value for kind, value in map(_attest, request.attests)}
+    entitlements = (*_network(request.network, attributes), *request.allow)
+    return Solve(attributes, tuple(dict.fromkeys(entitlements)), caches, layouts)
+
+
+def _context(name: str, place: str, layouts: dict[str, Layout]) -> str:
+    """`--build-context NAME=place` as the frontend reads it. An OCI layout is read by the engine through us."""
+    if is_folder(place):
+        return f"local:{name}"
+    if not place.startswith("oci-layout:"):
+        return place
+    path, at, digest = place.removeprefix("oci-layout:").removeprefix("//").partition("@")
+    folder, colon, tag = path.rpartition(":")
+    if not colon or "/" in tag:
+        folder, tag = path, ""
+    layout = Layout(Path(folder).expanduser().absolute())
+    found = digest if at else layout.find(tag)
+    if found is None:
+        raise InputError(f"--build-context {name}={place}: no such image in an OCI layout there")
+    key = hashlib.sha256(os.fsencode(layout.folder)).hexdigest()[:24]
+    layouts[f"oci:{key}"] = layout
+    return f"oci-layout://{key}@{found}"
+
+
+def _attest(text: str) -> tuple[str, str]:
+    """`type=sbom,generator=x` as the frontend's name and value."""
+    kind, _, rest = text.partition(",")
+    name, equals, value = kind.partition("=")
+    if name != "type" or not equals or value not in ("sbom", "provenance"):
+        raise UsageError(f"--attest {text!r} has no type", hint="As in --attest type=provenance,mode=max.")
+    return value, rest
 
 
 def is_folder(place: str) -> bool:
     """Whether `--build-context NAME=place` is a folder of this machine, and no image or URL."""
     return "://" not in place and not place.startswith("git@")
-
-
-def read_secrets(texts: tuple[str, ...]) -> dict[str, bytes]:
-    """`--secret id=key,src=file` and `id=key,env=NAME`, read. Blocks. Raises UsageError, never with the secret."""
-    secrets: dict[str, bytes] = {}
-    for text in texts:
-        fields = _fields("--secret", text)
-        name = fields.pop("id", "")
-        kind = fields.pop("type", "")
-        file = fields.pop("src", "") or fields.pop("source", "")
-        variable = fields.pop("env", "") or (file if kind == "env" else "")
-        if not name or fields or kind not in ("", "file", "env"):
-            raise UsageError(f"{text!r} is not a secret", hint="It is id=NAME,src=FILE or id=NAME,env=VARIABLE.")
-        if variable or (not file and kind != "file" and name in os.environ):
-            value = os.environ.get(variable or name)
-            if value is None:
-                raise UsageError(f"--secret id={name}: there is no variable {variable or name} in the environment")
-            data = value.encode("utf-8", "surrogateescape")
-        else:
-            try:
-                data = Path(file or name).expanduser().read_bytes()
-            except OSError as error:
-                raise UsageError(f"--secret id={name}: {file or name}: {error.strerror}") from error
-        if len(data) > _SECRET_BOUND:
-            raise UsageError(f"--secret id={name} is larger than BuildKit's {_SECRET_BOUND // 1024} kB")
-        secrets[name] = data
-    return secrets
 
 
 def read_proxies(config: Mapping[str, Any], host: str) -> dict[str, str]:
@@ -155,39 +158,6 @@ def _network(mode: str | None, attributes: dict[str, str]) -> tuple[str, ...]:
         )
     attributes["force-network-mode"] = mode
     return ("network.host",) if mode == "host" else ()
-
-
-def _import(text: str) -> tuple[str, Mapping[str, str]]:
-    if "=" not in text:
-        return "registry", {"ref": text}
-    fields = _fields("--cache-from", text)
-    kind = fields.pop("type", "registry")
-    if kind != "registry":
-        raise Unsupported(f"--cache-from type={kind}", engine="buildkit", hint="It has type=registry.")
-    if "ref" not in fields:
-        raise UsageError(f"--cache-from {text!r} names no image", hint="It is NAME, or type=registry,ref=NAME.")
-    return kind, fields
-
-
-def _export(text: str) -> tuple[str, Mapping[str, str]]:
-    fields = _fields("--cache-to", text if "=" in text else f"type={text}")
-    kind = fields.pop("type", "")
-    if kind != "inline":
-        raise Unsupported(f"--cache-to type={kind}", engine="buildkit", hint="It has type=inline.")
-    return kind, fields
-
-
-def _fields(flag: str, text: str) -> dict[str, str]:
-    """`type=x,ref=y` (comma-separated, quoted as in a CSV file). Raises UsageError."""
-    import csv
-
-    fields = {}
-    for part in next(csv.reader([text]), []):
-        name, separator, value = part.partition("=")
-        if not separator:
-            raise UsageError(f"{flag} {text!r}: {part!r} has no value", hint="Each part is NAME=VALUE.")
-        fields[name.strip().lower()] = value
-    return fields
 
 
 def _host(entry: str) -> str:

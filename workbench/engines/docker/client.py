@@ -210,6 +210,11 @@ class Client(APIClient):
         found: dict[str, Any] = self._sdk.prune_images(filters={"dangling": dangling})
         return found
 
+    def prune_build_cache(self) -> int:
+        """`docker builder prune`; the bytes that it freed."""
+        found: dict[str, Any] = self._sdk.prune_builds()
+        return int(found.get("SpaceReclaimed") or 0)
+
     def proxy_arguments(self) -> dict[str, str]:
         """Build arguments for the proxies of the docker CLI's configuration (`proxies` in config.json)."""
         return dict(self._sdk._proxy_configs.get_environment())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import normalise_tag
+from workbench.build.usage import DiskUsage
 from workbench.engines.address import Address
-from workbench.engines.docker import removal, transfer
+from workbench.engines.docker import removal, transfer, usage
 from workbench.engines.docker.calls import Calls
 from workbench.engines.docker.changes import Changes
 from workbench.errors import ImageNotFound, UsageError
@@ -59,6 +60,12 @@ class DockerImages:
     async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
         work = removal.plan_prune if dry_run else removal.prune
         return await self._calls.run(lambda client: work(client, self._graph, every=all))
+
+    async def prune_cache(self, *, dry_run: bool = False) -> Removal:
+        return await self._calls.run(lambda client: usage.prune_cache(client, dry_run=dry_run))
+
+    async def usage(self) -> DiskUsage:
+        return await self._calls.run(usage.disk_usage)
 
     async def save(self, references: Sequence[str], out: Path) -> None:
         await self._calls.run(lambda client: transfer.save(client, references, out))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,20 +46,27 @@ class CacheRoots:
         found: set[str] = set()
         with suppress(FileNotFoundError):
             for path in self.folder.iterdir():
-                found |= self._read(path)
+                found |= self.read(path)
         return found
+
+    def held(self) -> Iterator[set[str]]:
+        """What each key holds."""
+        with suppress(FileNotFoundError):
+            for path in self.folder.iterdir():
+                yield self.read(path)
 
     def drop(self, digests: frozenset[str]) -> None:
         """Forgets every key that holds one of these."""
         with suppress(FileNotFoundError):
             for path in self.folder.iterdir():
-                if self._read(path) & digests:
+                if self.read(path) & digests:
                     path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def _read(self, path: Path) -> set[str]:
+    def read(self, path: Path) -> set[str]:
+        """What one key's file holds."""
         try:
             return {line for line in path.read_text().split() if is_digest(line)}
         except (FileNotFoundError, UnicodeDecodeError):

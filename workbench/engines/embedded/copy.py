@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from workbench.build.manifest import Input
 from workbench.context.ignore import IgnoreRules
 from workbench.engines.embedded.gofmt import BadPattern, has_wildcards, matcher
 from workbench.engines.embedded.landing import Landing
@@ -111,6 +112,18 @@ def manifest(transfer: Transfer, check: Callable[[], None]) -> list[list[Any]]:
                 row += [entry.uid, entry.gid]
             rows.append(row)
     return rows
+
+
+def inputs(transfer: Transfer, rows: Sequence[list[Any]], origin: str = "") -> Iterator[Input]:
+    """The rows of `manifest`, path by path as a person knows them: in the context, or as `origin:/path`."""
+    sources = iter(transfer.sources)
+    above = ""
+    for path, kind, mode, what, *_ in rows:
+        if path == "source" and isinstance(mode, bool):
+            above = next(sources).path
+            continue
+        whole = f"{above}/{path}" if path and above else path or above
+        yield Input(f"{origin}:/{whole}" if origin else whole, kind, mode, what)
 
 
 def comment(transfer: Transfer, rows: list[list[Any]], chown: str) -> str:

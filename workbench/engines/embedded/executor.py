@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.build.change import Change
 from workbench.build.events import (
     BuildFinished,
     BuildStarted,
@@ -39,6 +40,7 @@ from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState, architecture
 from workbench.engines.embedded.step import StageBuild
 from workbench.engines.embedded.store import Store
+from workbench.engines.embedded.trail import Trail
 from workbench.engines.embedded.trees import ContextTree
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import InputError, StoreError, WorkbenchError
@@ -55,6 +57,7 @@ class Tools:
     emit: Emit
     cancel: Cancel
     cache: StepCache
+    trail: Trail
     files: LayerFiles
     runner: Runner
     scan: Scan | None
@@ -112,12 +115,17 @@ class Executor:
             self.emit(ContextSent(bytes=context.bytes, files=context.files))
         with self.store.keep(), self.store.temporary() as scratch:
             runner = Runner(self.store, scratch, ability, self.cancel)
+            cache = StepCache(self.store)
+            trail = Trail(self.store, cache, self.request)
             tools = Tools(
-                self.request, self.plan, self.store, scratch, self.emit, self.cancel, StepCache(self.store),
-                self.files, runner, found, context,
+                self.request, self.plan, self.store, scratch, self.emit, self.cancel, cache, trail, self.files, runner,
+                found, context,
             )  # fmt: skip
             with closing(self._bases), closing(runner.guardian):
-                self._build(tools)
+                try:
+                    self._build(tools)
+                finally:
+                    trail.save()
         self.digests.save()
 
     def _scan(self) -> Scan | None:
@@ -173,7 +181,7 @@ class Executor:
         self.emit(
             StepFinished(
                 step=number, cached=outcome.cached, seconds=time.monotonic() - before, image=outcome.image,
-                bytes=outcome.bytes,
+                bytes=outcome.bytes, why=outcome.why,
             )
         )  # fmt: skip
 
@@ -191,7 +199,7 @@ class Executor:
         else:
             build = self._done[stage.index]
             cached = build.perform(instruction, number)
-        return Outcome(cached, build.image_id, build.added)
+        return Outcome(cached, build.image_id, build.added, build.why)
 
     def _place(self, number: int) -> tuple[Stage, docker.Instruction | None] | None:
         """The stage and instruction of a step; None for an ARG before the first FROM."""
@@ -221,6 +229,9 @@ class Executor:
         triggers = list(state.config.pop("OnBuild", None) or [])
         build = StageBuild(tools, state, self._arguments(), parent, stage, self._source)
         build.untouched = parent if earlier is None else self._done[earlier.index].untouched
+        build.base = name if earlier is None else ""
+        if earlier is not None and self._done[earlier.index].anew is not None:
+            build.anew = earlier.name
         if name == "scratch" and earlier is None:
             build.image_id = ""
         elif earlier is not None:
@@ -229,7 +240,7 @@ class Executor:
             build.image_id = parent
         self._done[stage.index] = build
         self._trigger(build, triggers, number)
-        return Outcome(False, build.image_id, build.added)
+        return Outcome(False, build.image_id, build.added, build.why)
 
     def _trigger(self, build: StageBuild, triggers: list[str], number: int) -> None:
         if not triggers:
@@ -330,6 +341,7 @@ class Outcome:
     cached: bool = False
     image: str = ""
     bytes: int | None = None
+    why: tuple[Change, ...] = ()
 
 
 def platform_arguments() -> dict[str, str]:

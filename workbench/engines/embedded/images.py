@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.build.images import HistoryEntry, Image, Removal
+from workbench.build.usage import DiskUsage
 from workbench.engines.embedded import describe, filters
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
@@ -70,6 +71,16 @@ class EmbeddedImages:
         from workbench.engines.embedded.removal import prune
 
         return await self._run(lambda store: prune(store, all=all, dry_run=dry_run))
+
+    async def prune_cache(self, *, dry_run: bool = False) -> Removal:
+        from workbench.engines.embedded.cache_removal import prune_cache
+
+        return await self._run(lambda store: prune_cache(store, dry_run=dry_run))
+
+    async def usage(self) -> DiskUsage:
+        from workbench.engines.embedded.usage import usage
+
+        return await self._run(usage)
 
     async def save(self, references: Sequence[str], out: Path) -> None:
         from workbench.engines.embedded.save import save

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -136,10 +137,22 @@ class Layout:
                 return  # somebody else's, or read-only: it can still be read
             for folder in (self.private, self.scratch.folder, self.scratch.leases, self.blobs):
                 folder.mkdir(parents=True, exist_ok=True)
+            self._close(self.scratch.folder)
             with self.lock.held():
                 self._create()
                 self.reserve.refill()
         self.scratch.sweep()
+
+    @staticmethod
+    def _close(folder: Path) -> None:
+        """For us only: below it lie set-user-ID programs of images, as files that run (CVE-2021-41091)."""
+        if stat.S_IMODE(folder.stat().st_mode) != 0o700:
+            folder.chmod(0o700)
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process may change the store; else it may only be looked at, and nobody can be locked out."""
+        return self.private.is_dir() and os.access(self.private, os.W_OK)
 
     def _create(self) -> None:
         if not (self.root / "index.json").exists():

@@ -22,7 +22,7 @@ from workbench.engines.embedded.sources import Source, open_source, read_json, r
 from workbench.engines.embedded.store import Store
 from workbench.errors import InputError, UsageError
 
-_CONFIG_TYPES = (CONFIG, "application/vnd.docker.container.image.v1+json")
+CONFIG_TYPES = (CONFIG, "application/vnd.docker.container.image.v1+json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _oci_images(source: Source) -> Iterator[Found]:
         config = manifest.get("config")
         if not isinstance(config, dict) or not is_digest(config.get("digest")):
             raise InputError(f"{source.name}: {digest} is no image manifest")
-        if config.get("mediaType", CONFIG) not in _CONFIG_TYPES:
+        if config.get("mediaType", CONFIG) not in CONFIG_TYPES:
             continue  # an artifact: a signature, a chart
         layers = [_blob(layer["digest"]) for layer in _descriptors(source, manifest, "layers")]
         tags = [tag for note in notes for tag in _oci_tags(note)]

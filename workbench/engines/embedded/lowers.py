@@ -12,8 +12,10 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from workbench.engines.embedded.sandbox import Bind
 from workbench.engines.embedded.upper import OPAQUE_XATTR
 from workbench.engines.embedded.view import ImageView
+from workbench.errors import InputError
 
 PAGE = 4096
 _RESERVE = 600
@@ -24,9 +26,16 @@ FILES = ("etc/hosts", "etc/resolv.conf")
 
 def mount_points(view: ImageView, folder: Path, wanted: Mapping[str, bool]) -> tuple[Path | None, dict[str, str]]:
     """A folder with what the image lacks of the places to mount on (None where it lacks nothing), and where each of
-    `FILES` and `wanted` (clean path -> whether it is a folder) really lies once links are followed."""
+    `FILES` and `wanted` (clean path -> whether it is a folder) really lies once links are followed. Raises InputError
+    where the image has a link in the place of /proc, /sys or /dev."""
     places: dict[str, str] = {}
     missing: list[tuple[str, bool]] = []
+    for path in FOLDERS:
+        found = view.lookup(path)
+        if found is not None and not found.is_directory:  # runc refuses it too, since CVE-2019-19921
+            raise InputError(
+                f"/{path} of this image is not a folder", hint="RUN mounts there, and no link may say where."
+            )
     for path in (*FOLDERS, *FILES, *wanted):
         place = view.resolve(path)
         places[path] = place
@@ -42,6 +51,25 @@ def mount_points(view: ImageView, folder: Path, wanted: Mapping[str, bool]) -> t
     for name, made_path in reversed(made):
         _like(view, name, made_path)
     return folder, places
+
+
+def refuse_place(place: str, bind: Bind, all_binds: Sequence[tuple[Bind, str]]) -> None:
+    """Raises InputError where a mount would cover the sandbox's own (runc refuses /proc since CVE-2019-16884), or lies
+    behind a link inside another mount: that link would be followed before the sandbox is closed (CVE-2024-23651)."""
+    if place in ("", "dev") or place.split("/")[0] in ("proc", "sys"):
+        raise InputError(f"RUN --mount: nothing can be mounted on /{place}", hint="Choose a target of your own.")
+    for other, above in all_binds:
+        if other.source is None or not place.startswith(f"{above}/"):
+            continue
+        if not bind.target.startswith(other.target.rstrip("/") + "/"):
+            raise InputError(
+                f"RUN --mount: {bind.target} lies in {other.target} by way of a link; name the folder itself"
+            )
+        at = os.fspath(other.source)
+        for part in place[len(above) + 1 :].split("/"):
+            at = f"{at}/{part}"
+            if os.path.islink(at):
+                raise InputError(f"RUN --mount: {bind.target} goes over a link in {other.target}")
 
 
 def _make(folder: Path, place: str, is_folder: bool) -> list[tuple[str, Path]]:

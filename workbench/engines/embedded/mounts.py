@@ -1,7 +1,8 @@
 """`RUN --mount`: bind, cache and tmpfs, as places of this machine to mount in the sandbox.
 
 A bind of the context or of an image is a copy in scratch space: it cannot be written back, and without root nothing
-else can be mounted. A cache lies in the store and outlives the build; two builds take turns where it says `locked`.
+else can be mounted. A cache lies in the store and outlives the build; two builds take turns where it says `locked`,
+and where something is mounted below it: nobody may swap a folder for a link meanwhile (CVE-2024-23651).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.build.manifest import Input
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.messages import StepFailed
@@ -35,25 +37,32 @@ class Mounts:
         self._mounts = mounts
         self._tools = tools
         self._source = source
+        self._locked: set[Path] = set()
+        self.inputs: list[Input] = []
+        """What `manifest` saw that is bound."""
 
     def manifest(self) -> list[Any]:
         """What the step cache keys on: what is bound by its content, caches and tmpfs by their place."""
         rows: list[Any] = []
+        self.inputs.clear()
         for mount in self._mounts:
             rows.append([mount.type, mount.target, mount.id, mount.read_only])
             if mount.type == "bind":
                 found = self._find(mount)
-                rows.append(copy.manifest(copy.Transfer("RUN", [found], "/", "/", None), self._tools.cancel.check))
+                transfer = copy.Transfer("RUN", [found], "/", "/", None)
+                rows.append(copy.manifest(transfer, self._tools.cancel.check))
+                self.inputs += copy.inputs(transfer, rows[-1], mount.from_)
         return rows
 
     @contextmanager
     def ready(self) -> Iterator[list[Bind]]:
         """The places, for as long as the command runs."""
+        self._locked.clear()
         with ExitStack() as stack:
             yield [self._bind(mount, stack) for mount in self._mounts]
 
     def _bind(self, mount: Mount, stack: ExitStack) -> Bind:
-        target = posixpath.normpath(posixpath.join("/", mount.target or mount.source))
+        target = _target(mount)
         if mount.type == "tmpfs":
             return Bind(None, target, size=mount.size or None)
         if mount.type == "cache":
@@ -102,20 +111,29 @@ class Mounts:
         name = hashlib.sha256((mount.id or target).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         folder = self._tools.store.private / "mounts" / name
         if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(exist_ok=True)
             folder.chmod(mount.mode if mount.mode is not None else 0o755)
             if os.geteuid() == 0:
                 os.chown(folder, mount.uid or 0, mount.gid or 0)
-        if mount.sharing in ("locked", "private"):
+        alone = mount.sharing in ("locked", "private") or any(
+            _target(other).startswith(f"{target}/") for other in self._mounts
+        )
+        if folder not in self._locked:
+            self._locked.add(folder)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, descriptor)
-            self._lock(descriptor)
+            self._lock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         return folder
 
-    def _lock(self, descriptor: int) -> None:
+    def _lock(self, descriptor: int, how: int) -> None:
         while True:
             try:
-                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(descriptor, how | fcntl.LOCK_NB)
             except BlockingIOError:
                 self._tools.cancel.check()
                 time.sleep(0.02)
+
+
+def _target(mount: Mount) -> str:
+    return posixpath.normpath(posixpath.join("/", mount.target or mount.source))

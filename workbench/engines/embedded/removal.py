@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,16 +56,23 @@ def remove(store: Store, references: Sequence[str], *, force: bool = False) -> R
 
 def prune(store: Store, *, all: bool = False, dry_run: bool = False) -> Removal:
     """Images without a name (with `all` every image), the step cache's unused layers, and what crashes left."""
+    if dry_run:
+        return plan_prune(store, all=all).removal
     with store.temporary() as bin_folder, store.layout.lock.held():
+        plan = plan_prune(store, all=all)
+        _carry_out(store, plan, bin_folder)
+    return plan.removal
+
+
+def plan_prune(store: Store, *, all: bool = False) -> Plan:
+    """What `prune` would do, also to a store that may only be read."""
+    with store.layout.lock.held() if store.layout.writable else nullcontext():
         entries = store.layout.entries()
         catalog = read_catalog(store.layout, entries)
         simulation = _Simulation(catalog)
         simulation.prune(every=all)
         damaged = {digest for digest in catalog.problems if all or digest not in catalog.damaged_tags.values()}
-        plan = _plan(store, entries, catalog, simulation, damaged, everything=True)
-        if not dry_run:
-            _carry_out(store, plan, bin_folder)
-    return plan.removal
+        return _plan(store, entries, catalog, simulation, damaged, everything=True)
 
 
 class _Simulation:
@@ -181,7 +189,7 @@ def _plan(
     lost_tags = [tag for tag, digest in catalog.damaged_tags.items() if digest in damaged]
     plan = Plan(Removal(untagged=(*done.untagged, *lost_tags), deleted=tuple(done.deleted)), entries=gone)
     kept = reach_of(store, (entry["digest"] for entry in entries if entry["digest"] not in gone))
-    leased = store.layout.scratch.leased()
+    leased = store.layout.scratch.leased() if store.layout.writable else set()
     kept.blobs |= leased
     kept.diff_ids |= leased
     _add_garbage(store, plan, kept, reach_of(store, gone), everything=everything)

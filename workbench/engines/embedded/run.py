@@ -19,7 +19,7 @@ from workbench.engines.embedded.bwrap import Ability
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
-from workbench.engines.embedded.lowers import fit, mount_points
+from workbench.engines.embedded.lowers import fit, mount_points, refuse_place
 from workbench.engines.embedded.sandbox import SHM_SIZE, Bind, Container, run
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.upper import Owner, real_owner, write_upper
@@ -224,7 +224,7 @@ class _Preparation:
         request, identity = self._request, self.identity
         env = {"HOSTNAME": request.container[:12], "HOME": identity.home, **request.env}
         binds = [self._file("etc/hosts", self._hosts()), self._file("etc/resolv.conf", _resolv_conf())]
-        binds += [Bind(b.source, "/" + self._places[b.target.lstrip("/")], b.read_only, b.size) for b in request.mounts]
+        binds += self._mounts()
         if self._mode == "user" and self._view.lookup("etc/apt") is not None:
             binds.append(self._private("apt.conf", "/dev/apt.conf", _APT))
             env.setdefault("APT_CONFIG", "/dev/apt.conf")
@@ -240,6 +240,17 @@ class _Preparation:
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits,
         )  # fmt: skip
+
+    def _mounts(self) -> list[Bind]:
+        """At their real places. Raises InputError for what is not a place to mount on."""
+        binds: list[Bind] = []
+        for bind in self._request.mounts:
+            place = self._places[bind.target.lstrip("/")]
+            refuse_place(
+                place, bind, [(above, self._places[above.target.lstrip("/")]) for above in self._request.mounts]
+            )
+            binds.append(Bind(bind.source, f"/{place}", bind.read_only, bind.size))
+        return binds
 
     def _file(self, path: str, content: str) -> Bind:
         source = self._place / path.rpartition("/")[2]
@@ -268,8 +279,8 @@ class _Preparation:
         """What was written below a volume lies in the volume, not in the layer."""
         for path in self._volumes:
             folder = self.upper / path
-            if not path or not folder.is_dir() or folder.is_symlink():
-                continue
+            if not path or not _is_folder_below(self.upper, path):
+                continue  # the command may have put a link in its way, which leads anywhere (CVE-2024-23652)
             for name in os.listdir(folder):
                 remove_tree(folder / name)
             if self._view.lookup(path) is not None:
@@ -303,6 +314,19 @@ class _Preparation:
         if found is not None and found.layer is not None and found.entry.kind in (kind, "file"):
             return found.entry.uid, found.entry.gid
         return self.identity.uid, self.identity.gid
+
+
+def _is_folder_below(root: Path, path: str) -> bool:
+    """Whether `path` is a folder and no part of it a link."""
+    at = os.fspath(root)
+    for part in path.split("/"):
+        at = f"{at}/{part}"
+        try:
+            if not stat.S_ISDIR(os.lstat(at).st_mode):
+                return False
+        except FileNotFoundError:
+            return False
+    return True
 
 
 def _resolv_conf() -> str:

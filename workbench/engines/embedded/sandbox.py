@@ -26,7 +26,7 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
 from workbench.engines.embedded.guardian import Guardian
-from workbench.engines.embedded.seccomp import owner_filter
+from workbench.engines.embedded.seccomp import docker_filter, owner_filter
 from workbench.engines.embedded.starter import Start, known_machine, program
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError, StoreError
@@ -39,9 +39,12 @@ CAPABILITIES = (
 
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _MASKED = (
-    "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 )  # fmt: skip
+"""moby 28, oci/defaults.go; each is empty inside."""
+_OF_THE_NETWORK = ("/sys/class/net", "/sys/devices/virtual/net")
 _CHUNK = 1 << 16
 SHM_SIZE = 64 << 20
 
@@ -244,6 +247,8 @@ class _Start:
         out += ["--dev", "/dev", "--size", str(container.shm_size), "--perms", "1777", "--tmpfs", "/dev/shm"]
         out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
         out += _covers(self._mode)
+        for path in _OF_THE_NETWORK if container.network == "none" else ():
+            out += ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else []
         for bind in container.binds:
             if bind.source is None:
                 out += ["--size", str(bind.size)] if bind.size else []
@@ -253,8 +258,9 @@ class _Start:
         for name, value in container.env.items():
             out += ["--setenv", name, value]
         out += ["--chdir", container.workdir]
-        if self._mode == "user" and (rules := owner_filter()) is not None:
-            out += ["--seccomp", str(self._memory(rules))]
+        for rules in (docker_filter(), owner_filter() if self._mode == "user" else None):
+            if rules is not None:
+                out += ["--add-seccomp-fd", str(self._memory(rules))]
         return out
 
     def _command(self) -> list[str]:
@@ -264,13 +270,13 @@ class _Start:
         if self._mode == "root" and (wanted != (0, 0, ()) or set(os.getgroups()) - {0}):
             user = wanted
         if not known_machine():
-            if user is not None:
-                raise InputError("RUN as another user works on x86-64 and arm64 only")
+            if user is not None or container.workdir != "/":
+                raise InputError("RUN as another user or in another folder than / works on x86-64 and arm64 only")
             return ["--argv0", container.argv[0], "--", container.program, *container.argv[1:]]
         descriptor = self._memory(b"")
         start = Start(self._watch, [one for one in self._theirs if one != self._watch], user)
         os.write(descriptor, program(start))
-        return ["--", f"/proc/self/fd/{descriptor}", container.program, *container.argv]
+        return ["--argv0", container.workdir, "--", f"/proc/self/fd/{descriptor}", container.program, *container.argv]
 
 
 @lru_cache(maxsize=2)
@@ -280,12 +286,23 @@ def _covers(mode: Mode) -> tuple[str, ...]:
     for path in _READ_ONLY if mode == "root" else ():
         if os.path.exists(path):
             out += ["--ro-bind", path, path]
-    for path in _MASKED:
+    for path in (*_MASKED, *_mounted_below_sys()):
         if os.path.isdir(path):
-            out += ["--tmpfs", path]
+            out += ["--tmpfs", path, "--remount-ro", path]
         elif os.path.exists(path):
             out += ["--dev-bind", "/dev/null", path]
     return tuple(out)
+
+
+def _mounted_below_sys() -> list[str]:
+    """The machine's control groups, its debugfs and the like, which a sysfs of the sandbox's own would not have."""
+    found: list[str] = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            path = line.split(" ")[4]
+            if path.startswith("/sys/") and not path.startswith(tuple(f"{above}/" for above in (*found, *_MASKED))):
+                found.append(path)
+    return found
 
 
 def _pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:

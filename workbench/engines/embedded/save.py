@@ -31,8 +31,8 @@ def save(store: Store, references: Sequence[str], out: Path) -> None:
             tags = chosen.setdefault(image.id, (image, []))[1]
             if tag and tag not in tags:
                 tags.append(tag)
-    writable = os.access(store.private, os.W_OK)  # from a read-only store nobody can take anything meanwhile
-    with store.keep(chosen) if writable else nullcontext(), _whole_file(out) as file:
+    # From a read-only store nobody can take anything meanwhile.
+    with store.keep(chosen) if store.layout.writable else nullcontext(), _whole_file(out) as file:
         _write(store, list(chosen.values()), file, out)
 
 

@@ -108,11 +108,18 @@ class Scratch:
         digests: set[str] = set()
         for path in self.leases.iterdir():
             with suppress(FileNotFoundError):  # a lease may end at any moment
-                if _owner_lives(path):
+                if owner_lives(path):
                     digests.update(path.read_text().split())
                 else:
                     path.unlink()
         return digests
+
+    def in_use(self) -> bool:
+        """Whether any process has a lease now."""
+        try:
+            return any(owner_lives(path) for path in self.leases.iterdir())
+        except FileNotFoundError:
+            return False
 
     def sweep(self) -> None:
         """Removes scratch files and folders whose process is gone."""
@@ -151,9 +158,10 @@ class Reserve:
         self._path.unlink(missing_ok=True)
 
 
-def _owner_lives(path: Path) -> bool:
+def owner_lives(path: Path) -> bool:
+    """Whether the process that made this scratch or lease still runs; False for what is gone."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

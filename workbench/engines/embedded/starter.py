@@ -2,10 +2,13 @@
 
 bwrap cannot change the user of what it runs as root, and the image need not have a program that can (`FROM scratch`
 has none). Nor does it notice a caller that was killed while it was setting up. So the sandbox is handed this program
-in memory. It ends at once where the caller's end of the pipe `watch` is closed; it calls `setgroups`, `setresgid` and
-`setresuid`, asks to die with bwrap, closes what is not the command's, and becomes the command by `execve`.
+in memory. It ends at once where the caller's end of the pipe `watch` is closed; it closes what is not the command's,
+and only then enters the working folder: before, a name like `/proc/self/fd/3` would lead out of the sandbox
+(CVE-2024-21626). It calls `setgroups`, `setresgid` and `setresuid`, asks to die with bwrap, and becomes the command by
+`execve`.
 
-It is called as `PROGRAM PATH ARGV0 ARG...`. Exit codes are a shell's: 127 not found, 126 cannot be run.
+Its arguments, from the zeroth on, are `WORKDIR PATH ARGV0 ARG...`. Exit codes are a shell's: 127 not found, 126 cannot
+be run.
 Source: System V ABI for x86-64 and AArch64 (process entry), ELF-64 object file format.
 """
 
@@ -61,8 +64,7 @@ def _x86_64(start: Start) -> bytes:
     def three(number: int) -> bytes:
         return value(edi, number) + value(esi, number) + value(edx, number)
 
-    tail = b"".join(value(edi, descriptor) + call(3) for descriptor in (start.watch, *start.closes))  # close
-    tail += (
+    tail = (
         b"\x48\x8b\x0c\x24"  # mov rcx, [rsp]
         b"\x48\x8b\x7c\x24\x10"  # mov rdi, [rsp+16]
         b"\x48\x8d\x74\x24\x18"  # lea rsi, [rsp+24]
@@ -84,6 +86,8 @@ def _x86_64(start: Start) -> bytes:
         before(three(gid) + call(119))
         distance = len(call(116)) + 8 + len(code) + len(end)  # 8: test and jne
         before(value(edi, len(groups)) + b"\x48\x8d\x35" + struct.pack("<i", distance) + call(116))  # lea rsi, [rip+..]
+    before(b"\x48\x8b\x7c\x24\x08" + call(80))  # mov rdi, [rsp+8]; chdir
+    code = b"".join(value(edi, descriptor) + call(3) for descriptor in (start.watch, *start.closes)) + code  # close
     pollfd = b"\x68" + struct.pack("<I", start.watch) + b"\x48\x89\xe7"  # push imm32; mov rdi, rsp
     before(pollfd + value(esi, 1) + value(edx, 0) + call(7) + b"\x59")  # poll; pop rcx
     return code + end
@@ -101,8 +105,6 @@ def _aarch64(start: Start) -> bytes:
         return move(0, number) + move(1, number) + move(2, number)
 
     code = [*move(0, 1), *move(1, 9), *call(167)]  # prctl(PR_SET_PDEATHSIG, SIGKILL)
-    for descriptor in (start.watch, *start.closes):
-        code += move(0, descriptor) + call(57)  # close
     code += [
         0xF94003E9,  # ldr x9, [sp]
         0xF9400BE0,  # ldr x0, [sp, 16]
@@ -127,6 +129,9 @@ def _aarch64(start: Start) -> bytes:
         before(three(gid) + call(149))
         words = 1 + len(call(159)) + 1 + len(code) + len(end)  # from adr to the list
         before([*move(0, len(groups)), 0x10000001 | words << 5, *call(159)])  # adr x1, list
+    before([0xF94007E0, *call(49)])  # ldr x0, [sp, 8]; chdir
+    for descriptor in (start.watch, *start.closes):
+        code = [*move(0, descriptor), *call(57), *code]  # close
     before(
         [
             0xD10083FF, *move(9, start.watch), 0xF90003E9,  # sub sp, sp, 32; mov x9, watch; str x9, [sp]

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.build.change import Change
+from workbench.build.manifest import Manifest, argument_value, pack, run_options
 from workbench.context.ignore import IgnoreRules
-from workbench.dockerfile import Stage, expand
+from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.arguments import BuildArguments
@@ -23,6 +25,7 @@ from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
+from workbench.engines.embedded.trail import Visited
 from workbench.engines.embedded.trees import ImageTree, MemoryItem, MemoryTree, Tree
 from workbench.engines.embedded.view import ImageView
 from workbench.errors import DockerfileError, InputError
@@ -58,6 +61,13 @@ class StageBuild:
         self.image_id = ""
         self.untouched = ""
         self.added: int | None = None
+        self.base = ""
+        """The name of the image that FROM named, "" where it is another stage."""
+        self.why: tuple[Change, ...] = ()
+        """Why the last step was not reused."""
+        self.anew: int | str | None = None
+        """The step, or the name of the stage below, since which nothing can be reused."""
+        self._step = 0
         self._view: ImageView | None = None
 
     @property
@@ -70,7 +80,7 @@ class StageBuild:
 
     def perform(self, instruction: docker.Instruction, step: int) -> bool:
         """Does one instruction; whether it came from the cache. Raises StepFailed, WorkbenchError, Cancelled."""
-        self.added = None
+        self._begin(step)
         env = self.state.env
         visible = self.arguments.visible(env)
         try:
@@ -89,9 +99,14 @@ class StageBuild:
                 return self._workdir(it, step)
         return self._configure(self.state.apply(it), step)
 
+    def _begin(self, step: int) -> None:
+        self.added = None
+        self.why = ()
+        self._step = step
+
     def label(self, step: int, name: str, value: str) -> bool:
         """`--label`, which the classic builder adds as an instruction."""
-        self.added = None
+        self._begin(step)
         self.state.config["Labels"] = {**(self.state.config.get("Labels") or {}), name: value}
         return self._configure(f"LABEL {name}={value}", step)
 
@@ -106,22 +121,38 @@ class StageBuild:
             with self._tools.container(step):
                 return _Performed(self.state.comment(comment))
 
-        return self._cached(comment, self.state.config, work)
+        keyword = comment.partition(" ")[0]
+        return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=keyword, instruction=comment))
 
-    def _cached(self, instruction: str, inputs: Any, work: Callable[[], _Performed]) -> bool:
-        """The step out of the cache, or done now and put there."""
-        cache = self._tools.cache
-        key = cache.key(self.image_id, instruction, inputs)
-        hit = None if self._tools.request.no_cache else cache.get(key)
+    def _cached(
+        self, instruction: str, inputs: Any, work: Callable[[], _Performed], told: Callable[[], Manifest]
+    ) -> bool:
+        """The step out of the cache, or done now and put there. `told` is the manifest without what it stands on."""
+        tools = self._tools
+        parent, base = self.image_id, self.base if self.image_id == self.untouched else ""
+        key = tools.cache.key(self.image_id, instruction, inputs)
+        hit = None if tools.request.no_cache else tools.cache.get(key)
+        reused = hit is not None
         if hit is None:
+            manifest = replace(told(), parent=parent, base=base)
+            self.why = self._explain(key, manifest)
             done = work()
             hit = Hit(done.created_by, now(), done.layer)
-            self._commit(hit)
             if done.cacheable:
-                cache.put(key, hit, inputs)
-            return False
+                tools.cache.put(key, hit, manifest)
+            self.anew = self._step
         self._commit(hit)
-        return True
+        tools.trail.note(Visited(key, parent, base, self.stage.index))
+        return reused
+
+    def _explain(self, key: str, manifest: Manifest) -> tuple[Change, ...]:
+        if self._tools.request.no_cache:
+            return (Change("no-cache"),)
+        if isinstance(self.anew, int):
+            return (Change("previous", str(self.anew)),)
+        if self.anew is not None:
+            return (Change("stage", self.anew),)
+        return self._tools.trail.why(key, manifest, self.stage.index)
 
     def _commit(self, hit: Hit) -> None:
         self.state.commit(hit.created_by, created=hit.created, layer=hit.layer)
@@ -147,7 +178,7 @@ class StageBuild:
                     raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
                 return _Performed(self.state.content_comment(comment), self._write(landing))
 
-        return self._cached(comment, self.state.config, work)
+        return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=it.keyword, instruction=comment))
 
     def _write(self, landing: Landing) -> LayerRef | None:
         if landing.empty:
@@ -186,7 +217,14 @@ class StageBuild:
                 )  # fmt: skip
                 return _Performed(created_by, self._start(wanted, step))
 
-        return self._cached("RUN", inputs, work)
+        def told() -> Manifest:
+            return Manifest(
+                keyword="RUN", instruction=effect(it), inputs=pack(mounts.inputs),
+                options=run_options(request, network),
+                arguments={name: argument_value(name, value) for name, value in visible.items()},
+            )  # fmt: skip
+
+        return self._cached("RUN", inputs, work, told)
 
     def _network(self, it: docker.Run) -> Literal["host", "none"]:
         asked = it.network if it.network != "default" else self._tools.request.network
@@ -231,7 +269,12 @@ class StageBuild:
         inputs = {
             "rows": rows, "to": it.destination, "workdir": self.state.workdir, "owner": owner, "chmod": it.chmod,
         }  # fmt: skip
-        return self._cached(keyword, inputs, lambda: self._land(transfer, created_by))
+        origin = it.from_ if isinstance(it, docker.Copy) else ""
+
+        def told() -> Manifest:
+            return Manifest(keyword=keyword, instruction=effect(it), inputs=pack(copy.inputs(transfer, rows, origin)))
+
+        return self._cached(keyword, inputs, lambda: self._land(transfer, created_by), told)
 
     def _land(self, transfer: copy.Transfer, created_by: str) -> _Performed:
         tools = self._tools

@@ -28,7 +28,7 @@ class UnpackedLayers:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.folder = layout.private / ("layers" if os.geteuid() == 0 else "layers-rootless")
-        self._boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
+        self.boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
 
     def path(self, diff_id: str) -> Path:
         return self.folder / diff_id.removeprefix("sha256:") / "root"
@@ -37,7 +37,7 @@ class UnpackedLayers:
         """The folder of a layer that is unpacked, else None."""
         path = self.path(diff_id)
         facts = self._facts(path.parent)
-        return path if facts is not None and facts.get("boot") == self._boot else None
+        return path if facts is not None and facts.get("boot") == self.boot else None
 
     def make(self, diff_id: str, blob: Path) -> Path:
         """Unpacks a layer (compressed or not), checking its digest. Two processes may do it at once; one wins."""
@@ -78,13 +78,13 @@ class UnpackedLayers:
         root.chmod(0o755)
 
     def _place(self, diff_id: str, scratch: Path, size: int, warnings: Sequence[str] = ()) -> Path:
-        facts = {"boot": self._boot, "bytes": size, "warnings": list(warnings)}
+        facts = {"boot": self.boot, "bytes": size, "warnings": list(warnings)}
         (scratch / "facts.json").write_text(json.dumps(facts))
         path = self.path(diff_id)
         with self._layout.lock.held():
             if found := self.get(diff_id):
                 return found
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # CVE-2021-41091, see Layout
             with suppress(FileNotFoundError):
                 self.take(diff_id, scratch / "old")
             new = scratch / "new"
@@ -100,7 +100,11 @@ class UnpackedLayers:
 
     def size(self, diff_id: str) -> int:
         """Bytes of file content that a folder holds; 0 where there is none."""
-        facts = self._facts(self.path(diff_id).parent) or {}
+        return self.size_of(self.path(diff_id).parent)
+
+    def size_of(self, folder: Path) -> int:
+        """The same of a layer's folder that may be another user's."""
+        facts = self._facts(folder) or {}
         size = facts.get("bytes", 0)
         return size if isinstance(size, int) else 0
 

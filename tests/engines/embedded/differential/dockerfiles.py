@@ -1,0 +1,315 @@
+"""A Dockerfile from a seed: stages that all are needed, and instructions that fall over each other's paths."""
+
+from __future__ import annotations
+
+import posixpath
+
+from differential import base, contexts
+from differential.case import Case, Node
+from differential.words import PLACES, RELATIVE, VARIABLES, Dice, key, listed, variable, word
+
+WEIGHTS: dict[str, float] = {
+    "COPY": 9, "ADD": 4, "RUN": 3, "WORKDIR": 4, "ENV": 5, "ARG": 4, "LABEL": 2, "CMD": 1.5, "ENTRYPOINT": 1.5,
+    "USER": 1, "EXPOSE": 1, "VOLUME": 1, "STOPSIGNAL": 0.5, "HEALTHCHECK": 0.7, "SHELL": 0.7, "ONBUILD": 1.2,
+    "MAINTAINER": 0.3,
+}  # fmt: skip
+OWNERS = ("app", "app:app", "1:2", "5", "app:50", "77", "77:staff", "1001:extra", "root:root", "0", "$U", "${U:-3:4}")
+_USERS = ("app", "1001", "app:staff", "5:6", "root", "0", "nobody", "$U", "${U:-77}", "a b", "77")
+_SIGNALS = ("SIGTERM", "9", "TERM", "sigusr1", "SIGRTMIN+3", "$S", "BAD", "65", "64", "0", "RTMAX", "+9")
+_SHELLS = (
+    '["/bin/sh", "-ec"]', '["/bin/sh", "-ec"]', '["sh","-c"]', '["/bin/busybox", "sh", "-c"]', "[]", "sh",
+    '["/bin/sh", "-xc", ""]',
+)  # fmt: skip
+_ODD_LISTS = ("[]", "[1]", "['a']", '["a"', '["a"] b', '["a",]', "[ ]", '["a" , 2]', "[null]", '["a", null]')
+_BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "-1", "app:")
+
+
+def generate(seed: int | str, weights: dict[str, float] = WEIGHTS) -> Case:
+    """The case of a seed: always the same."""
+    dice = Dice(seed)
+    made = contexts.nodes(dice)
+    steps = _Dockerfile(dice, made, weights).write()
+    names = [name for name in ("A", "B", "X", "GIVEN", "HTTP_PROXY") if dice.chance(0.25)]
+    given = tuple((name, dice.one(("given", "", "two words", "$A", 'q"q', "/g"))) for name in names)
+    return Case(tuple(steps), made, contexts.ignore(dice, made), given)
+
+
+class _Dockerfile:
+    def __init__(self, dice: Dice, made: tuple[Node, ...], weights: dict[str, float]) -> None:
+        self._dice = dice
+        self._made = made
+        self._weights = weights
+        self._scratch = False
+        self._runs = 0
+        self._stages: list[str] = []
+        self._waiting: list[int] = []
+        """Stages that nothing needs yet."""
+
+    def write(self) -> list[str]:
+        dice = self._dice
+        steps = [self._global() for _ in range(dice.upto(2) if dice.chance(0.3) else 0)]
+        stages = dice.weighted({1: 6, 2: 3, 3: 1})
+        for number in range(stages):
+            steps.append(self._from(number))
+            steps += [self._instruction() for _ in range(dice.upto(8 if stages == 1 else 5, 2))]
+        steps += [self._from_stage(number) for number in list(self._waiting) if number != stages - 1]
+        return steps
+
+    def _global(self) -> str:
+        return f"ARG {self._dice.one(('A', 'B', 'BASE', 'GIVEN', 'X'))}={word(self._dice, 2)}"
+
+    def _from(self, number: int) -> str:
+        dice = self._dice
+        image = base.NAME
+        self._scratch = False
+        if number and dice.chance(0.4):
+            earlier = dice.upto(number - 1)
+            image = self._stages[earlier] or base.NAME
+            if earlier in self._waiting and image != base.NAME:
+                self._waiting.remove(earlier)
+        elif dice.chance(0.15):
+            image, self._scratch = "scratch", True
+        name = dice.one((f"s{number}", f"S{number}", f"st-{number}", ""))
+        self._stages.append(name)
+        self._waiting.append(number)
+        return f"FROM {image}{dice.one((' AS ', ' as ')) + name if name else ''}"
+
+    def _instruction(self) -> str:
+        dice = self._dice
+        keyword = dice.weighted(self._weights)
+        if keyword == "RUN":
+            self._runs += 1
+            if self._scratch or self._runs > 3:
+                keyword = "COPY"
+        text: str = getattr(self, f"_{keyword.lower()}")()
+        return (
+            text.replace(keyword, dice.one((keyword, keyword.lower(), keyword.title())), 1)
+            if dice.chance(0.05)
+            else text
+        )
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def _copy(self) -> str:
+        if (len(self._stages) > 1 and self._dice.chance(0.4)) or self._dice.chance(0.08):
+            return self._from_stage(None)
+        return self._transfer("COPY", [self._source() for _ in range(self._dice.weighted({1: 6, 2: 2, 3: 1}))])
+
+    def _add(self) -> str:
+        tars = [
+            node.path
+            for node in self._made
+            if node.kind == "tar" and "\n" not in node.path and "\udcff" not in node.path
+        ]
+        if tars and self._dice.chance(0.6):
+            return self._transfer("ADD", [self._dice.one(tars)])
+        return self._transfer("ADD", [self._source() for _ in range(self._dice.weighted({1: 6, 2: 2}))])
+
+    def _from_stage(self, number: int | None) -> str:
+        """COPY --from of a stage, or of an image."""
+        dice = self._dice
+        if number is None:
+            number = dice.upto(len(self._stages) - 2) if len(self._stages) > 1 and dice.chance(0.85) else -1
+        if number in self._waiting:
+            self._waiting.remove(number)
+        name = (
+            base.NAME
+            if number < 0
+            else self._stages[number]
+            if self._stages[number] and dice.chance(0.6)
+            else str(number)
+        )
+        places = [place for place in PLACES if "loop" not in place]
+        sources = [
+            dice.one((*places, "/d", "/e/.", "/h*", "/d/*", "d", "/nosuch", "/*", "/d/s?b"))
+            for _ in range(dice.upto(2, 1))
+        ]
+        return self._transfer("COPY", sources, f"--from={name}")
+
+    def _transfer(self, keyword: str, sources: list[str], *flags: str) -> str:
+        dice = self._dice
+        words = [keyword, *flags]
+        if dice.chance(0.25):
+            owner = dice.one(_BAD_OWNERS if dice.chance(0.08) else OWNERS)
+            words.insert(dice.upto(len(words), 1), f"--chown={owner}")
+        place = self._place(several=len(sources) > 1 or any("*" in source for source in sources))
+        arguments = [*sources, place]
+        if any(" " in it or not it or it.startswith(("[", "#")) for it in arguments) or dice.chance(0.1):
+            return f"{' '.join(words)} {listed(arguments, dice)}"
+        return " ".join([*words, *arguments])
+
+    def _place(self, *, several: bool = False) -> str:
+        dice = self._dice
+        place = dice.one(PLACES) if dice.chance(0.75) else dice.one(RELATIVE)
+        if dice.chance(0.1):
+            place = f"/{variable(dice)}/" if dice.chance(0.5) else f"{variable(dice)}"
+        if several and not place.endswith("/") and dice.chance(0.93):
+            place += "/"
+        return place
+
+    def _source(self) -> str:
+        dice = self._dice
+        paths = [
+            node.path for node in self._made if not set(node.path) & set("\n\udcff\"'$#!\t\\") and node.kind != "fifo"
+        ]
+        path = dice.one(paths) if paths else "a"
+        folder = posixpath.dirname(path)
+        if path.startswith("-"):
+            path = f"./{path}"
+        if path != path.strip():
+            path = "a"
+        if dice.chance(0.04):
+            return dice.one(("nosuch", "../up", "nosuch*", "/..", "[", "${UNDEFINED}", "a/../../x"))
+        if dice.chance(0.3):
+            return dice.one(
+                (
+                    f"{folder or '.'}/*",
+                    f"{path[:1]}*",
+                    "*",
+                    ".",
+                    "./",
+                    "/",
+                    "?",
+                    "[a-e]",
+                    "*.t?t",
+                    "*/*",
+                    f"{path}*",
+                    "[^x]",
+                )
+            )
+        return dice.one(
+            (path, path, path, f"./{path}", f"/{path}", f"{path}/", f"x/../{path}", path.replace("a", "${NOT:-a}", 1))
+        )
+
+    def _workdir(self) -> str:
+        return f"WORKDIR {self._place() or '/'}"
+
+    def _volume(self) -> str:
+        dice = self._dice
+        places = [
+            dice.one(("/vol", "/d", "/d/sub", "/lnk", "/new", "relative", "/w x", "/x/", "$WD", "/tmp"))
+            for _ in range(dice.upto(2, 1))
+        ]
+        return (
+            f"VOLUME {listed(places, dice)}"
+            if any(" " in it for it in places) or dice.chance(0.4)
+            else f"VOLUME {' '.join(places)}"
+        )
+
+    def _run(self) -> str:
+        dice = self._dice
+        commands = [self._command_of_run() for _ in range(dice.upto(4, 1))]
+        if dice.chance(0.1):
+            return f"RUN {listed(['sh', '-c', '; '.join(commands)], dice)}"
+        return f"RUN {dice.one(('; ', '; ', ' && ')).join(commands)}{dice.one(('; true', '; true', ''))}"
+
+    def _command_of_run(self) -> str:
+        dice = self._dice
+        place, other = dice.one(PLACES), dice.one(PLACES)
+        place, other = (f'"{it}"' if " " in it else it for it in (place, other))
+        if place.strip('"/.') in ("", "e/.", "abs/."):
+            place = "/d/sub/deep"
+        return dice.one(
+            (
+                f"rm -rf {place}", f"rm -rf {place}; mkdir {place}", f"mkdir -p {place}", f"touch {place}", f"echo new > {place}",
+                f"echo more >> {place}", f"chmod {dice.one(('700', '4755', '1777', 'u+s,g+s', 'a-r'))} {place}",
+                f"chown {dice.one(('5:6', 'app', '77:staff', '-h 8:9', '-R 1:2'))} {place}", f"mv {place} {other}",
+                f"ln {place} {other}", f"ln -s {place} {other}", f"ln -sfn {place} {other}", f"cp -a {place} {other}",
+                f"mkfifo {place}", f"rmdir {place}", "rm -r /d && mkdir /d && echo $A > /d/new",
+                "mv /d /moved && mkdir -p /d/sub", "rm /lnk && mkdir /lnk && touch /lnk/k", "rm -rf /d/sub && echo f > /d/sub",
+                "rm /f && mkdir /f", "ln /h1 /h4; echo more >> /h2", "cp /h1 /h9 && ln /h9 /e/h9", "mv /e /e2 && mv /e2 /e",
+                "mkdir -p /deep/er && touch -d @1000000000 /deep/er/t", "umask > /tmp/u; umask 077; mkdir /tmp/m; echo > /tmp/n",
+                "env | grep -v -e ^HOSTNAME= -e ^SHLVL= | sort > /tmp/env", "id > /tmp/id; pwd > /tmp/pwd", 'printf "%s|" "$A" "$B" "$X" > /tmp/v',
+                "false", "touch /etc/hosts /etc/new /proc/x", "ls -la /dev | wc -l >/dev/null", "rm -rf /tmp && mkdir /tmp",
+                "echo a > '/tmp/od\\d na'\"me\"", "touch -h -d @5 /dangling; ln -s x /d/sub/s2",
+            )
+        )  # fmt: skip
+
+    # -- configuration -------------------------------------------------------------------------------------------
+
+    def _env(self) -> str:
+        dice = self._dice
+        if dice.chance(0.2):
+            return f"ENV {key(dice)} {self._line()}"
+        return "ENV " + " ".join(f"{key(dice)}={word(dice)}" for _ in range(dice.upto(3, 1)))
+
+    def _label(self) -> str:
+        dice = self._dice
+        if dice.chance(0.15):
+            return f"LABEL {key(dice)} {self._line()}"
+        return "LABEL " + " ".join(
+            f"{dice.one((key(dice), chr(34) + 'a key' + chr(34), '$A', 'com.x.y'))}={word(dice)}"
+            for _ in range(dice.upto(3, 1))
+        )
+
+    def _line(self) -> str:
+        dice = self._dice
+        return dice.one((" ", "  ", "\t")).join(word(dice, 2) for _ in range(dice.upto(3, 1)))
+
+    def _arg(self) -> str:
+        dice = self._dice
+        name = dice.one((*VARIABLES[:4], "GIVEN", "U", "BASE", "HTTP_PROXY", "N"))
+        return f"ARG {name}" if dice.chance(0.35) else f"ARG {name}={word(dice)}"
+
+    def _maintainer(self) -> str:
+        return f"MAINTAINER {self._line()}"
+
+    def _command(self, keyword: str) -> str:
+        dice = self._dice
+        words = dice.some(("sh", "-c", "a b", "$A", 'q"q', "ünï", "<&>", "\\", "tab\t", "'"), 3)
+        form = dice.weighted({"exec": 4, "shell": 4, "odd": 1})
+        if form == "exec":
+            return f"{keyword} {listed(words, dice)}"
+        if form == "odd":
+            return f"{keyword} {dice.one(_ODD_LISTS)}"
+        return f"{keyword} {self._line()}"
+
+    def _cmd(self) -> str:
+        return self._command("CMD")
+
+    def _entrypoint(self) -> str:
+        return self._command("ENTRYPOINT")
+
+    def _user(self) -> str:
+        return f"USER {self._dice.one(_USERS)}"
+
+    def _expose(self) -> str:
+        ports = (
+            "80",
+            "443/tcp",
+            "53/udp",
+            "100-103/sctp",
+            "8080:80",
+            "$P",
+            "${P:-9}",
+            "80/TCP",
+            "0",
+            "7-7",
+            "080",
+            "1-2/udp",
+        )
+        bad = ("80/foo", "70000", "9-8", "x", "80/", "-1", "1.2.3.4:80:90", ":80", "80:", "1-2:3-4")
+        return "EXPOSE " + " ".join(
+            self._dice.one(bad if self._dice.chance(0.06) else ports) for _ in range(self._dice.upto(3, 1))
+        )
+
+    def _stopsignal(self) -> str:
+        return f"STOPSIGNAL {self._dice.one(_SIGNALS)}"
+
+    def _healthcheck(self) -> str:
+        dice = self._dice
+        flags = dice.some(
+            ("--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=0s",
+             "--timeout=1us", "--retries=0", "--retries=-1", "--interval=1.5h", "--timeout=x"), 2,
+        )  # fmt: skip
+        what = dice.one(("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "CMD", "none", "CMD []", "cmd x $A", "NONE x"))
+        return " ".join(["HEALTHCHECK", *flags, what])
+
+    def _shell(self) -> str:
+        return f"SHELL {self._dice.one(_SHELLS)}"
+
+    def _onbuild(self) -> str:
+        while True:
+            text = self._instruction()
+            if not text.lower().startswith(("onbuild", "from", "maintainer")) and "--from" not in text:
+                return f"ONBUILD {text}"
