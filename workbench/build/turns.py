@@ -17,6 +17,7 @@ from pathlib import Path
 
 from workbench.build.engine import Build, Capabilities, Engine, EngineInfo
 from workbench.build.events import BuildEvent, BuildFinished
+from workbench.build.forecast import Forecast
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.config import state_dir
@@ -96,6 +97,9 @@ class InTurn:
         if request.context is None:
             return build
         return _BuildInTurn(build, Turn(request.context), self._alone, self._on_wait)
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        return await self.engine.forecast(request)
 
     async def close(self) -> None:
         await self.engine.close()
