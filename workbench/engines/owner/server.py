@@ -148,7 +148,9 @@ class Owner:
         build_first, told = bool(hello["build_first"]), []
         state = hello["state"] or LoopState(watching=bool(hello["watching"]))
         left, self._left = self._left, None
-        if left is not None and hello["state"] is None:
+        if left is not None and hello["state"] is not None:
+            left.path.unlink(missing_ok=True)  # the display has seen it all
+        elif left is not None:
             finished = left.finished
             state = state_after(finished, state.watching)
             if build_first and not finished.lost:
@@ -185,7 +187,8 @@ class Owner:
 
     def _detach(self, display: _Display, said_bye: bool) -> None:
         if display not in self._displays:
-            self._settle()
+            if self._builds.started or self._retiring:  # who only looks whether somebody is here ends nothing
+                self._settle()
             return
         self._displays.discard(display)
         if not self._displays:
