@@ -14,6 +14,7 @@ import os
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build.engine import Build, Capabilities, Engine, EngineInfo
 from workbench.build.events import BuildEvent, BuildFinished
@@ -21,6 +22,9 @@ from workbench.build.forecast import Forecast
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.config import state_dir
+
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
 
 _AGAIN = 0.05
 """Seconds between two looks at whether the turn is free."""
