@@ -322,3 +322,20 @@ async def test_cancelling_on_a_buildkitd(bare: Bare, containerd: Bench) -> None:
         if isinstance(event, StepLog):
             build.cancel()
     assert finished(events).outcome == "cancelled"
+
+
+@pytest.mark.parametrize("bare", ["unix"], indirect=True)
+async def test_what_the_cache_takes_and_pruning_it(bare: Bare, containerd: Bench) -> None:
+    """That engine is this test session's own: its cache may go."""
+    engine = buildkit_engine(bare.host)
+    request = containerd.request("FROM busybox\nCOPY big /\n", {"big": "x" * 3_000_000}, no_cache=True)
+    succeeded(await events_of(engine, request))
+    (cache,) = (await engine.images.usage()).kinds
+    assert cache.kind == "Build Cache" and cache.total > 0 and cache.size >= cache.reclaimable >= 3_000_000
+    assert (await engine.images.prune_cache(dry_run=True)).bytes_freed >= 3_000_000
+    assert (await engine.images.usage()).kinds == (cache,)
+    assert (await engine.images.prune_cache()).bytes_freed >= 3_000_000
+    (cache,) = (await engine.images.usage()).kinds
+    assert cache.reclaimable == 0
+    told = await containerd.engine.cache_usage()  # type: ignore[attr-defined]
+    assert told.reclaimable == 0
