@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,9 +60,14 @@ def find_stage(dockerfile: Dockerfile, target: str | None) -> Stage:
 
 
 def needed_stages(
-    dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str] | None = None
+    dockerfile: Dockerfile,
+    target: str | None,
+    build_args: Mapping[str, str] | None = None,
+    *,
+    replaced: Container[str] = (),
 ) -> tuple[int, ...]:
-    """The indexes of the stages that the target is made of, itself included, in order. Raises UsageError.
+    """The indexes of the stages that the target is made of, itself included, in order. Raises UsageError. `replaced`
+    are names of stages, in lower case, in whose place a named context stands.
 
     BuildKit builds only these. The classic builder builds every stage up to the target.
     """
@@ -73,7 +78,8 @@ def needed_stages(
         index = wanted.pop()
         if index not in needed:
             needed.add(index)
-            wanted += stage_dependencies(dockerfile, dockerfile.stages[index], env)
+            found = stage_dependencies(dockerfile, dockerfile.stages[index], env)
+            wanted += [one for one in found if dockerfile.stages[one].name not in replaced]
     return tuple(sorted(needed))
 
 

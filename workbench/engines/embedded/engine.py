@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
+from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.images import EmbeddedImages
 from workbench.engines.embedded.registry.settings import Registries
@@ -68,11 +70,35 @@ class EmbeddedEngine:
     def _build(self, request: BuildRequest, emit: Emit, cancel: Cancel) -> None:
         from workbench.engines.embedded.executor import Executor
         from workbench.engines.embedded.plan import make_plan
+        from workbench.engines.ssh_agents import open_agents
 
         refuse_unsupported(request, self.name)
         plan = make_plan(request)
         self._open()
-        Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+        with open_agents(request.ssh) as agents:
+            plan = replace(plan, agents=agents)
+            Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        cancel = Cancel()
+        try:
+            return await asyncio.to_thread(self._foresee, request, cancel)
+        finally:
+            cancel.ask()
+
+    def _foresee(self, request: BuildRequest, cancel: Cancel) -> Forecast | None:
+        from workbench.engines.embedded.executor import Executor
+        from workbench.engines.embedded.foresee import Foresight
+        from workbench.engines.embedded.plan import make_plan
+
+        if request.remote is not None:
+            return None
+        plan = make_plan(request)
+        self._open()
+        build = Executor(
+            request, plan, self._store, self._digests, self._files, lambda event: None, cancel, self._registries
+        )
+        return Foresight(build).look()
 
     @cached_property
     def _digests(self):  # type: ignore[no-untyped-def]

@@ -8,23 +8,29 @@ from __future__ import annotations
 import os
 import re
 import resource
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
+from workbench.build.secrets import read_secrets
+from workbench.context.git import is_git, parse_git
 from workbench.context.opening import read_file
+from workbench.context.remote import is_url
 from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
 from workbench.dockerfile import instructions as docker
+from workbench.dockerfile.modes import parse_mode
 from workbench.dockerfile.stages import build_steps
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, plan_limits
-from workbench.errors import InputError, Unsupported, UsageError
+from workbench.engines.embedded.contexts import Place, read_places
+from workbench.engines.embedded.layout import is_digest
+from workbench.errors import DockerfileError, InputError, Unsupported, UsageError
 
 ENGINE = "embedded"
 _LIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT")
 }
-_GIT = re.compile(r"^(git@|git://|ssh://)|^https?://.*\.git(#.*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,14 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     numbers: dict[int, int]
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
+    contexts: dict[str, Place] = field(default_factory=dict)
+    """`--build-context`, by the name that it is looked up by."""
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What `--secret` gives, by ID."""
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """The sockets of ssh agents that `--ssh` gives, by ID."""
     groups: Limits = NO_LIMITS
+    """Control groups."""
 
 
 def make_plan(request: BuildRequest) -> Plan:
@@ -50,14 +63,24 @@ def make_plan(request: BuildRequest) -> Plan:
     dockerfile = parse(text, path=path)
     given = {name: value for name, value in request.build_args.items() if value is not None}
     target = find_stage(dockerfile, request.target)
-    stages = tuple(dockerfile.stages[index] for index in needed_stages(dockerfile, request.target, given))
+    contexts = read_places(request.build_contexts, ENGINE)
+    needed = needed_stages(dockerfile, request.target, given, replaced=contexts)
+    stages = tuple(dockerfile.stages[index] for index in needed)
     for stage in stages:
         for instruction in (stage.base, *stage.instructions):
-            _check(instruction)
+            try:
+                _check(instruction, request.allow)
+            except DockerfileError as error:
+                error.path = path
+                raise
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
+    secrets = read_secrets(request.secrets)
     steps, numbers = _steps(dockerfile, stages, request)
-    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), plan_limits(request))
+    return Plan(
+        dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets,
+        groups=plan_limits(request),
+    )  # fmt: skip
 
 
 def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
@@ -90,34 +113,55 @@ def _steps(
     return tuple(steps), numbers
 
 
-def _check(it: Instruction) -> None:
-    """Refuses by name what this engine does not do."""
+def _check(it: Instruction, allowed: Collection[str]) -> None:
+    """Refuses by name what this engine does not do, or was not allowed."""
     match it:
         case docker.Onbuild():
-            _check(it.trigger)
+            _check(it.trigger, allowed)
         case docker.Run():
-            for mount in it.mounts:
-                if mount.type in ("secret", "ssh"):
-                    raise _refused(it, f"RUN --mount=type={mount.type}")
-            if it.security != "sandbox":
-                raise _refused(it, f"RUN --security={it.security}")
+            if it.security == "insecure" and "security.insecure" not in allowed:
+                raise UsageError(
+                    f"line {it.line}: RUN --security=insecure is not allowed",
+                    hint="Give this build --allow security.insecure where you trust all of its Dockerfile.",
+                )
             if it.devices:
                 raise _refused(it, "RUN --device")
         case docker.Copy():
-            if it.parents:
-                raise _refused(it, "COPY --parents")
             _check_mode(it)
         case docker.Add():
-            if it.keep_git_dir is not None or any(_GIT.match(source) for source in it.sources):
-                raise _refused(it, "ADD of a git repository")
             _check_mode(it)
+            _check_add(it)
         case _:
             return
 
 
 def _check_mode(it: docker.Transfer) -> None:
-    if it.chmod and "$" not in it.chmod and not re.fullmatch(r"[0-7]{1,4}", it.chmod):
-        raise _refused(it, f"--chmod={it.chmod} (only octal numbers)")
+    if it.chmod and "$" not in it.chmod:
+        try:
+            parse_mode(it.chmod)
+        except ValueError as error:
+            raise _wrong(it, "--chmod", str(error)) from error
+
+
+def _check_add(it: docker.Add) -> None:
+    """Of flags what BuildKit refuses, and URLs that name nothing; where variables stand, the step does."""
+    checked = [source for source in it.sources if "$" not in source]
+    remote = [source for source in checked if is_git(source) or is_url(source)]
+    for source in filter(is_git, remote):
+        parse_git(source)
+    if not it.checksum:
+        return
+    if len(it.sources) != 1:
+        raise _wrong(it, "--checksum", "checksum can't be specified for multiple sources")
+    if checked and not remote:
+        raise _wrong(it, "--checksum", "checksum requires HTTP(S) or Git sources")
+    if checked and not is_git(checked[0]) and "$" not in it.checksum and not is_digest(it.checksum):
+        raise _wrong(it, "--checksum", f"{it.checksum!r} is no sha256 digest")
+
+
+def _wrong(it: Instruction, flag: str, message: str) -> DockerfileError:
+    place = it.node.find(flag)
+    return DockerfileError(place.start_line, place.start_column, message)
 
 
 def _refused(it: Instruction, what: str) -> Unsupported:

@@ -6,11 +6,12 @@ is not in the layer (moby 20.10, a volume is mounted over it); HOME and HOSTNAME
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +44,7 @@ class RunRequest:
     container: str
     """64 hexadecimal digits; the host's name inside is the first twelve."""
     network: Literal["host", "none"] = "host"
+    insecure: bool = False
     add_hosts: Sequence[str] = ()
     shm_size: int = SHM_SIZE
     limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -126,7 +128,7 @@ def _no_shell(program: str) -> str:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs commands for one build. `scratch` is on the store's file system."""
+    """Runs commands for one build, from any thread. `scratch` is on the store's file system."""
 
     store: Store
     scratch: Path
@@ -134,7 +136,7 @@ class Runner:
     cancel: Cancel
     limits: Limits = NO_LIMITS
     guardian: Guardian = field(default_factory=Guardian)
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(
         self, request: RunRequest, layers: Sequence[LayerRef], view: ImageView, log: Callable[[str, Stream], None]
@@ -144,8 +146,7 @@ class Runner:
         able = self.ability()
         if able.bwrap is None or able.mode is None:
             raise EngineUnavailable(f"RUN does not work here: {able.reason}", hint=able.hint)
-        self._count += 1
-        place = self.scratch / f"run-{self._count}"
+        place = self.scratch / f"run-{next(self._numbers)}"
         place.mkdir()
         try:
             preparation = _Preparation(request, view, place, able.mode)
@@ -187,7 +188,7 @@ class _Preparation:
         for folder in (self.upper, self._work):
             folder.mkdir()
             folder.chmod(0o755)
-        targets = {bind.target.lstrip("/"): bind.source is None or bind.source.is_dir() for bind in request.mounts}
+        targets = {bind.target.lstrip("/"): bind.is_folder for bind in request.mounts}
         points, self._places = mount_points(view, place / "points", targets)
         self.extra_lowers = [points] if points is not None else []
         self._volumes = [view.resolve(path) for path in request.volumes]
@@ -242,7 +243,7 @@ class _Preparation:
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
             workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
-            limits=request.limits,
+            limits=request.limits, insecure=request.insecure,
         )  # fmt: skip
 
     def _mounts(self) -> list[Bind]:
@@ -253,7 +254,7 @@ class _Preparation:
             refuse_place(
                 place, bind, [(above, self._places[above.target.lstrip("/")]) for above in self._request.mounts]
             )
-            binds.append(Bind(bind.source, f"/{place}", bind.read_only, bind.size))
+            binds.append(replace(bind, target=f"/{place}"))
         return binds
 
     def _file(self, path: str, content: str) -> Bind:

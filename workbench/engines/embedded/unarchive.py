@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -107,8 +108,9 @@ def unarchive(
     """Puts the archive's entries below `destination` (resolved). Plain bytes of a compressed archive are spooled in
     `scratch`, so that memory does not bound its size. Raises InputError, naming archive and entry."""
     landing.make_folder(destination, (0, 0))
-    spool = scratch / f"archive-{group}.tar"
-    with _reader(item) as tar, spool.open("wb") as out:
+    handle, spooled = tempfile.mkstemp(prefix="archive-", suffix=".tar", dir=scratch)
+    spool = Path(spooled)
+    with open(handle, "wb") as out, _reader(item) as tar:
         while data := tar.read(CHUNK):
             check()
             out.write(data)

@@ -15,13 +15,13 @@ from builds import Builder, make_tar
 from hostile_tars import link
 
 from workbench.cli.source import open_source
-from workbench.cli.unpack import Peeked
-from workbench.cli.unpack import unpack as unpack_context
 from workbench.context.archive import write_context
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.opening import open_entry
 from workbench.context.scan import scan
+from workbench.context.unpack import Peeked
+from workbench.context.unpack import unpack as unpack_context
 from workbench.errors import InputError, WorkbenchError
 
 

@@ -19,8 +19,8 @@ from builds import Builder, make_tar
 from hostile_tars import FOLDER, X, bombs, hard, link, traversals
 from store_tools import config_of, put_layer
 
-from workbench.cli.unpack import Peeked
-from workbench.cli.unpack import unpack as unpack_context
+from workbench.context.unpack import Peeked
+from workbench.context.unpack import unpack as unpack_context
 from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.layers import Form, unpack
 from workbench.engines.embedded.load import load
