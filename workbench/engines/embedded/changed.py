@@ -14,8 +14,8 @@ from pathlib import Path
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.upper import OPAQUE_XATTR
 
-Facts = tuple[int, int, int, int, int, int]
-"""Inode, mode, uid, gid, size, ctime in nanoseconds; of a folder neither size nor ctime."""
+Facts = tuple[int, int, int, int, int, int, int, int]
+"""Inode, mode, uid, gid, size, mtime, ctime (in nanoseconds), links; of a folder only the first four."""
 
 
 def facts_of(tree: Path) -> dict[str, Facts]:
@@ -34,9 +34,17 @@ def facts_of(tree: Path) -> dict[str, Facts]:
 
 
 def _facts(facts: os.stat_result) -> Facts:
-    folder = stat.S_ISDIR(facts.st_mode)
-    size, when = (0, 0) if folder else (facts.st_size, facts.st_ctime_ns)
-    return (facts.st_ino, facts.st_mode, facts.st_uid, facts.st_gid, size, when)
+    if stat.S_ISDIR(facts.st_mode):
+        return (facts.st_ino, facts.st_mode, facts.st_uid, facts.st_gid, 0, 0, 0, 0)
+    return (
+        facts.st_ino, facts.st_mode, facts.st_uid, facts.st_gid, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns,
+        facts.st_nlink,
+    )  # fmt: skip
+
+
+def _same(before: Facts | None, now: Facts) -> bool:
+    """Another name that came or went changes the ctime too, and nothing of the file."""
+    return before is not None and before[:6] == now[:6] and (before[6] == now[6] or before[7] != now[7])
 
 
 def take_changes(tree: Path, before: Mapping[str, Facts], upper: Path, *, skip: Collection[str] = ()) -> None:
@@ -91,7 +99,7 @@ class _Taking:
             if not same and known is not None and stat.S_ISDIR(known[1]):
                 os.setxattr(f"{self._upper}/{path}", OPAQUE_XATTR, b"y")
             return taken
-        if known == _facts(facts):
+        if _same(known, _facts(facts)):
             return False
         self._make(parent)
         os.rename(f"{self._tree}/{path}", f"{self._upper}/{path}")
