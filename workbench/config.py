@@ -53,6 +53,12 @@ class Config:
     """A registry (`docker.io`) -> hosts that the embedded engine asks before it."""
     insecure: tuple[str, ...] = ()
     """Registries (`host:port`) whose certificate is not checked, or which have none."""
+    builds_kept: int = 200
+    """Finished builds of one context that are kept; the oldest go."""
+    builds_days: float = 90
+    """Days after which a finished build goes."""
+    builds_megabytes: float = 64
+    """Of the Dockerfiles and logs of one context's builds, compressed."""
 
     @property
     def store(self) -> Path:
@@ -131,7 +137,9 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
+    "watch": (bool, str), "builds_kept": int,
+    "builds_days": (int, float), "builds_megabytes": (int, float),
+    "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
 }  # fmt: skip
 
 

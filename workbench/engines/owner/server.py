@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +146,11 @@ class Owner:
                 self._builds.loop.set_watching(self._watching)
             return []
         build_first, told = bool(hello["build_first"]), []
-        state = hello["state"] or LoopState(watching=bool(hello["watching"]))
+        state = hello["state"] or LoopState(watching=bool(hello["watching"]), on_focus=bool(hello["on_focus"]))
         left, self._left = self._left, None
         if left is not None and hello["state"] is None:
             finished = left.finished
-            state = state_after(finished, state.watching)
+            state = replace(state_after(finished, state.watching), on_focus=state.on_focus)
             if build_first and not finished.lost:
                 build_first = await asyncio.to_thread(changed_since, settings.request, left.at)
             self._builds.take(left)
@@ -171,6 +171,10 @@ class Owner:
                     self._builds.loop.cancel()
                 case "set_watching":
                     self._builds.loop.set_watching(bool(message["on"]))
+                case "set_mode":
+                    self._builds.loop.set_mode(message["mode"])
+                case "attend":
+                    self._builds.loop.attend()
                 case "bye":
                     if message["cancel"]:
                         await self._cancel()

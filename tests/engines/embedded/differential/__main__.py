@@ -52,7 +52,9 @@ def report(judge: Judge, seed: int, case: Case, *, small: bool) -> bool:
     print(f"\n=== seed {seed}")
     if small:
         wanted = {sort_of(line) for line in different}
-        case = shrink(case, lambda it: comparable(it) and any(sort_of(line) in wanted for line in judge.differences(it)))
+        case = shrink(
+            case, lambda it: comparable(it) and any(sort_of(line) in wanted for line in judge.differences(it))
+        )
         different = judge.differences(case) or [f"{different}, but not always"]
     for line in different[:8]:
         print("  ", line[:600])
