@@ -69,6 +69,17 @@ def _gone(removal: Removal, untagged: str, deleted: str) -> str:
     return "".join([*lines, *(f"{deleted}: {identifier}\n" for identifier in removal.deleted)])
 
 
+def _warn(removal: Removal, how: str) -> None:
+    """Says which earlier builds lose their images."""
+    from workbench.build.history import History
+
+    gone = set(removal.deleted)
+    numbers = sorted({it.number for it in History().all() if it.image in gone})
+    if numbers:
+        shown = ", ".join(map(str, numbers[-10:]))
+        output.talk(f"images of {len(numbers)} earlier builds ({'…, ' if len(numbers) > 10 else ''}{shown}) {how}")
+
+
 def _prune(args: argparse.Namespace, config: Config) -> int:
     if args.all and args.cache:
         raise UsageError("--all is about images and --cache about what is no image: one after the other")

@@ -68,6 +68,7 @@ class WorkbenchApp(App[int]):
         Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False),
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False),
+        Binding("b,alt+5", "builds", "Builds", id="builds.open"),
         Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
@@ -365,6 +366,17 @@ class WorkbenchApp(App[int]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(keys.sections(self)))
 
+    def action_builds(self) -> None:
+        self.work(self._show_builds(), "builds", "list the finished builds")
+
+    async def _show_builds(self) -> None:
+        from workbench.build.history import History
+
+        builds = await asyncio.to_thread(lambda: History().list(self.context))
+        from workbench.tui.screens.builds import BuildsScreen
+
+        await self.push_screen(BuildsScreen(builds))
+
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
 
@@ -426,5 +438,5 @@ class WorkbenchApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""
-        own = ("panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "help")
+        own = ("panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "help", "builds")
         return not (len(self.screen_stack) > 1 and action in own)
