@@ -65,7 +65,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float | None], *, bars: str = _BARS) -> str:
-    """A bar for each value, the lowest and the highest of them at the ends of the scale; a blank where there is none."""
+    """A bar for each value, the lowest and the highest at the ends of the scale; a blank where there is none."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     span = (high - low) or 1.0

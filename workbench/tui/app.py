@@ -42,13 +42,6 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.tui.workspace import Workspace
 
 
-_MODES: Mapping[Mode, str] = {
-    "on": "Build each save at once",
-    "focus": "Build what was saved when this terminal gets the focus, or the editor is left",
-    "off": "Build only when asked to",
-}
-
-
 class WorkbenchApp(App[int]):
     """The terminal UI on one context and one engine. `run` gives the exit code.
 
@@ -213,6 +206,8 @@ class WorkbenchApp(App[int]):
             return
         state = event.state
         self.base.query_one(TitleLine).state = self._live.state
+        if state.building is None and event.before.building is not None:
+            ending.build_ended(self)
         if state.saved != event.before.saved:
             self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
             self.context_panel.look(self.request.dockerfile)
@@ -348,10 +343,6 @@ class WorkbenchApp(App[int]):
         """Off, and back to what it was."""
         self._live.loop.set_watching(not self._live.state.watching)
 
-    def watch_mode(self, mode: Mode) -> None:
-        """Changes are built at once, when somebody looks, or when asked for."""
-        self._live.loop.set_mode(mode)
-
     def on_app_focus(self) -> None:
         """The terminal has the focus again: somebody looks."""
         if self.live is not None:
@@ -367,15 +358,9 @@ class WorkbenchApp(App[int]):
             self.push_screen(HelpScreen(keys.sections(self)))
 
     def action_builds(self) -> None:
-        self.work(self._show_builds(), "builds", "list the finished builds")
+        from workbench.tui.screens.builds import open_builds
 
-    async def _show_builds(self) -> None:
-        from workbench.build.history import History
-
-        builds = await asyncio.to_thread(lambda: History().list(self.context))
-        from workbench.tui.screens.builds import BuildsScreen
-
-        await self.push_screen(BuildsScreen(builds))
+        self.work(open_builds(self), "builds", "list the finished builds")
 
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
@@ -392,9 +377,7 @@ class WorkbenchApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""
         yield from keys.commands(self)
-        for mode, text in _MODES.items():
-            if self.live is not None and mode != self.live.state.mode:
-                yield SystemCommand(f"Watching: {mode}", text, partial(self.watch_mode, mode))
+        yield from keys.modes(self)
         for name in self.engines:
             if name != self.engine.name:
                 yield SystemCommand(

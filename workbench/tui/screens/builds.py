@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -114,20 +115,16 @@ class BuildsScreen(ModalScreen[None]):
         self._app.work(work, "builds", description)
 
     async def _text(self, it: Record) -> str | None:
-        from asyncio import to_thread
-
-        details = await to_thread(self._history.details, it)
+        details = await asyncio.to_thread(self._history.details, it)
         return details.dockerfile if details is not None else None
 
     async def _compare(self, before: Record, after: Record) -> None:
         texts = await self._text(before), await self._text(after)
         lines = list(comparison_lines(compare(before, after, texts)))
-        await self.app.push_screen(TextScreen(f"Build {before.number} → {after.number}", lines))
+        await self.app.push_screen(TextScreen(f"Build {before.number} → {after.number}", lines, diff=True))
 
     async def _show_log(self, it: Record) -> None:
-        from asyncio import to_thread
-
-        details = await to_thread(self._history.details, it)
+        details = await asyncio.to_thread(self._history.details, it)
         if details is None:
             self.notify(f"The log of build {it.number} was not kept.", severity="warning")
             return
@@ -177,3 +174,9 @@ def lines_of(builds: Sequence[Record]) -> Content:
     times = sparkline([it.seconds for it in newest])
     sizes = sparkline([None if it.size is None else float(it.size) for it in newest])
     return Content(f"time {times}   size {sizes}")
+
+
+async def open_builds(app: WorkbenchApp) -> None:
+    """Shows the builds of the app's context as they are on the disk now."""
+    builds = await asyncio.to_thread(History().list, app.context)
+    await app.push_screen(BuildsScreen(builds))

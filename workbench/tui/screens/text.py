@@ -16,10 +16,10 @@ from workbench.tui.widgets.reader import Reader, Row
 _NAMES = {"+": "reader--added", "-": "reader--gone", "@": "reader--muted"}
 
 
-def rows_of(lines: Sequence[str], width: int) -> Iterator[Row]:
+def rows_of(lines: Sequence[str], width: int, *, diff: bool = False) -> Iterator[Row]:
     """Lines that are too long go on below themselves; in a diff what came and what went is told apart."""
     for line in lines:
-        name = _NAMES.get(line[:1], "")
+        name = _NAMES.get(line[:1], "") if diff else ""
         for piece in chop_cells(line.expandtabs(8), width) or [""]:
             yield [(piece, name)]
 
@@ -31,23 +31,20 @@ class TextScreen(ModalScreen[None]):
     TextScreen {
         align: center middle;
         & > Vertical { width: 96%; height: 94%; border: round $primary; background: $surface; }
-        & Reader {
-            height: 1fr;
-            & > .reader--added { color: $text-success; }
-            & > .reader--gone { color: $text-error; }
-        }
+        & Reader { height: 1fr; }
     }
     """
     BINDINGS = [Binding("escape,q", "dismiss", "Close")]
 
-    def __init__(self, title: str, lines: Sequence[str]) -> None:
+    def __init__(self, title: str, lines: Sequence[str], *, diff: bool = False) -> None:
         super().__init__()
+        self._diff = diff
         self._title = title
         self._lines = lines
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Reader(lambda width: list(rows_of(self._lines, width)))
+            yield Reader(lambda width: list(rows_of(self._lines, width, diff=self._diff)))
 
     def on_mount(self) -> None:
         box = self.query_one(Vertical)
