@@ -32,9 +32,10 @@ from workbench.engines.embedded.contexts import known_as
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
+from workbench.engines.embedded.platforms import Platform, platform_arguments
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.run import Runner
-from workbench.engines.embedded.state import ImageState, architecture
+from workbench.engines.embedded.state import ImageState
 from workbench.engines.embedded.step import StageBuild
 from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.tools import Tools, read_folder
@@ -173,9 +174,9 @@ class Executor:
             before = self._done[earlier.index]
             state, parent = before.state.begun(), before.parent
         elif name == "scratch" or tree is not None:
-            state = ImageState.scratch()
+            state = ImageState.scratch(self._platform(stage))
         else:
-            image = self._bases.get(self._image_name(name), number)
+            image = self._bases.get(self._image_name(name), number, self._platform(stage))
             state, parent = ImageState.of(image.config, image.layers), image.id
         triggers = list(state.config.pop("OnBuild", None) or [])
         build = StageBuild(
@@ -215,22 +216,24 @@ class Executor:
                 f"base name ({stage.base.image}) should not be blank",
                 "Give its variable a value: ARG before the first FROM, or --build-arg.",
             )
-        if base.platform and base.platform not in (f"linux/{architecture()}", "linux"):
-            raise StepFailed(
-                f"FROM --platform={base.platform}: the embedded engine builds for linux/{architecture()} only"
-            )
         return base.image
 
     def _global(self) -> dict[str, str]:
         given = {name: value for name, value in self.request.build_args.items() if value is not None}
-        return global_environment(self.plan.dockerfile, given, platform_arguments())
+        return global_environment(self.plan.dockerfile, given, platform_arguments(self.plan.platform))
 
     def _arguments(self) -> BuildArguments:
         given = {name: value for name, value in self.request.build_args.items() if value is not None}
         names = [name for arg in self.plan.dockerfile.global_args for name, _ in arg.pairs]
         self._used.update(names)
         env = self._global()
-        return BuildArguments(given, {name: env.get(name) for name in names}, platform_arguments(), used=self._used)
+        return BuildArguments(
+            given, {name: env.get(name) for name in names}, platform_arguments(self.plan.platform), used=self._used
+        )
+
+    def _platform(self, stage: Stage) -> Platform | None:
+        """What was asked for, on FROM or for the whole build."""
+        return self.plan.platforms[stage.index] or (self.plan.platform if self.request.platform else None)
 
     def _base_stage(self, stage: Stage, name: str) -> Stage | None:
         return None if known_as(name) in self.plan.contexts else base_stage(self.plan.dockerfile, stage.index, name)
@@ -258,7 +261,7 @@ class Executor:
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
         if name.isdigit() and not named:  # a number is always a stage's, also where an image's ID begins with it
             raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
-        image = self._bases.get(self._image_name(name), self._step_number)
+        image = self._bases.get(self._image_name(name), self._step_number, self._platform(stage))
         return ImageState.of(image.config, image.layers)
 
     def _missing_base(self) -> tuple[PlannedStep, StepFailed] | None:
@@ -269,7 +272,7 @@ class Executor:
                 place = self.plan.contexts.get(known_as(name))
                 is_image = name != "scratch" if place is None else place.kind == "image"
                 if is_image and self._base_stage(stage, name) is None:
-                    self._bases.look(self._image_name(name))
+                    self._bases.look(self._image_name(name), self._platform(stage))
             except StepFailed as error:
                 return self.plan.steps[self.plan.numbers[id(stage.base)] - 1], error
         return None
@@ -316,13 +319,3 @@ class Outcome:
     image: str = ""
     bytes: int | None = None
     why: tuple[Change, ...] = ()
-
-
-def platform_arguments() -> dict[str, str]:
-    """BuildKit's platform variables: this engine builds on and for the machine it runs on."""
-    arch = architecture()
-    return {
-        f"{side}{name}": value
-        for side in ("TARGET", "BUILD")
-        for name, value in (("PLATFORM", f"linux/{arch}"), ("OS", "linux"), ("ARCH", arch), ("VARIANT", ""))
-    }

@@ -17,12 +17,31 @@ from workbench.build.request import BuildRequest
 from workbench.build.secrets import read_secrets
 from workbench.context.git import is_git, parse_git
 from workbench.context.remote import is_url
-from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
+from workbench.dockerfile import (
+    Dockerfile,
+    Instruction,
+    Stage,
+    base_stage,
+    decode,
+    expand,
+    find_stage,
+    global_environment,
+    needed_stages,
+    parse,
+)
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.modes import parse_mode
 from workbench.dockerfile.stages import build_steps
 from workbench.engines.embedded.contexts import Place, read_places
 from workbench.engines.embedded.layout import is_digest
+from workbench.engines.embedded.platforms import (
+    Platform,
+    cannot_run,
+    here,
+    parse_platform,
+    platform_arguments,
+    runs_here,
+)
 from workbench.errors import DockerfileError, InputError, Unsupported, UsageError
 
 ENGINE = "embedded"
@@ -49,6 +68,10 @@ class Plan:
     """What `--secret` gives, by ID."""
     agents: Mapping[str, str] = field(default_factory=dict)
     """The sockets of ssh agents that `--ssh` gives, by ID."""
+    platform: Platform = field(default_factory=here)
+    """What is built for."""
+    platforms: Mapping[int, Platform | None] = field(default_factory=dict)
+    """What FROM asks for, by the index of its stage."""
 
 
 def make_plan(request: BuildRequest) -> Plan:
@@ -72,8 +95,13 @@ def make_plan(request: BuildRequest) -> Plan:
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
     secrets = read_secrets(request.secrets)
+    platform = _platform(request)
+    platforms = _platforms(dockerfile, stages, given, platform)
+    _check_programs(dockerfile, stages, platform if request.platform else None, platforms, given)
     steps, numbers = _steps(dockerfile, stages, request)
-    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets)
+    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets,
+        platform=platform, platforms=platforms,
+    )  # fmt: skip
 
 
 def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
@@ -104,6 +132,45 @@ def _steps(
     for name, value in sorted(request.labels.items()):  # steps on no line, as the classic builder adds them
         steps.append(PlannedStep(len(steps) + 1, f"LABEL {name}={value}", 0, 0, steps[-1].stage))
     return tuple(steps), numbers
+
+
+def _platform(request: BuildRequest) -> Platform:
+    if request.platform and "," in request.platform:
+        raise Unsupported(f"--platform {request.platform} (several at once)", engine=ENGINE)
+    platform = parse_platform(request.platform) if request.platform else here()
+    if platform.os != "linux":
+        raise Unsupported(f"--platform {platform}", engine=ENGINE, hint="It builds for linux.")
+    return platform
+
+
+def _platforms(
+    dockerfile: Dockerfile, stages: tuple[Stage, ...], given: Mapping[str, str], platform: Platform
+) -> dict[int, Platform | None]:
+    """Raises UsageError, Unsupported for what FROM asks for and cannot have."""
+    env = global_environment(dockerfile, given, platform_arguments(platform))
+    found: dict[int, Platform | None] = {}
+    for stage in stages:
+        asked = expand(stage.base, env, dockerfile.escape)[0].platform
+        found[stage.index] = it = parse_platform(asked, f"line {stage.base.line}: FROM --platform") if asked else None
+        if it is not None and it.os != "linux":
+            raise _refused(stage.base, f"FROM --platform={it}")
+    return found
+
+
+def _check_programs(
+    dockerfile: Dockerfile, stages: tuple[Stage, ...], asked: Platform | None,
+    platforms: Mapping[int, Platform | None], given: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Raises Unsupported for a RUN whose programs this machine is known not to run, before the first step."""
+    env = global_environment(dockerfile, given, platform_arguments(asked or here()))
+    of: dict[int, Platform | None] = {}
+    for stage in stages:
+        earlier = base_stage(dockerfile, stage.index, expand(stage.base, env, dockerfile.escape)[0].image)
+        of[stage.index] = it = of.get(earlier.index) if earlier else platforms[stage.index] or asked
+        run = next((one for one in stage.instructions if isinstance(one, docker.Run)), None)
+        if it is not None and run is not None and not runs_here(it):
+            what, hint = cannot_run(it)
+            raise Unsupported(f"{what} (line {run.line})", engine=ENGINE, hint=hint)
 
 
 def _check(it: Instruction, allowed: Collection[str]) -> None:
