@@ -15,6 +15,8 @@ ENGINES = ("auto", "embedded", "docker", "buildkit", "replay")
 
 ON_DISCONNECT = ("continue", "cancel")
 
+WATCH = ("on", "focus", "off")
+
 _ENVIRONMENT = {
     "engine": "WORKBENCH_ENGINE",
     "root": "WORKBENCH_ROOT",
@@ -38,8 +40,9 @@ class Config:
     """Name of a context of `~/.docker`."""
     root: Path | None = None
     """The embedded store; None is the place that belongs to this user."""
-    watch: bool = True
-    """Whether the workbench starts with watching on."""
+    watch: str = "on"
+    """When the workbench builds what changed: `on` at once, `focus` when somebody looks, `off` when asked to. In the
+    file `true` and `false` are `on` and `off`."""
     quiet: float = 0.05
     """Seconds without a change before a rebuild starts."""
     on_disconnect: str = "continue"
@@ -128,8 +131,16 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    "watch": bool, "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
+    "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
 }  # fmt: skip
+
+
+def _read_watch(value: bool | str, path: Path) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value not in WATCH:
+        raise UsageError(f"{path}: watch is {value!r}", hint=f"It can be {', '.join(WATCH)}, true or false.")
+    return value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -151,6 +162,8 @@ def _read(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path}: unknown setting {name!r}", hint=f"Settings: {', '.join(sorted(known))}.")
         if not isinstance(value, _TYPES.get(name, str)):
             raise UsageError(f"{path}: {name} has a value of the wrong kind: {value!r}")
+    if "watch" in values:
+        values["watch"] = _read_watch(values["watch"], path)
     if "root" in values:
         values["root"] = Path(values["root"]).expanduser()
     if "insecure" in values:

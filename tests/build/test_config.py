@@ -10,7 +10,7 @@ from workbench.errors import UsageError
 
 def test_defaults_without_a_file(tmp_path: Path) -> None:
     config = load_config({}, tmp_path / "none.toml")
-    assert config == Config() and config.engine == "auto" and config.watch
+    assert config == Config() and config.engine == "auto" and config.watch == "on"
     assert config.store == data_dir() / "store"
 
 
@@ -18,7 +18,7 @@ def test_environment_outweighs_file_and_flags_outweigh_both(tmp_path: Path) -> N
     path = tmp_path / "config.toml"
     path.write_text('engine = "docker"\nroot = "~/s"\nwatch = false\nquiet = 1\n[keys]\nbuild = "f9"\n')
     config = load_config({"WORKBENCH_ENGINE": "embedded", "DOCKER_HOST": "tcp://h:1", "WORKBENCH_ROOT": ""}, path)
-    assert (config.engine, config.host, config.watch, config.quiet) == ("embedded", "tcp://h:1", False, 1)
+    assert (config.engine, config.host, config.watch, config.quiet) == ("embedded", "tcp://h:1", "off", 1)
     assert config.root == Path.home() / "s" and config.keys == {"build": "f9"}
     flagged = config.with_flags(engine="docker", root=Path("/r"), host=None)
     assert (flagged.engine, flagged.store, flagged.host) == ("docker", Path("/r"), "tcp://h:1")

@@ -7,7 +7,6 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from workbench.build import watching
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.request import BuildRequest
+from workbench.context.watch import ContextChanged
 from workbench.errors import DockerfileError, EngineLost, EngineUnavailable
 
 CONTEXT = Path("/context")
@@ -35,7 +35,7 @@ class Disk:
 
     async def watch(self, context: Path, **options: Any) -> AsyncIterator[Any]:
         self.calls.append({"context": context, **options})
-        yield SimpleNamespace(paths=frozenset())
+        yield ContextChanged(frozenset())
         while True:
             change = asyncio.ensure_future(self.changes.get())
             end = asyncio.ensure_future(options["stop"].wait())
@@ -47,7 +47,7 @@ class Disk:
             end.cancel()
             if isinstance(found := change.result(), Exception):
                 raise found
-            yield SimpleNamespace(paths=found)
+            yield ContextChanged(found)
 
 
 class FakeBuild:

@@ -29,7 +29,8 @@ class ContainerdEngine:
         root = self._unpacked / "root/usr"
         path = f"{self._unpacked}/run/bin:{root}/sbin:{root}/bin:{os.environ['PATH']}"
         command = [
-            "unshare", "-n", f"{root}/sbin/dockerd", f"--config-file={config}",
+            "unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", f"{root}/sbin/dockerd",
+            f"--config-file={config}",
             "--containerd", f"{self._unpacked}/run/containerd.sock", "--containerd-namespace", name,
             "--containerd-plugins-namespace", f"{name}-plugins", "--data-root", f"{self._folder}/data",
             "--exec-root", f"{self._folder}/exec", "--host", f"unix://{self._folder}/docker.sock",

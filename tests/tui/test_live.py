@@ -38,7 +38,7 @@ class Host(App[None]):
 
     def on_mount(self) -> None:
         request = BuildRequest(context=self.context, tags=("x",))
-        self.live = Live(self.screen, ReplayEngine(EVENTS), lambda: request, Config(), watching=False)
+        self.live = Live(self.screen, ReplayEngine(EVENTS), lambda: request, Config(), mode="off")
         self.run_worker(self.live.loop.run(build_first=True), exit_on_error=False)
 
     def on_live_moved(self, event: Live.Moved) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from workbench.build.events import BuildEvent
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.errors import Unsupported
+
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class Engine(Protocol):
     def build(self, request: BuildRequest) -> Build:
         """The events of one build. The first `__anext__` raises what keeps it from starting: DockerfileError,
         InputError, Unsupported, EngineUnavailable. After the first event nothing raises."""
+        ...
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        """What the next build of `request` (its `dockerfile_text` may be unsaved) will reuse, without building; None
+        where the engine cannot tell. Cancelling it ends its work soon. Raises WorkbenchError, OSError."""
         ...
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ given the ignore rules as they are on disk, and replaced by polling where events
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,7 +50,7 @@ class Watcher:
 
     def __init__(
         self,
-        on_change: Callable[[frozenset[str]], None],
+        on_change: Callable[[ContextChanged], Awaitable[None]],
         on_notice: Callable[[str, bool], None],
         *,
         quiet: float,
@@ -58,8 +58,8 @@ class Watcher:
         load_rules: LoadRules | None = None,
         own: Iterable[Path] = (),
     ) -> None:
-        """`on_change` gets the paths; `on_notice` what is the trouble and whether changes are still seen. Below `own`
-        the workbench itself writes; what changes there is told to nobody."""
+        """`on_change` gets each change in its turn; `on_notice` what is the trouble and whether changes are still seen.
+        Below `own` the workbench itself writes; what changes there is told to nobody."""
         self._on_change = on_change
         self._on_notice = on_notice
         self._quiet = quiet
@@ -131,6 +131,8 @@ class Watcher:
         changes = self._watch(
             context, extra=extra, rules=self._current_rules, quiet=self._quiet, stop=self._end, force_polling=polling
         )
+        from workbench.context.watch import ContextChanged
+
         async for change in changes:
             if any(path.endswith(".dockerignore") for path in change.paths):
                 await self._read_rules(context, dockerfile)
@@ -139,7 +141,7 @@ class Watcher:
             self._ready.set()
             paths = self._of_others(context, change.paths)
             if paths or doubtful:
-                self._on_change(paths)
+                await self._on_change(ContextChanged(paths, None if doubtful else change.since))
 
     def _of_others(self, context: Path, paths: frozenset[str]) -> frozenset[str]:
         """Without what lies below `own`: a context may hold the store, as a home folder does, and each build writes

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     name = dockerfile_path(context, args.file, must_exist=args.file is not None)
     source = Source(context, name, None, name)
     request = build_request(request_fields(args), source)
-    return open_screen(request, replace(config, watch=config.watch and args.watch))
+    return open_screen(request, config if args.watch else replace(config, watch="off"))
 
 
 def open_screen(request: BuildRequest, config: Config) -> int:
@@ -50,7 +50,7 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
         own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
-    app = WorkbenchApp(engine, request.context, config, request=request, watch=config.watch, engines=engines, **own)
+    app = WorkbenchApp(engine, request.context, config, request=request, engines=engines, **own)
     code = app.run()
     return int(code or 0)
 

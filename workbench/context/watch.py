@@ -25,6 +25,9 @@ class ContextChanged:
     """
 
     paths: frozenset[str]
+    since: float | None = None
+    """A time of `time.monotonic` that all of these changes came after, while every change before it was told before.
+    None where other changes may have gone unseen: whoever judges by the paths must take it that anything changed."""
 
 
 class Watched:
@@ -55,11 +58,11 @@ class Watched:
         return path[len(self._prefix) :] if path.startswith(self._prefix) and path != self._prefix else None
 
 
-Tell = Callable[[frozenset[str]], None]
+Tell = Callable[[ContextChanged], None]
 
 
 class Watcher(Protocol):
-    """Sees changes until `halt`. Runs on a thread of its own; `tell` an empty set when it is set up."""
+    """Sees changes until `halt`. Runs on a thread of its own; `tell` a change without paths when it is set up."""
 
     def run(self, tell: Tell, halt: threading.Event) -> None: ...
 
@@ -89,10 +92,10 @@ async def watch(
     watched = Watched(context, extra, rules)
     watcher = _watcher(watched, quiet, force_polling)
     loop = asyncio.get_running_loop()
-    told: asyncio.Queue[frozenset[str] | BaseException] = asyncio.Queue()
+    told: asyncio.Queue[ContextChanged | BaseException] = asyncio.Queue()
     halt = threading.Event()
 
-    def tell(item: frozenset[str] | BaseException) -> None:
+    def tell(item: ContextChanged | BaseException) -> None:
         try:
             loop.call_soon_threadsafe(told.put_nowait, item)
         except RuntimeError:  # the loop is closed: nobody listens any more
@@ -120,7 +123,7 @@ async def watch(
             item = next_item.result()
             if isinstance(item, BaseException):
                 raise item
-            yield ContextChanged(item)
+            yield item
     finally:
         halt.set()
         stopped.cancel()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.context.ignore import IgnoreRules, Rule
-from workbench.context.watch import Tell, Watched
+from workbench.context.watch import ContextChanged, Tell, Watched
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _DOUBT = 2.0
 """Seconds after a change of an extra file in which `rules` may still answer with what it said before."""
 _LOOK_MS = 100
 """How often it is asked in that time."""
+_EXACT_MS = 40
+"""How exactly the beginning of a batch is known. Costs a few wake-ups a second, next to those of the backend."""
 _AWAY = 0.3
 """Seconds between two looks for a context that was removed."""
 
@@ -50,20 +52,21 @@ class EventWatcher:
 
     def run(self, tell: Tell, halt: threading.Event) -> None:
         notify = self._set_up(halt)
-        tell(frozenset())
+        tell(ContextChanged(frozenset()))
         while notify is not None and not halt.is_set():
-            events = self._gather(notify, halt)
+            since, events = self._gather(notify, halt)
             told, outdated = self._judge(events)
             if not events and not halt.is_set() and self._has_new_folders():
                 told, outdated = set(self._watched.extra.values()), True
             if outdated:
                 notify.close()
                 if not Path(self._watched.root).is_dir():
-                    tell(frozenset(told))
-                # Nothing is missed meanwhile: what is told below is told after the new watch stands.
+                    tell(ContextChanged(frozenset(told)))
+                # What changes meanwhile is not seen: what is told below is told after the new watch stands, and says
+                # that there may be more.
                 notify = self._set_up(halt)
             if told and not halt.is_set():
-                tell(frozenset(told))
+                tell(ContextChanged(frozenset(told), None if outdated else since))
             if told & set(self._watched.extra.values()):
                 self._doubtful_until = time.monotonic() + _DOUBT
         if notify is not None:
@@ -78,33 +81,38 @@ class EventWatcher:
             if (path := self._counts(kind, place, rules)) is not None:
                 told.add(path)
                 outdated = outdated or self._is_outdated(kind, place)
-        return told, outdated
+        of_extra = not told.isdisjoint(self._watched.extra.values())
+        return told, outdated or (of_extra and self._has_new_folders())
 
     def _has_new_folders(self) -> bool:
-        """Whether rules that were read only after their file was told bring folders back."""
+        """Whether rules that changed (they may be read only after their file was told) bring folders back."""
         rules = self._watched.rules().rules
         if rules == self._rules:
             return False
         self._rules = rules
         return not self._folders.issuperset(list_folders(self._watched.root, self._watched.rules()))
 
-    def _gather(self, notify: RustNotify, halt: threading.Event) -> set[tuple[int, str]]:
-        """Waits for a change, and then for quiet. Empty when halted, or when the rules are to be looked at."""
+    def _gather(self, notify: RustNotify, halt: threading.Event) -> tuple[float, set[tuple[int, str]]]:
+        """Waits for a change, and then for quiet; and a time before which all was gathered by earlier calls. Empty
+        when halted, or when the rules are to be looked at."""
         events: set[tuple[int, str]] = set()
-        end = 0.0
+        end = since = 0.0
         while True:
             if events:
                 batch = notify.watch(4 * _STEP_MS, _STEP_MS, self._quiet_ms, halt)
             else:
-                doubtful = time.monotonic() < self._doubtful_until
-                batch = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, _LOOK_MS if doubtful else 0, halt)
+                since = time.monotonic()
+                doubtful = since < self._doubtful_until
+                batch = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, _LOOK_MS if doubtful else _EXACT_MS, halt)
+                if batch == "timeout" and not doubtful:
+                    continue
             if isinstance(batch, str):
-                return events
+                return since, events
             if not events:
                 end = time.monotonic() + _LONGEST
             events |= batch
             if time.monotonic() > end:
-                return events
+                return since, events
 
     def _counts(self, kind: int, place: str, rules: IgnoreRules) -> str | None:
         """How a change is told, None where it does not matter."""
@@ -122,10 +130,10 @@ class EventWatcher:
         return path if is_folder and rules.may_include_after(path, rank) else None
 
     def _is_outdated(self, kind: int, place: str) -> bool:
-        """Whether after this change there are other folders to watch: one came or went, or the rules changed."""
+        """Whether after this change there are other folders to watch: one came or went."""
         if kind == _DELETED:
             return place in self._folders
-        return place in self._watched.extra or (place not in self._folders and _is_folder(place))
+        return place not in self._folders and _is_folder(place)
 
     def _set_up(self, halt: threading.Event) -> RustNotify | None:
         """A watch on every folder that matters; None when halted. Waits for a context that is not there."""

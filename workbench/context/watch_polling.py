@@ -11,7 +11,7 @@ import threading
 import time
 
 from workbench.context.scan import Cancelled, scan
-from workbench.context.watch import Tell, Watched
+from workbench.context.watch import ContextChanged, Tell, Watched
 from workbench.errors import InputError
 
 _SHORTEST = 0.2
@@ -34,7 +34,7 @@ class PollingWatcher:
     def run(self, tell: Tell, halt: threading.Event) -> None:
         try:
             before, took = self._look(halt)
-            tell(frozenset())
+            tell(ContextChanged(frozenset()))
             while not halt.wait(max(_SHORTEST, took * _RATIO)):
                 after, took = self._look(halt)
                 changed = _differences(before, after)
@@ -49,7 +49,7 @@ class PollingWatcher:
                 # The rules may have changed in between: what they hide or show now is a change of what is sent.
                 before = after
                 if changed and not halt.is_set():
-                    tell(frozenset(changed))
+                    tell(ContextChanged(frozenset(changed)))
         except Cancelled:
             return
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
@@ -20,7 +20,7 @@ from textual.widget import Widget
 from textual.widgets import Footer
 from textual.worker import Worker, WorkerState
 
-from workbench.build.loop import LoopState
+from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
@@ -40,6 +40,13 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.tui.widgets.editor_panel import EditorPanel
     from workbench.tui.widgets.images_panel import ImagesPanel
     from workbench.tui.workspace import Workspace
+
+
+_MODES: Mapping[Mode, str] = {
+    "on": "Build each save at once",
+    "focus": "Build what was saved when this terminal gets the focus, or the editor is left",
+    "off": "Build only when asked to",
+}
 
 
 class WorkbenchApp(App[int]):
@@ -87,7 +94,7 @@ class WorkbenchApp(App[int]):
         self.engines = dict(engines or {})
         request = request or BuildRequest(context=context)
         self.request = request if request.tags else replace(request, tags=(tag_for(context),))
-        self.watching = config.watch if watch is None else watch
+        self.mode = cast("Mode", config.watch) if watch is None else "on" if watch else "off"
         self._make_loop = make_loop
         self._prepare = prepare
         self.active = "dockerfile"
@@ -120,7 +127,7 @@ class WorkbenchApp(App[int]):
         self.set_keymap(dict(self.config.keys))
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
-        title.state = LoopState(watching=self.watching)
+        title.state = LoopState(watching=self.mode != "off", on_focus=self.mode == "focus")
         ending.on_signals(self)
         self.call_after_refresh(self._begin)
 
@@ -148,7 +155,7 @@ class WorkbenchApp(App[int]):
             )  # fmt: skip
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
-        self.work(self.live.loop.run(build_first=self.watching), "loop", "go on watching and building")
+        self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
@@ -283,10 +290,12 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel."""
+        """A click may have chosen another panel. Who leaves the editor looks at what it makes."""
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
+                if self.active == "dockerfile" != name:
+                    self._live.loop.attend()
                 self._mark_active(name)
 
     # -- what a person asks
@@ -335,7 +344,17 @@ class WorkbenchApp(App[int]):
         self._live.loop.cancel()
 
     def action_toggle_watching(self) -> None:
+        """Off, and back to what it was."""
         self._live.loop.set_watching(not self._live.state.watching)
+
+    def watch_mode(self, mode: Mode) -> None:
+        """Changes are built at once, when somebody looks, or when asked for."""
+        self._live.loop.set_mode(mode)
+
+    def on_app_focus(self) -> None:
+        """The terminal has the focus again: somebody looks."""
+        if self.live is not None:
+            self.live.loop.attend()
 
     def action_save(self) -> None:
         self.work(self.editor_panel.save(), "save", "save the Dockerfile")
@@ -361,6 +380,9 @@ class WorkbenchApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""
         yield from keys.commands(self)
+        for mode, text in _MODES.items():
+            if self.live is not None and mode != self.live.state.mode:
+                yield SystemCommand(f"Watching: {mode}", text, partial(self.watch_mode, mode))
         for name in self.engines:
             if name != self.engine.name:
                 yield SystemCommand(

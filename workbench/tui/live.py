@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.format import human_duration, human_size
-from workbench.build.loop import LiveLoop, LoopState
+from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.editor import Mark
 
@@ -81,7 +81,8 @@ class Live:
             engine,
             make_request,
             quiet=config.quiet,
-            watching=watching,
+            watching=mode != "off",
+            on_focus=mode == "focus",
             on_event=self._on_event,
             on_state=self._on_state,
             own=(config.store,),

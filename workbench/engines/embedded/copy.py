@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.build.manifest import Input
+from workbench.context.go_match import BadPattern, has_wildcards, matcher
 from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile.modes import ModeChange
-from workbench.engines.embedded.gofmt import BadPattern, has_wildcards, matcher
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from workbench.build.arguments import PREDEFINED, BuildArguments
 from workbench.build.change import Change
 from workbench.build.events import (
     BuildFinished,
@@ -24,7 +25,6 @@ from workbench.context.ignore import load_rules
 from workbench.context.scan import Scan
 from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
 from workbench.dockerfile import instructions as docker
-from workbench.engines.embedded.arguments import PREDEFINED, BuildArguments
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache

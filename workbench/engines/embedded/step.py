@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
 from workbench.build.manifest import Manifest, argument_value, pack, run_options
 from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
-from workbench.engines.embedded.arguments import BuildArguments
 from workbench.engines.embedded.cache import Hit
 from workbench.engines.embedded.gather import Gather, changing
 from workbench.engines.embedded.landing import Landing

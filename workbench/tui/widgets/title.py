@@ -14,7 +14,7 @@ from workbench.build.text import one_line
 
 def title_text(engine: str, context: Path, state: LoopState, *, unsaved: bool, width: int) -> str:
     """One line of at most `width` cells; what is cut where it is too long is the front of the context's path."""
-    watching = "watching" if state.watching else "not watching"
+    watching = {"on": "watching", "focus": "watching on focus", "off": "not watching"}[state.mode]
     right = f"{build_text(state)} · saved r{state.saved}{' · unsaved •' if unsaved else ''}"
     place = one_line(_short(context))
     left = f"workbench  {engine} · {place} · {watching}"

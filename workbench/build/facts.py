@@ -1,0 +1,164 @@
+"""What the files of a context are, remembered while nothing changes them: so that a change which leaves all as it was
+can be told from one that does not, and so that a whole context has a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.context.digest import DigestCache
+from workbench.context.ignore import IgnoreRules
+from workbench.context.scan import KINDS, Cancelled, Entry, scan
+from workbench.errors import InputError
+
+_MOST_FILES = 100_000
+_MOST_BYTES = 1 << 30
+"""A context of more than this is not read only to be remembered."""
+
+Fact = tuple[object, ...]
+"""Kind, mode, owner, group, size, and a file's digest or a link's target. Times are no part of it: they are no part
+of what an image is made from either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found, and when: each fact was read before `at` (`time.monotonic`)."""
+
+    facts: dict[str, Fact | None]
+    at: float
+    whole: bool
+    """Whether every path of the context is there."""
+
+
+class Facts:
+    """The facts of one context. `look` blocks and belongs to a thread; everything else to the loop's.
+
+    A path is known from the `look` that read it until `forget`; whoever hears of a change has to call that.
+    """
+
+    def __init__(self, digests: DigestCache) -> None:
+        self._digests = digests
+        self._facts: dict[str, tuple[Fact | None, float]] = {}
+        self._whole_at: float | None = None
+        self._stale: set[str] = set()
+        self._all_stale = True
+
+    @property
+    def stale(self) -> frozenset[str] | None:
+        """The paths to look at again; None where that is all of them."""
+        return None if self._all_stale else frozenset(self._stale)
+
+    def forget(self, paths: Iterable[str] | None) -> None:
+        """These are no longer what they were; None: nobody knows which."""
+        if paths is None:
+            self._facts.clear()
+            self._stale.clear()
+            self._whole_at, self._all_stale = None, True
+            return
+        for path in paths:
+            self._facts.pop(path, None)
+            self._stale.add(path)
+
+    def take(self, looked: Looked, changed: Iterable[str]) -> None:
+        """Remembers what `look` found, but for the paths that changed while it looked."""
+        if looked.whole:
+            self._facts.clear()
+            self._stale.clear()
+            self._whole_at, self._all_stale = looked.at, False
+        self._facts.update((path, (fact, looked.at)) for path, fact in looked.facts.items())
+        self._stale.difference_update(looked.facts)
+        self.forget(changed)
+
+    def known(self, path: str, since: float) -> tuple[bool, Fact | None]:
+        """Whether it is known what was at `path` before `since`, and what (None: nothing)."""
+        fact, at = self._facts.get(path, (None, self._whole_at))
+        if at is None or path in self._stale:
+            return False, None
+        return at < since, fact
+
+    def sent(self) -> frozenset[str] | None:
+        """Every path that is sent; None where that is not known."""
+        if self._all_stale or self._stale:
+            return None
+        return frozenset(path for path, (fact, _) in dict(self._facts).items() if fact is not None)
+
+    def digest(self) -> str:
+        """`sha256:` of all that is sent: paths, kinds, modes and content. "" where that is not known."""
+        if self._all_stale or self._stale:
+            return ""
+        return digest_of({path: fact for path, (fact, _) in self._facts.items() if fact is not None})
+
+    def look(
+        self, context: Path, rules: IgnoreRules, paths: Iterable[str] | None, cancel: Callable[[], bool] = lambda: False
+    ) -> Looked | None:
+        """The facts of `paths`, of the whole context with None. None where the context is too large for that.
+        Raises InputError, Cancelled."""
+        if paths is not None:
+            facts = {path: self.fact(context, rules, path) for path in paths}
+            return Looked(facts, time.monotonic(), whole=False)
+        found = scan(context, rules, cancel=cancel, list_ignored=False)
+        if found.sent_files > _MOST_FILES or found.sent_bytes > _MOST_BYTES:
+            return None
+        whole: dict[str, Fact | None] = {}
+        for number, entry in enumerate(found.sent):
+            if number % 64 == 0 and cancel():
+                raise Cancelled
+            whole[entry.path] = self._fact(context, entry)
+        return Looked(whole, time.monotonic(), whole=True)
+
+    def fact(self, context: Path, rules: IgnoreRules, path: str) -> Fact | None:
+        """What is at `path` now; None where nothing is, or nothing that is sent. Blocks. Raises InputError."""
+        if rules.decide(path).excluded:
+            return None
+        try:
+            found = os.lstat(context / path)
+            link = os.readlink(context / path) if stat.S_ISLNK(found.st_mode) else ""  # noqa: PTH115
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise InputError(f"cannot read {path} of the build context: {error.strerror}") from error
+        kind = KINDS[stat.S_IFMT(found.st_mode)]
+        if kind == "socket":
+            return None
+        return self._fact(
+            context,
+            Entry(
+                path, kind, found.st_size if kind == "file" else 0, stat.S_IMODE(found.st_mode), found.st_uid,
+                found.st_gid, found.st_mtime_ns, link, True, None, "", found.st_dev, found.st_ino, found.st_ctime_ns,
+                found.st_nlink,
+            ),
+        )  # fmt: skip
+
+    def save(self) -> None:
+        """Keeps the digests for the next time. Blocks. Raises StoreError."""
+        self._digests.save()
+
+    def _fact(self, context: Path, entry: Entry) -> Fact:
+        content = entry.link
+        if entry.kind == "file":
+            content = self._digests.digest(context, entry)
+            if entry.mode & 0o111:
+                content += _capability(context / entry.path)
+        return entry.kind, entry.mode, entry.uid, entry.gid, entry.size, content
+
+
+def _capability(file: Path) -> str:
+    """What `setcap` gave a program, which goes into an image with it; "" for nothing."""
+    try:
+        return " " + os.getxattr(file, "security.capability").hex()
+    except OSError:
+        return ""
+
+
+def digest_of(facts: dict[str, Fact]) -> str:
+    """The same for the same files in whatever order, owner and times."""
+    hashed = hashlib.sha256()
+    for path in sorted(facts):
+        kind, mode, _, _, _, content = facts[path]
+        hashed.update(f"{path}\0{kind}\0{mode}\0{content}\n".encode("utf-8", "surrogateescape"))
+    return f"sha256:{hashed.hexdigest()}"
