@@ -33,6 +33,7 @@ from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
 from workbench.engines.embedded.platforms import Platform, platform_arguments
+from workbench.engines.embedded.refusals import refuse
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState
@@ -205,6 +206,7 @@ class Executor:
         self.emit(StepLog(step=number, text=f"# Executing {len(triggers)} build {word}\n"))
         for text in triggers:
             for instruction in parse_trigger(text):
+                refuse(instruction, self.request.allow)
                 build.perform(instruction, number)
 
     def _base_name(self, stage: Stage) -> str:
@@ -252,6 +254,11 @@ class Executor:
     def _source_state(self, stage: Stage, name: str) -> ImageState:
         named = known_as(name) in self.plan.contexts
         earlier = None if named else source_stage(self.plan.dockerfile, stage.index, name)
+        if earlier is not None and earlier.index not in self._done:
+            raise StepFailed(
+                f"stage {name} is not built: only a trigger of the base image speaks of it",
+                "Pull the base image first; its triggers are then known before the first step.",
+            )
         if earlier is not None:
             return self._done[earlier.index].state
         if name == "scratch":

@@ -8,18 +8,15 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
 from workbench.build.secrets import read_secrets
-from workbench.context.git import is_git, parse_git
-from workbench.context.remote import is_url
 from workbench.dockerfile import (
     Dockerfile,
-    Instruction,
     Stage,
     base_stage,
     decode,
@@ -30,10 +27,8 @@ from workbench.dockerfile import (
     parse,
 )
 from workbench.dockerfile import instructions as docker
-from workbench.dockerfile.modes import parse_mode
-from workbench.dockerfile.stages import build_steps
+from workbench.dockerfile.stages import Triggers, build_steps
 from workbench.engines.embedded.contexts import Place, read_places
-from workbench.engines.embedded.layout import is_digest
 from workbench.engines.embedded.platforms import (
     Platform,
     cannot_run,
@@ -42,9 +37,9 @@ from workbench.engines.embedded.platforms import (
     platform_arguments,
     runs_here,
 )
+from workbench.engines.embedded.refusals import ENGINE, refuse, refuse_directives, refused
 from workbench.errors import DockerfileError, InputError, Unsupported, UsageError
 
-ENGINE = "embedded"
 _LIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT")
 }
@@ -74,21 +69,23 @@ class Plan:
     """What FROM asks for, by the index of its stage."""
 
 
-def make_plan(request: BuildRequest) -> Plan:
-    """Reads and checks. `request` has been through `refuse_unsupported`."""
+def make_plan(request: BuildRequest, triggers: Triggers | None = None) -> Plan:
+    """Reads and checks. `request` has been through `refuse_unsupported`; `triggers` knows what the ONBUILD of an image
+    by its name says, as far as it is here."""
     if request.remote is not None:
         raise Unsupported("a context from a URL", engine=ENGINE, engines=["docker"])
     path, text = _read_dockerfile(request)
     dockerfile = parse(text, path=path)
+    refuse_directives(dockerfile, request.build_args)
     given = {name: value for name, value in request.build_args.items() if value is not None}
     target = find_stage(dockerfile, request.target)
     contexts = read_places(request.build_contexts, ENGINE)
-    needed = needed_stages(dockerfile, request.target, given, replaced=contexts)
+    needed = needed_stages(dockerfile, request.target, given, replaced=contexts, triggers=triggers)
     stages = tuple(dockerfile.stages[index] for index in needed)
     for stage in stages:
         for instruction in (stage.base, *stage.instructions):
             try:
-                _check(instruction, request.allow)
+                refuse(instruction, request.allow)
             except DockerfileError as error:
                 error.path = path
                 raise
@@ -153,7 +150,7 @@ def _platforms(
         asked = expand(stage.base, env, dockerfile.escape)[0].platform
         found[stage.index] = it = parse_platform(asked, f"line {stage.base.line}: FROM --platform") if asked else None
         if it is not None and it.os != "linux":
-            raise _refused(stage.base, f"FROM --platform={it}")
+            raise refused(stage.base, f"FROM --platform={it}")
     return found
 
 
@@ -171,61 +168,6 @@ def _check_programs(
         if it is not None and run is not None and not runs_here(it):
             what, hint = cannot_run(it)
             raise Unsupported(f"{what} (line {run.line})", engine=ENGINE, hint=hint)
-
-
-def _check(it: Instruction, allowed: Collection[str]) -> None:
-    """Refuses by name what this engine does not do, or was not allowed."""
-    match it:
-        case docker.Onbuild():
-            _check(it.trigger, allowed)
-        case docker.Run():
-            if it.security == "insecure" and "security.insecure" not in allowed:
-                raise UsageError(
-                    f"line {it.line}: RUN --security=insecure is not allowed",
-                    hint="Give this build --allow security.insecure where you trust all of its Dockerfile.",
-                )
-            if it.devices:
-                raise _refused(it, "RUN --device")
-        case docker.Copy():
-            _check_mode(it)
-        case docker.Add():
-            _check_mode(it)
-            _check_add(it)
-        case _:
-            return
-
-
-def _check_mode(it: docker.Transfer) -> None:
-    if it.chmod and "$" not in it.chmod:
-        try:
-            parse_mode(it.chmod)
-        except ValueError as error:
-            raise _wrong(it, "--chmod", str(error)) from error
-
-
-def _check_add(it: docker.Add) -> None:
-    """Of flags what BuildKit refuses, and URLs that name nothing; where variables stand, the step does."""
-    checked = [source for source in it.sources if "$" not in source]
-    remote = [source for source in checked if is_git(source) or is_url(source)]
-    for source in filter(is_git, remote):
-        parse_git(source)
-    if not it.checksum:
-        return
-    if len(it.sources) != 1:
-        raise _wrong(it, "--checksum", "checksum can't be specified for multiple sources")
-    if checked and not remote:
-        raise _wrong(it, "--checksum", "checksum requires HTTP(S) or Git sources")
-    if checked and not is_git(checked[0]) and "$" not in it.checksum and not is_digest(it.checksum):
-        raise _wrong(it, "--checksum", f"{it.checksum!r} is no sha256 digest")
-
-
-def _wrong(it: Instruction, flag: str, message: str) -> DockerfileError:
-    place = it.node.find(flag)
-    return DockerfileError(place.start_line, place.start_column, message)
-
-
-def _refused(it: Instruction, what: str) -> Unsupported:
-    return Unsupported(f"{what} (line {it.line})", engine=ENGINE)
 
 
 def _limits(request: BuildRequest) -> dict[int, tuple[int, int]]:
