@@ -60,3 +60,6 @@ class ContainerdEngine:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(20)
+        left = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in reversed([it for it in left if it.startswith(f"{self._folder}/")]):
+            subprocess.run(["umount", mount], check=True)  # or nobody can remove the folder

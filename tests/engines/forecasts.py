@@ -85,7 +85,7 @@ def check_forecast(forecast: Forecast, events: list[BuildEvent]) -> None:
             continue
         assert finished[step.step].cached == (step.verdict == "reuse"), step
         if finished[step.step].why and step.why:
-            assert finished[step.step].why == step.why
+            assert finished[step.step].why == step.why, (finished[step.step].why, step.why)
 
 
 def counts(line: int, events: list[BuildEvent], number: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from workbench.build.engine import Engine
 from workbench.build.events import BuildEvent
-from workbench.build.loop import LoopState
+from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 
 
@@ -38,6 +38,10 @@ class Loop(Protocol):
 
     def set_watching(self, on: bool) -> None: ...
 
+    def set_mode(self, mode: Mode) -> None: ...
+
+    def attend(self) -> None: ...
+
     async def stop(self) -> None: ...
 
     async def leave(self, *, dropped: bool = False) -> None:
@@ -56,6 +60,7 @@ class MakeLoop(Protocol):
         *,
         quiet: float,
         watching: bool,
+        on_focus: bool,
         own: Iterable[Path],
         on_event: Callable[[int, BuildEvent], None],
         on_state: Callable[[LoopState], None],

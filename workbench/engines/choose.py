@@ -95,10 +95,10 @@ def make(name: str, config: Config) -> Engine:
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
 
-            if resolve(config.host, config.docker_context).standalone:
+            if (where := resolve(config.host, config.docker_context)).standalone:
                 from workbench.engines.buildkit.no_images import NoImages
 
-                return BuildKitEngine(config.host, config.docker_context, images=NoImages())
+                return BuildKitEngine(config.host, config.docker_context, images=NoImages(where))
             from workbench.engines.docker.images import DockerImages
 
             images = DockerImages(lambda: resolve(config.host, config.docker_context))

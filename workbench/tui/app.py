@@ -151,7 +151,7 @@ class WorkbenchApp(App[int]):
             await self.base.mount(self._workspace, after="#title")
             self.live = Live(
                 self.screen, self.engine, lambda: self.request, self.config,
-                watching=self.watching, make_loop=self._make_loop,
+                mode=self.mode, make_loop=self._make_loop,
             )  # fmt: skip
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)

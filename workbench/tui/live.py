@@ -67,7 +67,7 @@ class Live:
         make_request: Callable[[], BuildRequest],
         config: Config,
         *,
-        watching: bool,
+        mode: Mode,
         make_loop: MakeLoop | None = None,
     ) -> None:
         self.progress = BuildProgress()

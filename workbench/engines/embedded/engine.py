@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
+from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.images import EmbeddedImages
 from workbench.engines.embedded.registry.settings import Registries
@@ -91,6 +92,27 @@ class EmbeddedEngine:
             return tuple(it for text in config.get("OnBuild") or () for it in parse_trigger(text))
         except WorkbenchError:
             return ()
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        cancel = Cancel()
+        try:
+            return await asyncio.to_thread(self._foresee, request, cancel)
+        finally:
+            cancel.ask()
+
+    def _foresee(self, request: BuildRequest, cancel: Cancel) -> Forecast | None:
+        from workbench.engines.embedded.executor import Executor
+        from workbench.engines.embedded.foresee import Foresight
+        from workbench.engines.embedded.plan import make_plan
+
+        if request.remote is not None:
+            return None
+        plan = make_plan(request, self._triggers)
+        self._open()
+        build = Executor(
+            request, plan, self._store, self._digests, self._files, lambda event: None, cancel, self._registries
+        )
+        return Foresight(build).look()
 
     @cached_property
     def _digests(self):  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from workbench.engines.embedded.layer_index import OPAQUE
+from workbench.engines.embedded.layer_index import OPAQUE, clean
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry, sort_key
 from workbench.engines.embedded.trees import ImageItem, Item
 from workbench.engines.embedded.view import ImageView, resolve
@@ -38,6 +38,8 @@ class Landing:
     """Of folders that are made on the way, where nothing newer is put into this layer; whole seconds."""
     _new: dict[str, _Put] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
+    _real: set[str] = field(default_factory=set)
+    """Folders that no link leads over, as far as they are known: a deep path is not resolved from its root again."""
 
     def lookup(self, path: str) -> TarEntry | None:
         """What is at `path` now."""
@@ -50,6 +52,8 @@ class Landing:
             known = self._new.get(above)
             if above in self._opaque or (known is not None and known.entry.kind != "directory"):
                 return None
+            if known is not None and not self._opaque:
+                break  # a folder of this layer: what is above it is one too
         found = self.view.lookup(path)
         return None if found is None else found.entry
 
@@ -59,7 +63,18 @@ class Landing:
 
     def resolve(self, path: str, *, root: str = "") -> str:
         _check_length(path)
-        return resolve(path, self.lookup, root=root)
+        full = f"{root}/{path}" if root else path
+        if not path or clean(path) != path:
+            return resolve(path, self.lookup, root=root)
+        if full in self._real:
+            return full
+        if full.rpartition("/")[0] not in self._real:
+            full = resolve(path, self.lookup, root=root)
+        elif (entry := self.lookup(full)) is not None and entry.kind == "symlink":
+            return resolve(path, self.lookup, root=root)
+        if self.is_directory(full):
+            self._real.add(full)
+        return full
 
     def make_parents(self, path: str, owner: tuple[int, int]) -> None:
         """Makes the folders above `path` that are missing. Raises InputError where one is no folder."""
@@ -118,6 +133,7 @@ class Landing:
     def _remove(self, path: str, *, was_directory: bool) -> None:
         self._new.pop(path, None)
         if was_directory:
+            self._real.clear()
             prefix = f"{path}/"
             for below in [known for known in self._new if known.startswith(prefix)]:
                 del self._new[below]

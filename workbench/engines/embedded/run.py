@@ -6,10 +6,11 @@ is not in the layer (moby 20.10, a volume is mounted over it); HOME and HOSTNAME
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -125,14 +126,14 @@ def _no_shell(program: str) -> str:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs commands for one build. `scratch` is on the store's file system."""
+    """Runs commands for one build, from any thread. `scratch` is on the store's file system."""
 
     store: Store
     scratch: Path
     ability: Callable[[], Ability]
     cancel: Cancel
     guardian: Guardian = field(default_factory=Guardian)
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(
         self, request: RunRequest, layers: Sequence[LayerRef], view: ImageView, log: Callable[[str, Stream], None]
@@ -142,8 +143,7 @@ class Runner:
         able = self.ability()
         if able.bwrap is None or able.mode is None:
             raise EngineUnavailable(f"RUN does not work here: {able.reason}", hint=able.hint)
-        self._count += 1
-        place = self.scratch / f"run-{self._count}"
+        place = self.scratch / f"run-{next(self._numbers)}"
         place.mkdir()
         try:
             preparation = _Preparation(request, view, place, able.mode)

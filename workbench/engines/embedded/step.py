@@ -34,6 +34,15 @@ from workbench.errors import DockerfileError, InputError
 if TYPE_CHECKING:
     from workbench.engines.embedded.tools import Tools
 
+
+class NotReused(Exception):
+    """In a forecast: a step that the next build would do anew."""
+
+    def __init__(self, why: tuple[Change, ...]) -> None:
+        super().__init__()
+        self.why = why
+
+
 FindSource = Callable[[Stage, str], Tree]
 
 
@@ -68,7 +77,8 @@ class StageBuild:
         """Why the last step was not reused."""
         self.anew: int | str | None = None
         """The step, or the name of the stage below, since which nothing can be reused."""
-        self._step = 0
+        self.step = 0
+        """The one that is or was done last."""
         self._view: ImageView | None = None
 
     @property
@@ -103,7 +113,7 @@ class StageBuild:
     def _begin(self, step: int) -> None:
         self.added = None
         self.why = ()
-        self._step = step
+        self.step = step
 
     def label(self, step: int, name: str, value: str) -> bool:
         """`--label`, which the classic builder adds as an instruction."""
@@ -137,29 +147,30 @@ class StageBuild:
         """The step out of the cache, or done now and put there. `told` is the manifest without what it stands on;
         `anywhere` says that this is nothing."""
         tools = self._tools
-        parent, base = self.image_id, self.base if self.image_id == self.untouched else ""
-        key = tools.cache.key("" if anywhere else self.image_id, instruction, inputs)
+        parent = "" if anywhere else self.image_id
+        base = self.base if self.image_id == self.untouched and not anywhere else ""
+        key = tools.cache.key(parent, instruction, inputs)
         hit = None if tools.request.no_cache else tools.cache.get(key)
         reused = hit is not None
         if hit is None:
             manifest = replace(told(), parent=parent, base=base)
-            self.why = self._explain(key, manifest)
+            self.why = self._explain(key, manifest, anywhere)
+            if tools.foresees:
+                raise NotReused(self.why)
             done = work()
             hit = Hit(done.created_by, now(), done.layer)
             if done.cacheable:
                 tools.cache.put(key, hit, manifest)
-            self.anew = self._step
+            self.anew = self.step if self.anew is None else self.anew
         self._commit(hit)
         tools.trail.note(Visited(key, parent, base, self.stage.index))
         return reused
 
-    def _explain(self, key: str, manifest: Manifest) -> tuple[Change, ...]:
+    def _explain(self, key: str, manifest: Manifest, anywhere: bool) -> tuple[Change, ...]:
         if self._tools.request.no_cache:
             return (Change("no-cache"),)
-        if isinstance(self.anew, int):
-            return (Change("previous", str(self.anew)),)
-        if self.anew is not None:
-            return (Change("stage", self.anew),)
+        if self.anew is not None and not anywhere:
+            return (Change("previous" if isinstance(self.anew, int) else "stage", str(self.anew)),)
         return self._tools.trail.why(key, manifest, self.stage.index)
 
     def _commit(self, hit: Hit) -> None:
@@ -254,7 +265,7 @@ class StageBuild:
             log.flush()
         tools.emit(ContainerEvent(step=step, action="exited", container=name, exit_code=result.exit_code))
         if result.exit_code:
-            raise run_failed(wanted.argv, result.exit_code, tools.tail)
+            raise run_failed(wanted.argv, result.exit_code, tools.tails.get(step, ""))
         tools.emit(ContainerEvent(step=step, action="committed", container=name))
         if result.layer is not None:
             tools.files.remember(result.layer, result.entries)

@@ -26,6 +26,10 @@ from workbench.engines.worker import Cancel, Emit
 from workbench.errors import InputError
 
 
+class NotForeseen(Exception):
+    """In a forecast: what would have to be fetched or done first."""
+
+
 @dataclass(slots=True)
 class Tools:
     """What all steps of a build use."""
@@ -44,14 +48,18 @@ class Tools:
     context: ContextTree | None
     digests: DigestCache
     contexts: NamedContexts = field(init=False)
-    tail: str = ""
-    """The end of the running step's output."""
+    foresees: bool = False
+    """Nothing is done and nothing fetched: steps are only looked up in the cache."""
+    tails: dict[int, str] = field(default_factory=dict)
+    """The end of each running step's output."""
 
     def __post_init__(self) -> None:
         self.contexts = NamedContexts(self.plan.contexts, self.new_folder, self.folder_tree, self.cancel)
 
     def new_folder(self, what: str) -> Path:
-        """An empty folder that goes when the build ends."""
+        """An empty folder that goes when the build ends, for what is fetched. Raises NotForeseen in a forecast."""
+        if self.foresees:
+            raise NotForeseen
         folder = Path(tempfile.mkdtemp(prefix=f"{what}-", dir=self.scratch))
         folder.chmod(0o755)
         return folder
@@ -62,10 +70,10 @@ class Tools:
 
     def log(self, step: int) -> Callable[[str, Stream], None]:
         """Hands output on as events, and keeps its end for the hints."""
-        self.tail = ""
+        self.tails[step] = ""
 
         def write(text: str, stream: Stream) -> None:
-            self.tail = (self.tail + text)[-4000:]
+            self.tails[step] = (self.tails[step] + text)[-4000:]
             self.emit(StepLog(step=step, text=text, stream=stream))
 
         return write

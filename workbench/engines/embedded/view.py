@@ -145,14 +145,18 @@ class ImageView:
 
     def walk(self, path: str) -> Iterator[tuple[str, Found]]:
         """Everything below a folder, parents before children, in the order of names' bytes."""
-        for name in self.names(path):
-            child = f"{path}/{name}" if path else name
+        todo = self._below(path)  # without recursion: a tree may be deep
+        while todo:
+            child = todo.pop()
             found = self.lookup(child)
             if found is None:
                 continue
             yield child, found
             if found.is_directory:
-                yield from self.walk(child)
+                todo += self._below(child)
+
+    def _below(self, path: str) -> list[str]:
+        return [f"{path}/{name}" if path else name for name in reversed(self.names(path))]
 
     def resolve(self, path: str) -> str:
         """`path` with its links followed inside the root; see `resolve`."""

@@ -192,10 +192,10 @@ def _span(span: Span, revision: int) -> dict[str, Any]:
     return {"journal": span.name, "from": span.start, "to": span.end, "text": span.text, "revision": revision}
 
 
-def state_after(finished: BuildFinished, watching: bool) -> LoopState:
-    """The state in which an earlier owner left the context: its build is revision 1."""
+def state_after(finished: BuildFinished, state: LoopState) -> LoopState:
+    """That of a display that begins, where an earlier owner left a build: it is revision 1."""
     built = 1 if finished.outcome == "succeeded" else None
-    return LoopState(watching=watching, built=built, ended=1, outcome=finished.outcome)
+    return replace(state, built=built, ended=1, outcome=finished.outcome)
 
 
 def told_of(finished: BuildFinished) -> str:

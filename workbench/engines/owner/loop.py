@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.build.engine import Engine
 from workbench.build.events import BuildEvent, BuildFinished
-from workbench.build.loop import LiveLoop, LoopState
+from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.engines.owner.journal import Reader, Span
@@ -47,6 +47,7 @@ class OwnedLoop:
         config: Config,
         version: str,
         watching: bool = True,
+        on_focus: bool = False,
         quiet: float = 0.05,
         own: Iterable[Path] = (),
         on_event: Callable[[int, BuildEvent], None] | None = None,
@@ -56,7 +57,7 @@ class OwnedLoop:
         self.on_event: Callable[[int, BuildEvent], None] = on_event or (lambda revision, event: None)
         self.on_state: Callable[[LoopState], None] = on_state or (lambda state: None)
         self.on_told: Callable[[str], None] = on_told or (lambda text: None)
-        self._state = LoopState(watching=watching)
+        self._state = LoopState(watching=watching, on_focus=on_focus)
         self._engine = engine
         self._make_request = make_request
         self._reach = reach
@@ -136,6 +137,19 @@ class OwnedLoop:
         else:
             self._send({"do": "set_watching", "on": on})
 
+    def set_mode(self, mode: Mode) -> None:
+        if self._inner is not None:
+            self._inner.set_mode(mode)
+        else:
+            self._send({"do": "set_mode", "mode": mode})
+
+    def attend(self) -> None:
+        """Somebody looks: builds what waited for that. While nobody is attached yet, somebody will be seen to look."""
+        if self._inner is not None:
+            self._inner.attend()
+        elif self._writer is not None:
+            self._send({"do": "attend"})
+
     async def stop(self) -> None:
         """Cancels the build, whoever else looks at it, and returns when nothing of it is left."""
         await self._end(cancel=True)
@@ -197,10 +211,10 @@ class OwnedLoop:
         """The owner's answer; None from one that is about to end."""
         hello = {
             "hello": self._version,
-            "watching": self._state.watching,
             "build_first": build_first,
             "on_disconnect": self._config.on_disconnect,
-            "state": self._state if self._started else None,
+            "state": self._state,
+            "first": not self._started,
             **self._settings(),
         }
         try:
@@ -274,7 +288,7 @@ class OwnedLoop:
 
     async def _run_here(self, build_first: bool) -> None:
         self._inner = LiveLoop(
-            self._engine, self._make_request, quiet=self._config.quiet, watching=self._state.watching,
+            self._engine, self._make_request, quiet=self._config.quiet,
             own=self._own, on_event=self.on_event, on_state=self.on_state,
         )  # fmt: skip
         self._inner.take_up(self._state)
