@@ -22,7 +22,10 @@ from workbench.errors import EngineUnavailable, StoreError, WorkbenchError
 if TYPE_CHECKING:
     from workbench.dockerfile import Instruction
 
-FEATURES = frozenset({"heredoc", "run-mount", "copy-chmod", "copy-link", "copy-exclude", "add-checksum"})
+FEATURES = frozenset(
+    {"heredoc", "run-mount", "run-security", "copy-chmod", "copy-link", "copy-exclude", "copy-parents", "add-checksum",
+     "add-git", "parallel-stages"}
+)  # fmt: skip
 _NO_SETTINGS = Registries()
 
 
