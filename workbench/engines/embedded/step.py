@@ -20,6 +20,7 @@ from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import LayerWriter
 from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
+from workbench.engines.embedded.platforms import cannot_run, runs_here
 from workbench.engines.embedded.redact import Redacted
 from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
@@ -214,6 +215,8 @@ class StageBuild:
 
     def _run(self, it: docker.Run, step: int, visible: dict[str, str]) -> bool:
         tools, request = self._tools, self._tools.request
+        if not runs_here(self.state.platform):
+            raise StepFailed(*cannot_run(self.state.platform))
         argv = list(it.argv) if not it.shell else [*self.state.shell, it.command]
         refuse_zero(it.keyword, [*argv, *visible.values(), *self.state.env.values()])
         shown = self.arguments.in_history(visible)
