@@ -85,7 +85,10 @@ def find(tree: Tree, pattern: str) -> Iterator[Source]:
     except BadPattern as error:
         raise InputError(f"syntax error in pattern: {pattern}") from error
     for name, _ in tree.walk(""):
-        if matches(name) and (found := lookup(tree, name)) is not None:
+        if matches(name):
+            found = lookup(tree, name)
+            if found is None:  # a link to nothing
+                raise FileNotFoundError(name)
             yield found
 
 
@@ -178,8 +181,7 @@ def _land_file(transfer: Transfer, source: Source, landing: Landing, destination
     entry = source.item.entry
     if entry.kind != "file":
         raise InputError(f"{source.path} is no file and no folder")
-    owner = transfer.owner or (0, 0)
-    landing.make_parents(destination, owner)
+    landing.make_parents(destination, transfer.owner)
     kept = transfer.owner or (entry.uid, entry.gid)
     landing.put(_landed(transfer, replace(entry, xattrs={}), destination, kept), source.item, group=number)
 
@@ -226,6 +228,8 @@ class _Directory:
             self._landing.make_folder(destination, (0, 0))
         except InputError as error:
             raise InputError(f"failed to copy directory: mkdir {error}") from error
+        if existed:
+            self._landing.touch(destination)
         owner = self._transfer.owner
         if not existed and destination and owner is not None:
             self._landing.change(destination, owner=owner)

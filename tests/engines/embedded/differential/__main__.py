@@ -32,7 +32,7 @@ def main() -> int:
         started = time.monotonic()
         for seed in range(int(first), int(last or first) + 1):
             found += report(judge, seed, generate(seed, weights), small=not options.no_shrink)
-        print(f"{judge.built} built, {found} differ; {time.monotonic() - started:.0f} s")
+        print(f"{judge.built} built, {judge.hung} hung, {found} differ; {time.monotonic() - started:.0f} s")
         judge.close()
     return 1 if found else 0
 
@@ -49,10 +49,12 @@ def report(judge: Judge, seed: int, case: Case, *, small: bool) -> bool:
     different = judge.differences(case)
     if not different:
         return False
-    print(f"\n=== seed {seed}")
+    print(f"\n=== seed {seed}", flush=True)
     if small:
         wanted = {sort_of(line) for line in different}
-        case = shrink(case, lambda it: comparable(it) and any(sort_of(line) in wanted for line in judge.differences(it)))
+        case = shrink(
+            case, lambda it: comparable(it) and any(sort_of(line) in wanted for line in judge.differences(it))
+        )
         different = judge.differences(case) or [f"{different}, but not always"]
     for line in different[:8]:
         print("  ", line[:600])

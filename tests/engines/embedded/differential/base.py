@@ -10,7 +10,6 @@ from pathlib import Path
 
 from differential.case import TIME
 
-NAME = "differential-base"
 _APPLETS = [
     "cat",
     "chmod",
@@ -62,9 +61,10 @@ _FILES = {
 }  # fmt: skip
 
 
-def archive(busybox: Path) -> bytes:
-    """As `docker save` writes it; the same bytes for the same busybox."""
-    layer = _layer(busybox.read_bytes())
+def archive(busybox: Path, name: str) -> bytes:
+    """As `docker save` writes it, for the tag `name`, which also makes its layer one of its own: Docker loses a layer
+    that one build makes while another's with the same content is removed ("layer does not exist")."""
+    layer = _layer(busybox.read_bytes(), name)
     diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     document = {
         "architecture": "amd64", "os": "linux", "created": "2001-01-01T00:00:00Z",
@@ -76,12 +76,12 @@ def archive(busybox: Path) -> bytes:
         "rootfs": {"type": "layers", "diff_ids": [diff_id]},
     }  # fmt: skip
     config = json.dumps(document, sort_keys=True).encode()
-    name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [f"{NAME}:latest"], "Layers": ["layer/layer.tar"]}]
+    file = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = [{"Config": file, "RepoTags": [f"{name}:latest"], "Layers": ["layer/layer.tar"]}]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for path, data in (
-            (name, config),
+            (file, config),
             ("layer/layer.tar", layer),
             ("manifest.json", json.dumps(manifest).encode()),
         ):
@@ -89,7 +89,7 @@ def archive(busybox: Path) -> bytes:
     return out.getvalue()
 
 
-def _layer(busybox: bytes) -> bytes:
+def _layer(busybox: bytes, name: str) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for path, mode in sorted(_FOLDERS.items()):
@@ -101,6 +101,7 @@ def _layer(busybox: bytes) -> bytes:
             _add(tar, path, data=text.encode(), mode=mode, owner=(5, 6) if path in ("f", "d/f") else (0, 0))
         for path, link in _LINKS.items():
             _add(tar, path, kind=tarfile.SYMTYPE, link=link)
+        _add(tar, "base", data=name.encode())
         for path in ("h2", "e/h3"):
             _add(tar, path, kind=tarfile.LNKTYPE, link="h1")
     return out.getvalue()

@@ -85,6 +85,8 @@ def _member(dice: Dice) -> Member:
         )
     kind = dice.weighted({"0": 8, "5": 5, "2": 3, "1": 2, "6": 0.5, "3": 0.3})
     link = ""
+    if kind == "6":  # where no COPY names it: Docker opens it, and waits for ever
+        name = "n1/pipe"
     if kind == "2":
         link = dice.one(("a", "../a", "/etc/passwd", "nowhere", "t", "/t", "../../../out", "."))
     elif kind == "1":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -29,8 +30,8 @@ from workbench.errors import WorkbenchError
 
 _STEP = re.compile(r"^Step (\d+)/\d+ : ", re.MULTILINE)
 _IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
-TIMEOUT = 60
-"""Seconds after which a build of Docker's counts as hung."""
+TIMEOUT = 20
+"""Seconds after which a build counts as hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,27 @@ class Judge:
         self._root = folder / "store"
         self.built = 0
         """Cases of which Docker made an image."""
+        self.hung = 0
+        """Cases in which Docker waits for ever."""
         made = folder / "base.tar"
-        made.write_bytes(base.archive(busybox))
+        made.write_bytes(base.archive(busybox, self._prefix))
         self._docker("load", "-q", "-i", str(made))
-        self._base = self._docker("image", "inspect", "-f", "{{.Id}}", base.NAME).stdout.strip()[7:19]
+        self._base = self._docker("image", "inspect", "-f", "{{.Id}}", self._prefix).stdout.strip()[7:19]
         asyncio.run(EmbeddedEngine(self._root).images.load(made))
 
     def close(self) -> None:
+        self._docker("rmi", f"{self._prefix}:latest", check=False)
         shutil.rmtree(self._root, ignore_errors=True)
 
     def differences(self, case: Case) -> list[str]:
         """What differs, a line each; nothing where both make the same image or fail at the same step."""
         with self._context(case) as context:
             since = time.time()
-            theirs = self.docker(case, context)
+            try:
+                theirs = self.docker(case, context)
+            except subprocess.TimeoutExpired:  # it opens a FIFO, and waits for ever
+                self.hung += 1
+                return []
             ours = self.embedded(case, context)
         self.built += theirs.image is not None
         if theirs.image is None or ours.image is None:
@@ -90,34 +98,45 @@ class Judge:
     @contextlib.contextmanager
     def _context(self, case: Case):  # type: ignore[no-untyped-def]
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="context-") as name:
-            case.write(Path(name))
+            case.write(Path(name), self._prefix)
             yield Path(name)
 
     # -- Docker --------------------------------------------------------------------------------------------------
 
     def _docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["docker", *arguments], env=self._environment, check=check, capture_output=True, text=True,
+        done = subprocess.run(
+            ["docker", *arguments], env=self._environment, check=False, capture_output=True, text=True,
             errors="surrogateescape", timeout=TIMEOUT,
         )  # fmt: skip
+        assert not check or done.returncode == 0, f"docker {arguments[0]}: {done.stderr}"
+        return done
 
     def docker(self, case: Case, context: Path) -> Outcome:
         """Raises TimeoutExpired where Docker hangs."""
-        tag = f"{self._prefix}-{context.name.lower().replace('_', '-')}:x"
+        tag = f"{self._prefix}:{uuid.uuid4().hex[:8]}"
         arguments = [word for name, value in case.build_args for word in ("--build-arg", f"{name}={value}")]
         done = self._docker("build", "--no-cache", "--force-rm", "-t", tag, *arguments, str(context), check=False)
         said = done.stdout
         try:
             if done.returncode:
                 return Outcome(step=int(([0, *_STEP.findall(said)])[-1]), message=done.stderr.rpartition("\n\n")[2])
-            out = self._folder / f"{context.name}.tar"
-            self._docker("save", "-o", str(out), tag)
-            archive = out.read_bytes()
-            out.unlink()
-            return Outcome(read_archive(archive))
+            return Outcome(self._image(tag))
         finally:
             made = dict.fromkeys(reversed(_IMAGE.findall(said)))  # also of other stages, and of a build that failed
             self._docker("rmi", tag, *(image for image in made if image != self._base), check=False)
+
+    def _image(self, tag: str) -> Snapshot:
+        facts = json.loads(self._docker("image", "inspect", tag).stdout)[0]
+        if not facts["RootFS"].get("Layers"):  # Docker cannot save an image without layers
+            lines = self._docker("history", "--no-trunc", "--format", "{{json .}}", tag).stdout.splitlines()
+            rows = [json.loads(line) for line in reversed(lines)]
+            history = [{"created_by": row["CreatedBy"], "comment": row["Comment"], "empty_layer": True} for row in rows]
+            return snapshot({"config": facts["Config"], "author": facts["Author"], "history": history}, [])
+        out = self._folder / f"{uuid.uuid4().hex}.tar"
+        self._docker("save", "-o", str(out), tag)
+        archive = out.read_bytes()
+        out.unlink()
+        return read_archive(archive)
 
     # -- embedded ------------------------------------------------------------------------------------------------
 
@@ -128,9 +147,12 @@ class Judge:
         request = BuildRequest(context=context, build_args=dict(case.build_args), no_cache=True)
         engine = EmbeddedEngine(self._root)
         try:
-            events = [event async for event in engine.build(request)]
+            async with asyncio.timeout(TIMEOUT):
+                events = [event async for event in engine.build(request)]
         except WorkbenchError as error:
             return Outcome(message=str(error))
+        except TimeoutError:
+            return Outcome(step=-1, message="hangs")
         finally:
             await engine.close()
         end = events[-1]
