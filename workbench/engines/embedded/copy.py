@@ -82,8 +82,8 @@ def find(tree: Tree, pattern: str) -> Iterator[Source]:
         return
     try:
         matches = matcher(path).fullmatch
-    except BadPattern as error:
-        raise InputError(f"syntax error in pattern: {pattern}") from error
+    except BadPattern:
+        return  # matches nothing, as in the classic builder
     for name, _ in tree.walk(""):
         if matches(name):
             found = lookup(tree, name)

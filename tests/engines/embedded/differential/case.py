@@ -35,7 +35,8 @@ class Member:
 class Node:
     """A path of the context: `kind` is file, directory, symlink, hardlink, fifo or tar.
 
-    `data` is a file's content, a link's target, or how a tar is packed (`""`, gz, xz, bz2, and `cut` for a damaged one).
+    `data` is a file's content, a link's target, or how a tar is packed (gz, xz, bz2, or not; a
+    number behind it is how many bytes are missing at its end).
     """
 
     path: str

@@ -109,9 +109,12 @@ def _pattern(dice: Dice, made: tuple[Node, ...]) -> str:
     folder, name = posixpath.split(path)
     pattern = dice.one(
         (
-            path, path, f"**/{name}", f"{folder or '*'}/*", "*", "**", "*.txt", "**/*.txt", f"{name[:1]}*", "?", "[a-c]",
-            "*/", f"{folder}/**" if folder else "d/**", f"/{path}", f"./{path}", f"x/../{path}", "# comment", "", f" {path} ",
-            f"{path}/", "d/*", "d/?", "**/sub", "[^a]", "Dockerfile", ".dockerignore", "*/*", "**/d/**", "d/**/x", "\\a",
+            path, path, f"**/{name}", f"{folder or '*'}/*", "*", "**", "*.txt", "**/*.txt", f"{name[:1]}*", "?",
+            "[a-c]",
+            "*/", f"{folder}/**" if folder else "d/**", f"/{path}", f"./{path}", f"x/../{path}", "# comment", "",
+            f" {path} ",
+            f"{path}/", "d/*", "d/?", "**/sub", "[^a]", "Dockerfile", ".dockerignore", "*/*", "**/d/**", "d/**/x",
+            "\\a",
         )
     )  # fmt: skip
     if "\n" in pattern:

@@ -58,7 +58,8 @@ class _Dockerfile:
         return steps
 
     def _global(self) -> str:
-        return f"ARG {self._dice.one(('A', 'B', 'BASE', 'GIVEN', 'X'))}={word(self._dice, 2)}"
+        """Without errors: the embedded engine says them before the first step, with the line."""
+        return f"ARG {self._dice.one(('A', 'B', 'BASE', 'GIVEN', 'X'))}={word(self._dice, 2, errors=0)}"
 
     def _from(self, number: int) -> str:
         dice = self._dice
@@ -209,16 +210,22 @@ class _Dockerfile:
             place = "/d/sub/deep"
         return dice.one(
             (
-                f"rm -rf {place}", f"rm -rf {place}; mkdir {place}", f"mkdir -p {place}", f"touch {place}", f"echo new > {place}",
+                f"rm -rf {place}", f"rm -rf {place}; mkdir {place}", f"mkdir -p {place}", f"touch {place}",
+                f"echo new > {place}",
                 f"echo more >> {place}", f"chmod {dice.one(('700', '4755', '1777', 'u+s,g+s', 'a-r'))} {place}",
                 f"chown {dice.one(('5:6', 'app', '77:staff', '-h 8:9', '-R 1:2'))} {place}", f"mv {place} {other}",
                 f"ln {place} {other}", f"ln -s {place} {other}", f"ln -sfn {place} {other}", f"cp -a {place} {other}",
                 "mkfifo /o/p/pipe", f"rmdir {place}", "rm -r /d && mkdir /d && echo $A > /d/new",
-                "mv /d /moved && mkdir -p /d/sub", "rm /lnk && mkdir /lnk && touch /lnk/k", "rm -rf /d/sub && echo f > /d/sub",
-                "rm /f && mkdir /f", "ln /h1 /h4; echo more >> /h2", "cp /h1 /h9 && ln /h9 /e/h9", "mv /e /e2 && mv /e2 /e",
-                "mkdir -p /deep/er && touch -d @1000000000 /deep/er/t", "umask > /tmp/u; umask 077; mkdir /tmp/m; echo > /tmp/n",
-                "env | grep -v -e ^HOSTNAME= -e ^SHLVL= | sort > /tmp/env", "id > /tmp/id; pwd > /tmp/pwd", 'printf "%s|" "$A" "$B" "$X" > /tmp/v',
-                "false", "touch /etc/hosts /etc/new /proc/x", "ls -la /dev | wc -l >/dev/null", "rm -rf /tmp && mkdir /tmp",
+                "mv /d /moved && mkdir -p /d/sub", "rm /lnk && mkdir /lnk && touch /lnk/k",
+                "rm -rf /d/sub && echo f > /d/sub",
+                "rm /f && mkdir /f", "ln /h1 /h4; echo more >> /h2", "cp /h1 /h9 && ln /h9 /e/h9",
+                "mv /e /e2 && mv /e2 /e",
+                "mkdir -p /deep/er && touch -d @1000000000 /deep/er/t",
+                "umask > /tmp/u; umask 077; mkdir /tmp/m; echo > /tmp/n",
+                "env | grep -v -e ^HOSTNAME= -e ^SHLVL= | sort > /tmp/env", "id > /tmp/id; pwd > /tmp/pwd",
+                'printf "%s|" "$A" "$B" "$X" > /tmp/v',
+                "false", "touch /etc/hosts /etc/new /proc/x", "ls -la /dev | wc -l >/dev/null",
+                "rm -rf /tmp && mkdir /tmp",
                 "echo a > '/tmp/od\\d na'\"me\"", "touch -h -d @5 /dangling; ln -s x /d/sub/s2",
             )
         )  # fmt: skip
@@ -298,7 +305,7 @@ class _Dockerfile:
         dice = self._dice
         flags = dice.some(
             ("--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=0s",
-             "--timeout=1us", "--retries=0", "--retries=-1", "--interval=1.5h", "--timeout=x"), 2,
+             "--timeout=1us", "--retries=-1", "--interval=1.5h", "--timeout=x"), 2,
         )  # fmt: skip
         what = dice.one(("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "CMD", "none", "CMD []", "cmd x $A", "NONE x"))
         return " ".join(["HEALTHCHECK", *flags, what])

@@ -18,7 +18,8 @@ ODD_NAMES = (
 PLACES = (
     "/", "/a", "/a/", "/d", "/d/", "/d/sub", "/d/sub/", "/e", "/e/", "/lnk", "/lnk/", "/lnk/sub/new", "/abs/", "/abs/n",
     "/e/chain/k", "/d/up/up2/", "/dangling", "/dangling/", "/loop", "/loop/x", "/f", "/f/", "/flink", "/h1", "/suid",
-    "/o/p/q/", "/new", "/new/", "/new/er/", "/out/x", "/d/sub/x", "/basevol/", "/basevol/in", "/vol/", "/w x/", "/tmp/", "/x",
+    "/o/p/q/", "/new", "/new/", "/new/er/", "/out/x", "/d/sub/x", "/basevol/", "/basevol/in", "/vol/", "/w x/",
+    "/tmp/", "/x",
     "/x/", "/b", "/c/../g", "//twice//", "/./dot/.", "/q/.", "/e/..", "/abs/..", "/lnk/../k",
 )  # fmt: skip
 _DOUBLE = ("", "two words", "$A", "${B:-x y}", "it's", 'a\\"b', "\\$A", "\\\\", "\\n", "#", "é")
@@ -61,9 +62,9 @@ def variable(dice: Dice) -> str:
     return f"{form.replace('%', name)}{inner}}}"
 
 
-def word(dice: Dice, parts: int = 3) -> str:
-    """One value: no blank that is not quoted or escaped. Rarely one that is an error."""
-    if dice.chance(0.02):
+def word(dice: Dice, parts: int = 3, errors: float = 0.02) -> str:
+    """One value: no blank that is not quoted or escaped. A share of `errors` cannot be read."""
+    if dice.chance(errors):
         return dice.one(('"open', "'open", "${A", "${}", "${A:?no}", "${A:", "$", "${A:=x}", '${A:-"}'))
     return "".join(_part(dice) for _ in range(dice.upto(parts, 1)))
 
