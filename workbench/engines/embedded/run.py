@@ -208,7 +208,7 @@ class _Preparation:
             folder = self.upper / name
             if not folder.exists():
                 folder.mkdir()
-                folder.chmod(0o755)
+                folder.chmod(0o755 | folder.stat().st_mode & 0o2000)  # set-group-ID is inherited
 
     def _copy_up(self, path: str) -> None:
         """The folders down to `path` in the upper folder, with the attributes that they have in the image."""

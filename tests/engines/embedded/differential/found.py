@@ -31,6 +31,12 @@ FOUND = {
     # A folder that is copied into is in the layer, the root is not.
     "an empty folder into a folder": Case((_FROM, "COPY d /d/", "COPY d /d/sub/deep"), (_DIR,)),
     "an empty folder into the root": Case((_FROM, "COPY d /"), (_DIR,)),
+    # The container of every step makes the working folder, and has no volume over a file.
+    "a working folder that went away": Case((_FROM, "RUN rm -rf /d", "LABEL a=b", "ENV c=d")),
+    "a working folder that became a file": Case((_FROM, "COPY d /", "LABEL a=b"), (Node("d"),)),
+    "a volume over a file": Case((_FROM, "VOLUME /f")),
+    "a file where a volume is": Case((_FROM, "VOLUME x", "COPY a /x", "LABEL a=b"), (_FILE,)),
+    "a RUN with a file where a volume is": Case((_FROM, "VOLUME x", "COPY a /x", "RUN true"), (_FILE,)),
     # Folders made on the way inherit the set-group-ID bit, and where no owner is set the group.
     "a folder below one with set-group-ID": Case((_FROM, "COPY --from=differential-base /o/p /d/sub/k/l/")),
     "a file below one with set-group-ID": Case((_FROM, "COPY --from=differential-base /f /d/sub/k/l/")),
