@@ -68,7 +68,8 @@ class Transfer:
 
 def find(tree: Tree, pattern: str) -> Iterator[Source]:
     """The sources that one argument names: a path, or every path that the pattern matches. Raises InputError."""
-    if posixpath.normpath(pattern).startswith("../") or posixpath.normpath(pattern) == "..":
+    asked = posixpath.normpath(pattern.removeprefix("/").removeprefix("./").lstrip("/"))
+    if asked == ".." or asked.startswith("../"):
         raise InputError(
             f"forbidden path outside the build context: {pattern} ()",
             hint="Only what lies in the context can be copied. Choose a folder above it as the context.",

@@ -7,6 +7,8 @@ import posixpath
 from differential import contexts
 from differential.case import BASE, Case, Node
 from differential.words import PLACES, RELATIVE, VARIABLES, Dice, key, listed, variable, word
+from workbench.dockerfile import parse
+from workbench.errors import DockerfileError
 
 WEIGHTS: dict[str, float] = {
     "COPY": 9, "ADD": 4, "RUN": 3, "WORKDIR": 4, "ENV": 5, "ARG": 4, "LABEL": 2, "CMD": 1.5, "ENTRYPOINT": 1.5,
@@ -21,7 +23,11 @@ _SHELLS = (
     '["/bin/sh", "-xc", ""]',
 )  # fmt: skip
 _ODD_LISTS = ("[]", "[1]", "['a']", '["a"', '["a"] b', '["a",]', "[ ]", '["a" , 2]', "[null]", '["a", null]')
-_BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "-1", "app:")
+_CHECK_FLAGS = (  # not --interval=0s and --retries=0: 20.10 refuses them, today's parser takes them
+    "--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--timeout=1us",
+    "--retries=-1", "--interval=1.5h", "--timeout=x",
+)  # fmt: skip
+_BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "app:")  # not -1, which Docker hands to chown(2): "as it is"
 
 
 def generate(seed: int | str, weights: dict[str, float] = WEIGHTS) -> Case:
@@ -303,10 +309,7 @@ class _Dockerfile:
 
     def _healthcheck(self) -> str:
         dice = self._dice
-        flags = dice.some(
-            ("--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=0s",
-             "--timeout=1us", "--retries=-1", "--interval=1.5h", "--timeout=x"), 2,
-        )  # fmt: skip
+        flags = dice.some(_CHECK_FLAGS, 2)
         what = dice.one(("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "CMD", "none", "CMD []", "cmd x $A", "NONE x"))
         return " ".join(["HEALTHCHECK", *flags, what])
 
@@ -314,7 +317,17 @@ class _Dockerfile:
         return f"SHELL {self._dice.one(_SHELLS)}"
 
     def _onbuild(self) -> str:
+        """With a trigger that can be read: Docker takes any, and fails where it is used."""
         while True:
-            text = self._instruction()
-            if not text.lower().startswith(("onbuild", "from", "maintainer")) and "--from" not in text:
-                return f"ONBUILD {text}"
+            text = f"ONBUILD {self._instruction()}"
+            if "--from" not in text and readable(text):
+                return text
+
+
+def readable(step: str) -> bool:
+    """Whether the parser takes an instruction."""
+    try:
+        parse(f"FROM scratch\n{step}\n")
+    except DockerfileError:
+        return False
+    return True

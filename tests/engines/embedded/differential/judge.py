@@ -8,6 +8,7 @@ from pathlib import Path
 
 from differential.builders import DockerBuilder, EmbeddedBuilder, Place
 from differential.case import Case
+from differential.dockerfiles import readable
 from differential.shrink import shrink
 from differential.snapshot import differences
 from workbench.dockerfile import needed_stages, parse
@@ -17,6 +18,8 @@ from workbench.errors import WorkbenchError
 def comparable(case: Case) -> bool:
     """Whether both engines do the same steps: the embedded engine leaves out stages that the target does not need, and
     refuses a Dockerfile without a FROM before its first step, where the classic builder fails behind its last ARG."""
+    if not all(readable(step) for step in case.steps if step.lower().startswith("onbuild")):
+        return False
     try:
         dockerfile = parse("".join(f"{step}\n" for step in case.steps))
         needed = needed_stages(dockerfile, None, dict(case.build_args))
