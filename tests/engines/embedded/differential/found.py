@@ -29,6 +29,10 @@ FOUND = {
     "a pattern that meets a link to nothing": Case((_FROM, "COPY z* d /x/"), (Node("z", "symlink", "no"), _DIR)),
     "a pattern that cannot be read": Case((_FROM, 'COPY ["a","[","/"]'), (_FILE,)),
     "a source above the context behind a slash": Case((_FROM, "COPY /.. x")),
+    # Archives.
+    "a folder in an archive that a file replaces": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("t/s", "5"), Member("t"))),)
+    ),
     # A folder that is copied into is in the layer, the root is not.
     "an empty folder into a folder": Case((_FROM, "COPY d /d/", "COPY d /d/sub/deep"), (_DIR,)),
     "an empty folder into the root": Case((_FROM, "COPY d /"), (_DIR,)),
