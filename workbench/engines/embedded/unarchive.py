@@ -106,15 +106,10 @@ def unarchive(
     """Puts the archive's entries below `destination` (resolved). Plain bytes of a compressed archive are spooled in
     `scratch`, so that memory does not bound its size. Raises InputError, naming archive and entry."""
     landing.make_folder(destination, (0, 0))
-<<<<<<< HEAD
+    landing.touch(destination)
     handle, spooled = tempfile.mkstemp(prefix="archive-", suffix=".tar", dir=scratch)
     spool = Path(spooled)
     with open(handle, "wb") as out, _reader(item) as tar:
-=======
-    landing.touch(destination)
-    spool = scratch / f"archive-{group}.tar"
-    with _reader(item) as tar, spool.open("wb") as out:
->>>>>>> d5d12f7 (Groups, empty paths, signals, set-group-ID and touched folders as Docker 20.10 has them)
         while data := tar.read(CHUNK):
             check()
             out.write(data)

@@ -10,6 +10,7 @@ from differential.words import PLACES, RELATIVE, VARIABLES, Dice, key, listed, v
 from workbench.dockerfile import parse
 from workbench.errors import DockerfileError
 
+_RUNS = 3
 WEIGHTS: dict[str, float] = {
     "COPY": 9, "ADD": 4, "RUN": 3, "WORKDIR": 4, "ENV": 5, "ARG": 4, "LABEL": 2, "CMD": 1.5, "ENTRYPOINT": 1.5,
     "USER": 1, "EXPOSE": 1, "VOLUME": 1, "STOPSIGNAL": 0.5, "HEALTHCHECK": 0.7, "SHELL": 0.7, "ONBUILD": 1.2,
@@ -88,7 +89,7 @@ class _Dockerfile:
         keyword = dice.weighted(self._weights)
         if keyword == "RUN":
             self._runs += 1
-            if self._scratch or self._runs > 3:
+            if self._scratch or self._runs > _RUNS:
                 keyword = "COPY"
         text: str = getattr(self, f"_{keyword.lower()}")()
         return (
@@ -190,16 +191,16 @@ class _Dockerfile:
         return f"WORKDIR {self._place() or '/'}"
 
     def _volume(self) -> str:
+        """No RUN comes after a volume over something of the image, or meets one: in Docker its folder is a mount, which
+        cannot be removed or renamed; in the embedded engine it is a folder whose content is dropped after the step."""
         dice = self._dice
-        places = [
-            dice.one(("/vol", "/d", "/d/sub", "/lnk", "/new", "relative", "/w x", "/x/", "$WD", "/tmp"))
-            for _ in range(dice.upto(2, 1))
-        ]
-        return (
-            f"VOLUME {listed(places, dice)}"
-            if any(" " in it for it in places) or dice.chance(0.4)
-            else f"VOLUME {' '.join(places)}"
-        )
+        plain = ("/vol", "/new/vol", "relative", "/w x", "/data/", "$WD")
+        if over := dice.chance(0.4):
+            self._runs = _RUNS
+        places = dice.some(("/d", "/d/sub", "/lnk", "/new", "/x/", "/tmp", "/f") if over else plain, 2, 1)
+        if any(" " in it for it in places) or dice.chance(0.4):
+            return f"VOLUME {listed(places, dice)}"
+        return f"VOLUME {' '.join(places)}"
 
     def _run(self) -> str:
         dice = self._dice
@@ -210,7 +211,8 @@ class _Dockerfile:
 
     def _command_of_run(self) -> str:
         dice = self._dice
-        place, other = dice.one(PLACES), dice.one(PLACES)
+        places = [place for place in PLACES if "vol" not in place]
+        place, other = dice.one(places), dice.one(places)
         place, other = (f'"{it}"' if " " in it else it for it in (place, other))
         if place.strip('"/.') in ("", "e/.", "abs/."):
             place = "/d/sub/deep"
