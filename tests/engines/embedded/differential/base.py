@@ -45,7 +45,7 @@ _APPLETS = [
     "wc",
 ]
 _FOLDERS = {
-    "bin": 0o755, "etc": 0o755, "proc": 0o555, "sys": 0o555, "dev": 0o755, "tmp": 0o1777, "root": 0o700,
+    "bin": 0o755, "wd": 0o755, "etc": 0o755, "proc": 0o555, "sys": 0o555, "dev": 0o755, "tmp": 0o1777, "root": 0o700,
     "d": 0o750, "d/sub": 0o2775, "d/sub/deep": 0o755, "e": 0o755, "o/p/q": 0o755, "o/p": 0o700, "o": 0o711,
 }  # fmt: skip
 _LINKS = {
@@ -69,7 +69,8 @@ def archive(busybox: Path, name: str) -> bytes:
     document = {
         "architecture": "amd64", "os": "linux", "created": "2001-01-01T00:00:00Z",
         "config": {
-            "Env": ["PATH=/bin", "BASED=on base", "EMPTY="], "Cmd": ["sh"], "WorkingDir": "/d", "Labels": {"base": "1"},
+            "Env": ["PATH=/bin", "BASED=on base", "EMPTY="], "Cmd": ["sh"], "WorkingDir": "/wd",
+            "Labels": {"base": "1"},
             "Volumes": {"/basevol": {}}, "ExposedPorts": {"1/tcp": {}},
         },
         "history": [{"created": "2001-01-01T00:00:00Z", "created_by": "made by hand", "comment": "the base"}],

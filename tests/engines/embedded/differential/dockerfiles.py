@@ -11,23 +11,32 @@ from workbench.dockerfile import parse
 from workbench.errors import DockerfileError
 
 _RUNS = 3
+_IN_BASE = (
+    "/d", "/d/", "/d/sub", "/e", "/e/.", "/lnk", "/lnk/", "/abs/", "/d/up", "/f", "/flink", "/h1", "/suid", "/o/p/q/",
+    "/o", "/d/sub/x", "/h*", "/d/*", "d", "/d/s?b", "/etc", "/e/chain/deep", "/out", "/tmp", "//e//", "/c/../e", "e/*",
+)  # fmt: skip
 WEIGHTS: dict[str, float] = {
     "COPY": 9, "ADD": 4, "RUN": 3, "WORKDIR": 4, "ENV": 5, "ARG": 4, "LABEL": 2, "CMD": 1.5, "ENTRYPOINT": 1.5,
     "USER": 1, "EXPOSE": 1, "VOLUME": 1, "STOPSIGNAL": 0.5, "HEALTHCHECK": 0.7, "SHELL": 0.7, "ONBUILD": 1.2,
     "MAINTAINER": 0.3,
 }  # fmt: skip
 OWNERS = ("app", "app:app", "1:2", "5", "app:50", "77", "77:staff", "1001:extra", "root:root", "0", "$U", "${U:-3:4}")
-_USERS = ("app", "1001", "app:staff", "5:6", "root", "0", "nobody", "$U", "${U:-77}", "a b", "77")
-_SIGNALS = ("SIGTERM", "9", "TERM", "sigusr1", "SIGRTMIN+3", "$S", "BAD", "65", "64", "0", "RTMAX", "+9")
-_SHELLS = (
-    '["/bin/sh", "-ec"]', '["/bin/sh", "-ec"]', '["sh","-c"]', '["/bin/busybox", "sh", "-c"]', "[]", "sh",
-    '["/bin/sh", "-xc", ""]',
-)  # fmt: skip
-_ODD_LISTS = ("[]", "[1]", "['a']", '["a"', '["a"] b', '["a",]', "[ ]", '["a" , 2]', "[null]", '["a", null]')
+_USERS = ("app", "1001", "app:staff", "5:6", "root", "0", "${U:-77}", "77", "app:50")
+_BAD_USERS = ("nobody", "a b", "$U", "app:nogroup")
+_SIGNALS = ("SIGTERM", "9", "TERM", "sigusr1", "SIGRTMIN+3", "65", "64", "RTMAX", "+9")
+_BAD_SIGNALS = ("$S", "BAD", "0", "SIG", "9.5")
+_SHELLS = ('["/bin/sh", "-ec"]', '["sh","-c"]', '["/bin/busybox", "sh", "-c"]', '["/bin/sh", "-xc"]')
+_BAD_SHELLS = ("[]", "sh", '["/bin/sh", "-xc", ""]')
+_ODD_LISTS = ("[]", "['a']", '["a"', '["a"] b', '["a",]', "[ ]")
+_BAD_LISTS = ("[1]", '["a" , 2]', "[null]", '["a", null]')
 _CHECK_FLAGS = (  # not --interval=0s and --retries=0: 20.10 refuses them, today's parser takes them
-    "--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--timeout=1us",
-    "--retries=-1", "--interval=1.5h", "--timeout=x",
+    "--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=1.5h",
 )  # fmt: skip
+_BAD_CHECK_FLAGS = ("--timeout=1us", "--retries=-1", "--timeout=x", "--retries=")
+_CHECKS = ("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "none", "CMD []", "cmd x $A")
+_BAD_CHECKS = ("CMD", "NONE x", "what")
+_NO_FOLDERS = ("/f", "/flink", "/h1", "/suid", "/d/sub/x", "/f/", "/loop", "/loop/x")
+_NUMBERS = ("1:2", "5", "0", "1001:50")
 _BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "app:")  # not -1, which Docker hands to chown(2): "as it is"
 
 
@@ -51,6 +60,7 @@ class _Dockerfile:
         self._scratch = False
         self._runs = 0
         self._stages: list[str] = []
+        self._from_scratch: list[bool] = []
         self._waiting: list[int] = []
         """Stages that nothing needs yet."""
 
@@ -81,6 +91,7 @@ class _Dockerfile:
             image, self._scratch = "scratch", True
         name = dice.one((f"s{number}", f"S{number}", f"st-{number}", ""))
         self._stages.append(name)
+        self._from_scratch.append(self._scratch)
         self._waiting.append(number)
         return f"FROM {image}{dice.one((' AS ', ' as ')) + name if name else ''}"
 
@@ -125,18 +136,16 @@ class _Dockerfile:
         name = (
             BASE if number < 0 else self._stages[number] if self._stages[number] and dice.chance(0.6) else str(number)
         )
-        places = [place for place in PLACES if "loop" not in place]
-        sources = [
-            dice.one((*places, "/d", "/e/.", "/h*", "/d/*", "d", "/nosuch", "/*", "/d/s?b"))
-            for _ in range(dice.upto(2, 1))
-        ]
+        there = number < 0 or not self._from_scratch[number]
+        paths = _IN_BASE if there and not dice.bad(0.15) else [place for place in PLACES if "loop" not in place]
+        sources = [dice.one(paths) for _ in range(dice.upto(2, 1))]
         return self._transfer("COPY", sources, f"--from={name}")
 
     def _transfer(self, keyword: str, sources: list[str], *flags: str) -> str:
         dice = self._dice
         words = [keyword, *flags]
         if dice.chance(0.25):
-            owner = dice.one(_BAD_OWNERS if dice.chance(0.08) else OWNERS)
+            owner = dice.one(_BAD_OWNERS if dice.bad(0.15) else _NUMBERS if self._scratch else OWNERS)
             words.insert(dice.upto(len(words), 1), f"--chown={owner}")
         place = self._place(several=len(sources) > 1 or any("*" in source for source in sources))
         arguments = [*sources, place]
@@ -144,27 +153,29 @@ class _Dockerfile:
             return f"{' '.join(words)} {listed(arguments, dice)}"
         return " ".join([*words, *arguments])
 
-    def _place(self, *, several: bool = False) -> str:
+    def _place(self, *, several: bool = False, folder: bool = False) -> str:
         dice = self._dice
-        place = dice.one(PLACES) if dice.chance(0.75) else dice.one(RELATIVE)
+        place = dice.one(PLACES if dice.chance(0.75) else RELATIVE)
+        if dice.careful and (several or folder or "loop" in place) and place in _NO_FOLDERS:
+            place = "/new"
         if dice.chance(0.1):
             place = f"/{variable(dice)}/" if dice.chance(0.5) else f"{variable(dice)}"
-        if several and not place.endswith("/") and dice.chance(0.93):
+        if several and not place.endswith("/") and not dice.bad(0.1):
             place += "/"
         return place
 
     def _source(self) -> str:
         dice = self._dice
-        paths = [
-            node.path for node in self._made if not set(node.path) & set("\n\udcff\"'$#!\t\\") and node.kind != "fifo"
-        ]
+        odd = set("\n\udcff\"'$#!\t\\")
+        kinds = ("file", "directory", "hardlink", "tar") if dice.chance(0.85) else ("symlink",)
+        paths = [node.path for node in self._made if node.kind in kinds and not set(node.path) & odd]
         path = dice.one(paths) if paths else "a"
         folder = posixpath.dirname(path)
         if path.startswith("-"):
             path = f"./{path}"
         if path != path.strip():
             path = "a"
-        if dice.chance(0.04):
+        if dice.bad(0.05):
             return dice.one(("nosuch", "../up", "nosuch*", "/..", "[", "${UNDEFINED}", "a/../../x"))
         if dice.chance(0.3):
             return dice.one(
@@ -188,7 +199,7 @@ class _Dockerfile:
         )
 
     def _workdir(self) -> str:
-        return f"WORKDIR {self._place() or '/'}"
+        return f"WORKDIR {self._place(folder=True) or '/'}"
 
     def _volume(self) -> str:
         """No RUN comes after a volume over something of the image, or meets one: in Docker its folder is a mount, which
@@ -207,7 +218,7 @@ class _Dockerfile:
         commands = [self._command_of_run() for _ in range(dice.upto(4, 1))]
         if dice.chance(0.1):
             return f"RUN {listed(['sh', '-c', '; '.join(commands)], dice)}"
-        return f"RUN {dice.one(('; ', '; ', ' && ')).join(commands)}{dice.one(('; true', '; true', ''))}"
+        return f"RUN {dice.one(('; ', '; ', ' && ')).join(commands)}{'' if dice.bad(0.5) else '; true'}"
 
     def _command_of_run(self) -> str:
         dice = self._dice
@@ -274,7 +285,7 @@ class _Dockerfile:
         if form == "exec":
             return f"{keyword} {listed(words, dice)}"
         if form == "odd":
-            return f"{keyword} {dice.one(_ODD_LISTS)}"
+            return f"{keyword} {dice.one(_BAD_LISTS if dice.bad(0.3) else _ODD_LISTS)}"
         return f"{keyword} {self._line()}"
 
     def _cmd(self) -> str:
@@ -284,7 +295,7 @@ class _Dockerfile:
         return self._command("ENTRYPOINT")
 
     def _user(self) -> str:
-        return f"USER {self._dice.one(_USERS)}"
+        return f"USER {self._dice.one(_BAD_USERS if self._dice.bad(0.2) else _USERS)}"
 
     def _expose(self) -> str:
         ports = (
@@ -303,20 +314,20 @@ class _Dockerfile:
         )
         bad = ("80/foo", "70000", "9-8", "x", "80/", "-1", "1.2.3.4:80:90", ":80", "80:", "1-2:3-4")
         return "EXPOSE " + " ".join(
-            self._dice.one(bad if self._dice.chance(0.06) else ports) for _ in range(self._dice.upto(3, 1))
+            self._dice.one(bad if self._dice.bad(0.1) else ports) for _ in range(self._dice.upto(3, 1))
         )
 
     def _stopsignal(self) -> str:
-        return f"STOPSIGNAL {self._dice.one(_SIGNALS)}"
+        return f"STOPSIGNAL {self._dice.one(_BAD_SIGNALS if self._dice.bad(0.3) else _SIGNALS)}"
 
     def _healthcheck(self) -> str:
         dice = self._dice
-        flags = dice.some(_CHECK_FLAGS, 2)
-        what = dice.one(("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "CMD", "none", "CMD []", "cmd x $A", "NONE x"))
+        what = dice.one(_BAD_CHECKS if dice.bad(0.2) else _CHECKS)
+        flags = dice.some(_BAD_CHECK_FLAGS if dice.bad(0.1) else _CHECK_FLAGS, 0 if what.lower() == "none" else 2)
         return " ".join(["HEALTHCHECK", *flags, what])
 
     def _shell(self) -> str:
-        return f"SHELL {self._dice.one(_SHELLS)}"
+        return f"SHELL {self._dice.one(_BAD_SHELLS if self._dice.bad(0.2) else _SHELLS)}"
 
     def _onbuild(self) -> str:
         """With a trigger that can be read: Docker takes any, and fails where it is used."""

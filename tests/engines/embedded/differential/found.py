@@ -37,8 +37,8 @@ FOUND = {
     "an empty folder into a folder": Case((_FROM, "COPY d /d/", "COPY d /d/sub/deep"), (_DIR,)),
     "an empty folder into the root": Case((_FROM, "COPY d /"), (_DIR,)),
     # The container of every step makes the working folder, and has no volume over a file.
-    "a working folder that went away": Case((_FROM, "RUN rm -rf /d", "LABEL a=b", "ENV c=d")),
-    "a working folder that became a file": Case((_FROM, "COPY d /", "LABEL a=b"), (Node("d"),)),
+    "a working folder that went away": Case((_FROM, "RUN rm -rf /wd", "LABEL a=b", "ENV c=d")),
+    "a working folder that became a file": Case((_FROM, "COPY wd /", "LABEL a=b"), (Node("wd"),)),
     "a volume over a file": Case((_FROM, "VOLUME /f")),
     "a file where a volume is": Case((_FROM, "VOLUME x", "COPY a /x", "LABEL a=b"), (_FILE,)),
     "a RUN with a file where a volume is": Case((_FROM, "VOLUME x", "COPY a /x", "RUN true"), (_FILE,)),
@@ -46,6 +46,6 @@ FOUND = {
     "a folder below one with set-group-ID": Case((_FROM, "COPY --from=differential-base /o/p /d/sub/k/l/")),
     "a file below one with set-group-ID": Case((_FROM, "COPY --from=differential-base /f /d/sub/k/l/")),
     "an archive below one with set-group-ID": Case(
-        (_FROM, "ADD t.tar sub"), (Node("t.tar", "tar", members=(Member("t/a", "2", link="/t"),)),)
+        (_FROM, "ADD t.tar /d/sub"), (Node("t.tar", "tar", members=(Member("t/a", "2", link="/t"),)),)
     ),
 }

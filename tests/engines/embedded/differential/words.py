@@ -28,10 +28,12 @@ RELATIVE = (".", "./", "rel", "rel/", "..", "../up/", "sub", "sub/", "../lnk/", 
 
 
 class Dice:
-    """What the generators ask: one source of randomness, from one seed."""
+    """What the generators ask: one source of randomness, from one seed. A `careful` one makes nothing that is known to
+    be an error, so that most cases get to their last step."""
 
     def __init__(self, seed: int | str) -> None:
         self.random = random.Random(seed)
+        self.careful = self.chance(0.75)
 
     def one(self, of: Sequence[_Some]) -> _Some:
         return of[int(self.random.random() * len(of))]
@@ -45,6 +47,10 @@ class Dice:
 
     def chance(self, share: float) -> bool:
         return self.random.random() < share
+
+    def bad(self, share: float) -> bool:
+        """Whether to make an error here."""
+        return self.chance(share) and not self.careful
 
     def weighted(self, weights: dict[_Some, float]) -> _Some:
         return self.random.choices(list(weights), list(weights.values()))[0]
@@ -62,9 +68,9 @@ def variable(dice: Dice) -> str:
     return f"{form.replace('%', name)}{inner}}}"
 
 
-def word(dice: Dice, parts: int = 3, errors: float = 0.02) -> str:
+def word(dice: Dice, parts: int = 3, errors: float = 0.04) -> str:
     """One value: no blank that is not quoted or escaped. A share of `errors` cannot be read."""
-    if dice.chance(errors):
+    if dice.bad(errors):
         return dice.one(('"open', "'open", "${A", "${}", "${A:?no}", "${A:", "$", "${A:=x}", '${A:-"}'))
     return "".join(_part(dice) for _ in range(dice.upto(parts, 1)))
 
