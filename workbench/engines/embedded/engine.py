@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
 from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
+from workbench.engines.embedded.cache_bound import CacheBound, trim_now_and_then
 from workbench.engines.embedded.images import EmbeddedImages
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
@@ -20,6 +22,7 @@ from workbench.errors import EngineUnavailable, StoreError
 
 FEATURES = frozenset({"heredoc", "run-mount", "copy-chmod", "copy-link", "copy-exclude", "add-checksum"})
 _NO_SETTINGS = Registries()
+_BOUND = CacheBound()
 
 
 class EmbeddedEngine:
@@ -27,9 +30,10 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS) -> None:
+    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS, bound: CacheBound = _BOUND) -> None:
         self._root = root
         self._registries = registries
+        self._bound = bound
         self._store = Store(root)
         self._lock = threading.Lock()
         self._opened = False
@@ -78,6 +82,8 @@ class EmbeddedEngine:
         with open_agents(request.ssh) as agents:
             plan = replace(plan, agents=agents)
             Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+        with suppress(StoreError):  # what cannot be cleared away now can be later
+            trim_now_and_then(self._store, self._bound)
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
         cancel = Cancel()
