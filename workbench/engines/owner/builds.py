@@ -17,13 +17,12 @@ from workbench.build.format import human_age, human_duration
 from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
+from workbench.build.turns import WAITING
 from workbench.engines.owner.journal import Journal, Left, Span
 from workbench.engines.owner.settings import Engines, MakeEngine, Settings
 
 Remember = Callable[[BuildRequest, BuildProgress, int], None]
 """Keeps the record of a finished build of a revision. Blocks on the disk."""
-
-WAITING = "another build of this context is running; this one waits for its end"
 
 
 class Builds:
