@@ -77,7 +77,7 @@ def test_iidfile_is_written_on_success_and_gone_otherwise(
     assert not iid.exists()
 
 
-@pytest.mark.parametrize("flag", ["--secret=id=a", "--ssh=default", "--cache-to=x", "--output=type=tar", "--memory=1g"])
+@pytest.mark.parametrize("flag", ["--isolation=hyperv", "--cache-to=x", "--output=type=tar", "--memory=1g"])
 def test_what_the_engine_cannot_honour_is_refused_by_name(run: Run, flag: str, context: Path) -> None:
     done = run("--engine", "embedded", "build", flag, str(context))
     name = flag.split("=")[0]

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cli.remote import is_git, is_url, without_secrets
 from workbench.cli.source import Source, local_context, open_source
-from workbench.cli.unpack import Peeked, is_archive, unpack
+from workbench.context.git import is_git, without_secrets
+from workbench.context.remote import is_url
+from workbench.context.unpack import Peeked, is_archive, unpack
 from workbench.errors import DockerfileError, InputError, UsageError
 
 
@@ -193,9 +194,7 @@ def test_a_git_repository_at_a_branch_and_a_folder(site: tuple[str, Path], tmp_p
 
 
 def test_what_is_git_and_what_is_a_url() -> None:
-    assert (
-        is_git("https://h/r.git") and is_git("https://h/r.git#b:f") and is_git("git@h:r") and is_git("github.com/a/b")
-    )
+    assert is_git("https://h/r.git") and is_git("https://h/r.git#b:f") and is_git("git@h:r")
     assert not is_git("https://h/r.tar") and not is_git("r.git")
     assert is_url("https://h/x") and not is_url("./https")
 

@@ -29,7 +29,8 @@ class ContainerdEngine:
         root = self._unpacked / "root/usr"
         path = f"{self._unpacked}/run/bin:{root}/sbin:{root}/bin:{os.environ['PATH']}"
         command = [
-            "unshare", "-n", f"{root}/sbin/dockerd", f"--config-file={config}",
+            "unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", f"{root}/sbin/dockerd",
+            f"--config-file={config}",
             "--containerd", f"{self._unpacked}/run/containerd.sock", "--containerd-namespace", name,
             "--containerd-plugins-namespace", f"{name}-plugins", "--data-root", f"{self._folder}/data",
             "--exec-root", f"{self._folder}/exec", "--host", f"unix://{self._folder}/docker.sock",
@@ -59,3 +60,6 @@ class ContainerdEngine:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(20)
+        left = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in reversed([it for it in left if it.startswith(f"{self._folder}/")]):
+            subprocess.run(["umount", mount], check=True)  # or nobody can remove the folder

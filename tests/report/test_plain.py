@@ -10,6 +10,7 @@ from workbench.build.events import (
     BuildStarted,
     ContainerEvent,
     ContextSent,
+    PlannedStep,
     StepFinished,
     StepLog,
     StepProgress,
@@ -154,3 +155,32 @@ def test_a_step_that_was_not_reused_says_why_only_where_asked() -> None:
         "Step 2/4 : RUN x\n ---> Not reused: step 1 before it was not reused\n"
     )
     assert "Not reused" not in told(*events)
+
+
+def test_stages_side_by_side_stay_together_in_the_order_of_their_numbers() -> None:
+    plan = tuple(PlannedStep(n, text, n, n) for n, text in enumerate(("FROM a", "RUN b", "FROM c", "RUN d"), 1))
+    events = (
+        BuildStarted(build="1", engine="embedded", steps=plan),
+        started(1, "FROM a"),
+        started(3, "FROM c"),
+        StepFinished(step=3, image=ID),
+        StepFinished(step=1, image=ID),
+        started(4, "RUN d"),
+        StepLog(step=4, text="d 1\n"),
+        started(2, "RUN b"),
+        StepLog(step=2, text="b\n"),
+        StepLog(step=4, text="d 2\n"),
+        StepFinished(step=2, image=ID),
+        StepLog(step=4, text="d 3\n"),
+        StepFinished(step=4, image=ID),
+    )
+    whole = (
+        "Step 1/4 : FROM a\n ---> 0123456789ab\nStep 2/4 : RUN b\nb\n ---> 0123456789ab\n"
+        "Step 3/4 : FROM c\n ---> 0123456789ab\nStep 4/4 : RUN d\nd 1\nd 2\nd 3\n ---> 0123456789ab\n"
+    )
+    assert told(*events) == whole
+    failed = (*events[:-3], BuildFinished(outcome="failed", error="no", step=4))
+    assert told(*failed) == (
+        "Step 1/4 : FROM a\n ---> 0123456789ab\nStep 2/4 : RUN b\nb\n"
+        "Step 3/4 : FROM c\n ---> 0123456789ab\nStep 4/4 : RUN d\nd 1\nd 2\n"
+    )

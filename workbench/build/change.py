@@ -117,7 +117,7 @@ def _one(change: Change) -> str:
 
 
 def _of_base(change: Change) -> str:
-    if change.before.startswith("sha256:") or change.after.startswith("sha256:"):
+    if change.name != change.after:
         return f"the base image {change.name} changed: {_short(change.before)} -> {_short(change.after)}"
     return f"the base image changed: {change.before or 'none'} -> {change.after or 'none'}"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.build.masks import Masked
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
-from workbench.build.secrets import Masked
 
 LOG_BOUND = 2_000_000
 """Characters of all logs of a build; beyond it each log keeps its end, and says so."""

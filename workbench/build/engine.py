@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from workbench.build.events import BuildEvent
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.errors import Unsupported
+
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ class Engine(Protocol):
         InputError, Unsupported, EngineUnavailable. After the first event nothing raises."""
         ...
 
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        """What the next build of `request` (its `dockerfile_text` may be unsaved) will reuse, without building; None
+        where the engine cannot tell. Cancelling it ends its work soon. Raises WorkbenchError, OSError."""
+        ...
+
     async def close(self) -> None:
         """Ends what the engine holds open. Builds are cancelled first."""
         ...
@@ -77,7 +85,8 @@ _COMMON = frozenset(
      "--ulimit", "--compress"}
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "embedded": _COMMON | {"--pull"},  # no container outlives its step, so --rm=false has nothing to keep
+    # No container outlives its step, so --rm=false has nothing to keep.
+    "embedded": _COMMON | {"--pull", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
     "docker": _COMMON
     | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
        "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",

@@ -20,9 +20,9 @@ from typing import Any
 
 from workbench.build.details import Details, load_details, save_details
 from workbench.build.events import Outcome
+from workbench.build.masks import Masked
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
-from workbench.build.secrets import Masked
 from workbench.config import Config, state_dir
 
 _DEFAULT = Config()

@@ -144,6 +144,7 @@ class LiveLoop:
         finally:
             await self._watcher.stop()
             await self._judge.stop()
+            self._done.set()
             self._over.set()
 
     def build_now(self) -> None:

@@ -1,61 +1,39 @@
-"""What of a request may be kept: names always, values unless they are, or may well be, secrets."""
+"""`--secret`, read as docker buildx reads it. What a secret holds is in no error."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Mapping
-from typing import Any
+import os
+from pathlib import Path
 
-from workbench.build.request import BuildRequest
+from workbench.build.fields import read_fields
+from workbench.errors import UsageError
 
-MASK = "***"
-_NEVER = frozenset({"--secret", "--ssh"})
-_SPEAKS = re.compile(r"pass|secret|token|key|cred|auth|private|pwd", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_SHORTEST = 4
-"""A value shorter than this is not looked for in other texts: it would be found everywhere."""
+_SECRET_BOUND = 500 * 1024
+"""Bytes of a secret (moby/buildkit, session/secrets: MaxSecretSize)."""
 
 
-class Masked:
-    """Masks texts that belong to a build of `request`: called with a text it gives the text to keep."""
-
-    def __init__(self, request: BuildRequest) -> None:
-        self._request = request
-        hidden = {
-            value
-            for pairs in (request.build_args, request.labels)
-            for name, value in pairs.items()
-            if value is not None and len(value) >= _SHORTEST and _SPEAKS.search(name)
-        }
-        self._hidden = re.compile("|".join(map(re.escape, sorted(hidden, key=len, reverse=True)))) if hidden else None
-
-    def __call__(self, text: str) -> str:
-        return text if self._hidden is None else self._hidden.sub(MASK, text)
-
-    def settings(self) -> tuple[tuple[str, str], ...]:
-        """(flag, value) for each option that was given; a flag that is given again is there again."""
-        found: list[tuple[str, str]] = []
-        used = set(self._request.options_used())
-        for spec in dataclasses.fields(self._request):
-            flag = spec.metadata.get("flag")
-            if flag in used:
-                found += [(flag, value) for value in self._values(flag, getattr(self._request, spec.name))]
-        return tuple(found)
-
-    def _values(self, flag: str, value: Any) -> list[str]:
-        if flag in _NEVER:
-            return [MASK] * len(value)
-        if isinstance(value, Mapping):
-            return [self._pair(str(name), it) for name, it in value.items()]
-        if isinstance(value, tuple):
-            return [self._plain(str(it)) for it in value]
-        return [str(value).lower() if isinstance(value, bool) else self._plain(str(value))]
-
-    def _pair(self, name: str, value: str | None) -> str:
-        if value is None:
-            return name
-        return f"{name}={MASK if _SPEAKS.search(name) else self._plain(value)}"
-
-    def _plain(self, value: str) -> str:
-        return _USER.sub(MASK, self(value))
+def read_secrets(texts: tuple[str, ...]) -> dict[str, bytes]:
+    """`--secret id=key,src=file` and `id=key,env=NAME`, read. Blocks. Raises UsageError, never with the secret."""
+    secrets: dict[str, bytes] = {}
+    for text in texts:
+        fields = read_fields("--secret", text)
+        name = fields.pop("id", "")
+        kind = fields.pop("type", "")
+        file = fields.pop("src", "") or fields.pop("source", "")
+        variable = fields.pop("env", "") or (file if kind == "env" else "")
+        if not name or fields or kind not in ("", "file", "env"):
+            raise UsageError(f"{text!r} is not a secret", hint="It is id=NAME,src=FILE or id=NAME,env=VARIABLE.")
+        if variable or (not file and kind != "file" and name in os.environ):
+            value = os.environ.get(variable or name)
+            if value is None:
+                raise UsageError(f"--secret id={name}: there is no variable {variable or name} in the environment")
+            data = value.encode("utf-8", "surrogateescape")
+        else:
+            try:
+                data = Path(file or name).expanduser().read_bytes()
+            except OSError as error:
+                raise UsageError(f"--secret id={name}: {file or name}: {error.strerror}") from error
+        if len(data) > _SECRET_BOUND:
+            raise UsageError(f"--secret id={name} is larger than BuildKit's {_SECRET_BOUND // 1024} kB")
+        secrets[name] = data
+    return secrets

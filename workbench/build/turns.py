@@ -14,13 +14,19 @@ import os
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build.engine import Build, Capabilities, Engine, EngineInfo
 from workbench.build.events import BuildEvent, BuildFinished
+from workbench.build.forecast import Forecast
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.config import state_dir
 
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
+
+WAITING = "another workbench builds this context; waiting for its end"
 _AGAIN = 0.05
 """Seconds between two looks at whether the turn is free."""
 
@@ -96,6 +102,9 @@ class InTurn:
         if request.context is None:
             return build
         return _BuildInTurn(build, Turn(request.context), self._alone, self._on_wait)
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        return await self.engine.forecast(request)
 
     async def close(self) -> None:
         await self.engine.close()

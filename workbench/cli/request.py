@@ -97,7 +97,7 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
         "cache_from": values.listed(args.cache_from),
         "no_cache_filter": values.listed(args.no_cache_filter),
         "attests": values.attests(args.attest, args.provenance, args.sbom),
-        "allow": values.listed(args.allow),
+        "allow": tuple(map(values.one_of("--allow", ("network.host", "security.insecure")), values.listed(args.allow))),
         "cpu_period": number("cpu_period"),
         "cpu_quota": number("cpu_quota"),
         "cpu_shares": number("cpu_shares"),

@@ -97,16 +97,18 @@ def read_bytes(path: Path, shown: str) -> bytes:
 @contextmanager
 def open_source(name: str, file: str | None) -> Iterator[Source]:
     """The source of one build. Reads stdin for `-` (a Dockerfile or a tar) and for `-f -`; fetches a URL."""
-    from workbench.cli.remote import fetch_git, is_git, is_url, open_url
+    from workbench.context.git import fetch_git, is_git, parse_git
+    from workbench.context.remote import is_url, open_url
 
     if name == "-" and file == "-":
         raise UsageError("the context and the Dockerfile cannot both come from stdin")
     if name == "-":
         with _stdin() as stream, _streamed(stream, file, "-") as source:
             yield source
-    elif is_git(name):
+    elif is_git(name) or name.startswith("github.com/"):
+        url = f"https://{name}" if name.startswith("github.com/") else name
         with _folder() as folder:
-            yield _in_folder(fetch_git(name, folder), file, name)
+            yield _in_folder(fetch_git(parse_git(url), folder).folder, file, name)
     elif is_url(name):
         with open_url(name) as stream, _streamed(stream, file, name) as source:
             yield source
@@ -130,7 +132,7 @@ def _stdin() -> Iterator[BinaryIO]:
 @contextmanager
 def _streamed(stream: BinaryIO, file: str | None, shown: str) -> Iterator[Source]:
     """A stream is a tar of a context, or a Dockerfile that comes alone."""
-    from workbench.cli.unpack import Peeked, is_archive, unpack
+    from workbench.context.unpack import Peeked, is_archive, unpack
 
     peeked = Peeked(stream)
     if not peeked.head:

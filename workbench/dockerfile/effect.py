@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from workbench.dockerfile.instructions import (
     Add,
     Arg,
+    Command,
     Copy,
     Env,
     Expose,
@@ -14,6 +15,7 @@ from workbench.dockerfile.instructions import (
     Instruction,
     Label,
     Run,
+    Shell,
     Stopsignal,
     Transfer,
     User,
@@ -38,6 +40,10 @@ def _words(it: Instruction) -> Words | None:
             return [*_transfer_flags(it), *it.sources, *(document.name for document in it.heredocs), it.destination]
         case Run():
             return [*_run_flags(it), it.command if it.shell else str(list(it.args))]
+        case Command():
+            return [it.args[0] if it.shell and it.args else str(list(it.args))]
+        case Shell():
+            return [str(list(it.args))]
         case From():
             return [it.image]
         case Env() | Label():

@@ -84,10 +84,12 @@ def make(name: str, config: Config) -> Engine:
     """The engine of that name. Constructing one looks at nothing but a recording. Raises UsageError."""
     match name:
         case "embedded":
+            from workbench.engines.embedded.cache_bound import CacheBound
             from workbench.engines.embedded.engine import EmbeddedEngine
             from workbench.engines.embedded.registry.settings import Registries
 
-            return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure))
+            bound = CacheBound(config.cache_steps, int(config.cache_gb * 1e9))
+            return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure), bound)
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
@@ -95,10 +97,10 @@ def make(name: str, config: Config) -> Engine:
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
 
-            if resolve(config.host, config.docker_context).standalone:
+            if (where := resolve(config.host, config.docker_context)).standalone:
                 from workbench.engines.buildkit.no_images import NoImages
 
-                return BuildKitEngine(config.host, config.docker_context, images=NoImages())
+                return BuildKitEngine(config.host, config.docker_context, images=NoImages(where))
             from workbench.engines.docker.images import DockerImages
 
             images = DockerImages(lambda: resolve(config.host, config.docker_context))

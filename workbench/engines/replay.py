@@ -15,6 +15,7 @@ from typing import Any
 
 from workbench.build.engine import Capabilities, EngineInfo
 from workbench.build.events import BuildEvent, BuildFinished, from_json
+from workbench.build.forecast import Forecast
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import BuildRequest, normalise_tag
 from workbench.build.usage import DiskUsage, ImageUsage, Usage
@@ -204,6 +205,8 @@ class ReplayEngine:
         self.images = ReplayImages(images)
         self.requests: list[BuildRequest] = []
         """What was asked for, in order."""
+        self.foreseen: Forecast | None = None
+        """What `forecast` answers."""
 
     def capabilities(self) -> Capabilities:
         return Capabilities(options=frozenset({"--tag"}))
@@ -220,6 +223,9 @@ class ReplayEngine:
         recording = self._recordings[min(len(self.requests), len(self._recordings) - 1)]
         self.requests.append(request)
         return ReplayBuild(recording, self._speed, lambda event: self._finished(request, event))
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        return self.foreseen
 
     async def close(self) -> None:
         return None

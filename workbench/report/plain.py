@@ -1,7 +1,8 @@
 """The transcript of Docker's classic builder, for every engine: what `workbench build --progress plain` prints.
 
 The words are those of Docker 20.10 with `DOCKER_BUILDKIT=0`. Steps that run side by side are told one after the
-other, in the order in which they began.
+other: in the order of their numbers where the engine does every step of its plan in its turn (the embedded one), so
+that a stage stays together; else, as BuildKit tells of metadata only when a build ends, in the order they began in.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class PlainTranscript:
         self._engine = "docker"
         self._waiting: dict[int, list[_StepEvent]] = {}
         """Steps that began and are not told yet, in that order; the first is the one being told."""
+        self._next = 0
+        """The step to be told next, where steps are told by their numbers; else 0."""
         self._texts: dict[int, str] = {}
         self._cleaner = Cleaner()
         self._line_open = False
@@ -47,6 +50,7 @@ class PlainTranscript:
         match event:
             case BuildStarted():
                 self._engine = event.engine
+                self._next = 1 if event.engine == "embedded" and event.steps else 0
             case ContextSent():
                 whom = "Docker daemon" if self._engine == "docker" else f"{self._engine} engine"
                 self._line(f"Sending build context to {whom}  {human_size(event.bytes, digits=4)}")
@@ -57,18 +61,19 @@ class PlainTranscript:
         self._out.flush()
 
     def _step(self, event: _StepEvent) -> None:
-        if isinstance(event, StepStarted):
+        if self._next or isinstance(event, StepStarted):
             self._waiting.setdefault(event.step, [])
-        told = next(iter(self._waiting), event.step)
+        told = self._next or next(iter(self._waiting), event.step)
         if event.step != told and event.step in self._waiting:
             self._waiting[event.step].append(event)
             return
         self._tell(event)
         while isinstance(event, StepFinished) and event.step in self._waiting:
             del self._waiting[event.step]
-            if not self._waiting:
+            self._next += bool(self._next)
+            held = self._waiting.get(self._next or next(iter(self._waiting), 0), [])
+            if not held:
                 return
-            held = self._waiting[next(iter(self._waiting))]
             for earlier in held:
                 self._tell(earlier)
             event = held[-1]
@@ -103,8 +108,9 @@ class PlainTranscript:
             self._line(" --->")
 
     def _finish(self, event: BuildFinished) -> None:
-        for events in list(self._waiting.values())[1:]:
-            for held in events:
+        told = self._next or next(iter(self._waiting), 0)
+        for step in sorted(self._waiting) if self._next else self._waiting:
+            for held in self._waiting[step] if step != told else ():
                 self._tell(held)
         self._waiting.clear()
         self._log(self._cleaner.finish())

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from workbench.build.request import BuildRequest
+from workbench.build.secrets import read_secrets
 from workbench.engines.buildkit.credentials import Credentials
 from workbench.engines.buildkit.exporters import Backend, plan_exports
 from workbench.engines.buildkit.options import Solve, read_proxies, read_solve, refuse_for
-from workbench.engines.buildkit.secrets import read_secrets
 from workbench.errors import Unsupported, UsageError
 
 

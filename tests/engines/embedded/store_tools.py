@@ -42,6 +42,14 @@ def put_layer(store: Store, tar: bytes) -> LayerRef:
     return LayerRef(found.digest, found.digest, found.size)
 
 
+def put_step(store: Store, key: str, *digests: str) -> None:
+    """An entry of the step cache that holds these blobs."""
+    folder = store.private / "steps"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{key}.json").write_text("{}")
+    store.cache_roots.put(key, digests)
+
+
 def config_of(*layers: LayerRef, **config: object) -> dict[str, object]:
     """An image config with these layers; keyword arguments go into its `config`."""
     return {

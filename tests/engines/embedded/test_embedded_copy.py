@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from builds import Builder, make_tar
 
+from workbench.engines.embedded.disk import remove_tree
+from workbench.engines.embedded.landing import Landing
+
 DIRECTORY = {"type": tarfile.DIRTYPE, "mode": 0o755}
 
 
@@ -211,3 +214,32 @@ async def test_add_of_a_url(scratch_build: Builder, server: str) -> None:
     ):
         failed = await scratch_build(f"FROM scratch\n{line}\n")
         assert error in (failed.end.error or "")
+
+
+async def test_folders_as_deep_as_a_path_can_be(scratch_build: Builder) -> None:
+    """Deeper than Python's recursion; each name is looked at a few times, not once for each that is below it."""
+    names = ["/".join("a" * depth) for depth in range(1, 1101)]
+    archive = make_tar(*((name, {"type": tarfile.DIRTYPE}) for name in names))
+    looked = 0
+    lookup = Landing.lookup
+
+    def counted(self: Landing, path: str) -> object:
+        nonlocal looked
+        looked += 1
+        return lookup(self, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Landing, "lookup", counted)
+        built = await scratch_build("FROM scratch\nADD a.tar /\n", {"a.tar": archive})
+    assert len(built.layer()) == 1100 and looked < 20 * 1100
+
+    at = os.open(scratch_build.context, os.O_RDONLY)
+    for name in ["deep", *"a" * 1100]:
+        os.mkdir(name, dir_fd=at)
+        below = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    built = await scratch_build("FROM scratch\nCOPY deep /\n")
+    assert len(built.layer()) == 1100
+    remove_tree(scratch_build.context / "deep")  # deeper than pytest's own cleaning

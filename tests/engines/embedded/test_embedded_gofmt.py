@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.engines.embedded.gofmt import (
-    BadPattern,
-    duration,
-    has_wildcards,
-    matcher,
-    quoted,
-    quoted_all,
-    quoted_rune,
-)
+from workbench.context.go_match import BadPattern, has_wildcards, matcher
+from workbench.engines.embedded.gofmt import duration, quoted, quoted_all, quoted_rune
 
 SECOND = 10**9
 

@@ -13,6 +13,7 @@ from workbench.engines.embedded.bwrap import Ability
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.seccomp import owner_filter
 from workbench.engines.embedded.starter import Start, known_machine, program
+from workbench.errors import Unsupported, UsageError
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
@@ -275,3 +276,31 @@ def test_programs_are_made_for_machines(machine: str) -> None:
     jumps = [struct.unpack_from("=HBBI", rules, at) for at in range(0, len(rules), 8)]
     assert all(place + 1 + max(yes, no) < len(jumps) for place, (code, yes, no, _) in enumerate(jumps) if code & 7 == 5)
     assert owner_filter("vax") is None
+
+
+async def test_every_capability_only_where_it_is_allowed(build: Builder) -> None:
+    ask = "grep CapEff /proc/self/status; mount -t tmpfs none /mnt 2>/dev/null && echo mounted || true"
+    text = f"FROM busybox\nRUN mkdir /mnt\nRUN --security=insecure {ask}\n"
+    with pytest.raises(UsageError, match="line 3: RUN --security=insecure is not allowed") as caught:
+        await build(text)
+    assert "--allow security.insecure" in caught.value.hint
+    insecure = (await build(text, allow=("security.insecure",))).log.split()
+    assert int(insecure[1], 16) >= (1 << 38) - 1 and insecure[2] == "mounted"
+    sandboxed = (await build(text.replace("insecure", "sandbox"))).log.split()
+    assert int(sandboxed[1], 16) == 0xA80425FB and len(sandboxed) == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "option", "networks"),
+    [("", "none", 1), ("--network=none ", None, 1), ("--network=none ", "host", 1), ("--network=host ", "none", 2)],
+)
+async def test_network_by_instruction_and_by_option(
+    build: Builder, flag: str, option: str | None, networks: int
+) -> None:
+    log = await run(build, f"RUN {flag}grep -c : /proc/net/dev", network=option)
+    assert min(int(log), 2) == networks
+
+
+async def test_devices_are_refused_by_name(build: Builder) -> None:
+    with pytest.raises(Unsupported, match=r"RUN --device \(line 2\)"):
+        await build("FROM busybox\nRUN --device=nvidia.com/gpu true\n")

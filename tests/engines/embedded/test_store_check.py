@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store_tools import put_layer
+from store_tools import put_layer, put_step
 
 from tests.cli.conftest import Run, run  # noqa: F401
-from workbench.engines.embedded.cache import Hit, StepCache
 from workbench.engines.embedded.checking.examine import examine
 from workbench.engines.embedded.checking.repair import repair
 from workbench.engines.embedded.layout import CONFIG
@@ -28,8 +27,7 @@ def filled(store: Store, make_image: MakeImage) -> Store:
     for name in ("good", "bad"):
         make_image(f"{name}:1", data=name.encode() * 1000)
         store.lowers(store.image(name + ":1").layers)
-    cache = StepCache(store)
-    cache.put(cache.key("", "RUN x", []), Hit("RUN x", "", store.image("good:1").layers[0]), [])
+    put_step(store, "a", store.image("good:1").layers[0].digest)
     return store
 
 

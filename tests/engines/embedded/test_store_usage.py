@@ -7,11 +7,10 @@ import os
 from collections.abc import Callable
 
 import pytest
-from store_tools import make_tar, put_layer
+from store_tools import make_tar, put_layer, put_step
 
 from tests.cli.conftest import Run, run  # noqa: F401
 from workbench.build.usage import Usage
-from workbench.engines.embedded.cache import Hit, StepCache
 from workbench.engines.embedded.cache_removal import prune_cache
 from workbench.engines.embedded.checking.examine import examine
 from workbench.engines.embedded.removal import prune
@@ -33,10 +32,8 @@ def filled(store: Store, make_image: MakeImage) -> Store:
             if "gone:1" in json.dumps(entry):
                 del entry["annotations"]
     store.unpacked(store.image("base:1").layers[0])
-    cache = StepCache(store)
-    layer = put_layer(store, make_tar(("only", b"c" * 10_000)))
-    cache.put(cache.key("", "RUN x", []), Hit("RUN x", "", layer), [])
-    cache.put(cache.key("", "COPY k", []), Hit("COPY k", "", store.image("kept:1").layers[1]), [])
+    put_step(store, "a", put_layer(store, make_tar(("only", b"c" * 10_000))).digest)
+    put_step(store, "b", store.image("kept:1").layers[1].digest)
     mount = store.private / "mounts" / "one"
     mount.mkdir(parents=True)
     (mount / "wheel").write_bytes(b"w" * 5000)
@@ -51,7 +48,7 @@ def test_every_byte_once(filled: Store) -> None:
     found = kinds(filled)
     assert set(found) == {"Images", "Step cache", "Unpacked layers", "Cache mounts", "Scratch"}
     blobs = sum(path.stat().st_size for path in filled.layout.blobs.iterdir())
-    assert found["Images"].size + found["Step cache"].size == blobs
+    assert found["Images"].size + found["Step cache"].size == blobs + 2 * len("{}")
     assert (found["Images"].total, found["Images"].active) == (3, 2)
     assert (found["Step cache"].total, found["Step cache"].active) == (2, 1)
     assert found["Unpacked layers"] == Usage("Unpacked layers", 1, 1, 50_000, 0)
@@ -67,6 +64,24 @@ def test_reclaimable_is_what_a_prune_frees(filled: Store) -> None:
     assert prune(filled).bytes_freed == wanted
     assert before - tree_size(filled.layout.blobs) == wanted
     assert sum(kind.reclaimable for kind in usage(filled).kinds) == 0
+
+
+def test_entries_of_the_step_cache_that_hold_nothing_any_more_go(filled: Store) -> None:
+    blob = filled.image("kept:1").layers[1].digest
+    filled.cache_roots.drop(frozenset({blob}))
+    steps = filled.private / "steps"
+    prune(filled)
+    assert len(os.listdir(steps)) == 2  # young ones stay, for who writes them may not be done
+    for path in steps.iterdir():
+        os.utime(path, (0, 0))
+    prune(filled)
+    assert os.listdir(steps) == []
+    put_step(filled, "c", blob)
+    (steps / "c.manifest").write_bytes(b"x")
+    for path in steps.iterdir():
+        os.utime(path, (0, 0))
+    prune(filled)
+    assert len(os.listdir(steps)) == 2
 
 
 def test_what_images_share(filled: Store) -> None:

@@ -50,8 +50,8 @@ class BuildKitBuild:
         refuse_unsupported(request, "buildkit")
         if request.remote:
             raise Unsupported("a context that the engine fetches itself", engine="buildkit", engines=["docker"])
-        from workbench.engines.buildkit.agents import open_agents
         from workbench.engines.buildkit.run import Run
+        from workbench.engines.ssh_agents import open_agents
 
         with open_agents(request.ssh) as agents:
             asked = prepare(request, self._address, agents)
@@ -98,9 +98,9 @@ class Asked:
 
 def prepare(request: BuildRequest, address: Address, agents: Mapping[str, str]) -> Asked:
     """Blocks. Raises InputError, DockerfileError, UsageError, Unsupported."""
+    from workbench.build.secrets import read_secrets
     from workbench.engines.buildkit.options import read_proxies, read_solve
     from workbench.engines.buildkit.outputs import read_outputs
-    from workbench.engines.buildkit.secrets import read_secrets
 
     source = read_source(request)
     plan = make_plan(source.dockerfile, request.target, request.build_args)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.build.fields import read_fields
 from workbench.engines.buildkit.content import Layout
-from workbench.engines.buildkit.fields import read_fields
 from workbench.errors import InputError, Unsupported, UsageError
 
 _KINDS = ("inline", "registry", "local", "gha", "s3", "azblob")

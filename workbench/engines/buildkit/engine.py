@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Callable
 
 from workbench.build.build_cache import CacheUsage
-from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
+from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo
+from workbench.build.explain import ExplainedBuild, forecast_from_records
+from workbench.build.forecast import Forecast
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
@@ -66,10 +68,14 @@ class BuildKitEngine:
                 hint="Check address and network, or use --engine docker.",
             ) from error
 
-    def build(self, request: BuildRequest) -> ThreadBuild:
-        return ThreadBuild(
+    def build(self, request: BuildRequest) -> Build:
+        build = ThreadBuild(
             lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
         )
+        return ExplainedBuild(build, request, self.name, "buildkit", self.images)
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        return await forecast_from_records(self.images, request, self.name, "buildkit")
 
     async def cache_usage(self) -> CacheUsage:
         """What the build cache holds. Raises EngineUnavailable, EngineLost."""

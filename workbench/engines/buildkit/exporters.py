@@ -42,6 +42,10 @@ def plan_exports(request: BuildRequest, outputs: Sequence[Output], backend: Back
     """Raises Unsupported for what this engine cannot make, by name."""
     everything = backend.standalone or backend.containerd
     _refuse_platforms(request, outputs, everything)
+    if request.attests and not everything:
+        raise Unsupported(
+            "--attest", engine="buildkit", hint="Attestations need Docker's containerd image store, or a buildkitd."
+        )
     outputs = outputs or _default(backend)
     exporters: dict[str, tuple[Exporter, Output]] = {}
     for number, output in enumerate(outputs):

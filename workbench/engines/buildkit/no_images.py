@@ -1,4 +1,4 @@
-"""The images of a buildkitd that stands alone: there are none. Listing finds nothing; the rest is refused by name."""
+"""The images of a buildkitd that stands alone: there are none. What it keeps is a build cache."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.build.images import HistoryEntry, Image, Removal
-from workbench.build.usage import DiskUsage
+from workbench.build.usage import DiskUsage, Usage
+from workbench.engines.address import Address
+from workbench.engines.buildkit.usage import prune_usage, read_usage
 from workbench.errors import ImageNotFound, Unsupported
 
 
 class NoImages:
-    """Implements `build.images.ImageStore`."""
+    """Implements `build.images.ImageStore` for the buildkitd at an address, whose disk has a build cache alone."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
 
     async def list(self, *, all: bool = False, name: str = "", filters: Sequence[str] = ()) -> Sequence[Image]:
         return ()
@@ -37,10 +42,13 @@ class NoImages:
         return Removal()
 
     async def prune_cache(self, *, dry_run: bool = False) -> Removal:
-        return Removal()
+        found = await prune_usage(self._address, all=True, dry_run=dry_run)
+        return Removal(bytes_freed=found.reclaimable)
 
     async def usage(self) -> DiskUsage:
-        return DiskUsage(())
+        found = await read_usage(self._address)
+        active = sum(it.in_use for it in found.records)
+        return DiskUsage((Usage("Build Cache", len(found.records), active, found.size, found.reclaimable),))
 
     async def save(self, references: Sequence[str], out: Path) -> None:
         self._none(", ".join(references))

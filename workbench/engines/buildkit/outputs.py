@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.engines.buildkit.fields import read_fields
+from workbench.build.fields import read_fields
 from workbench.errors import UsageError
 
 STDOUT = "-"

@@ -5,7 +5,9 @@ The SDK is imported at the first use, not with this module.
 
 from __future__ import annotations
 
-from workbench.build.engine import OPTIONS, Capabilities, EngineInfo
+from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo
+from workbench.build.explain import ExplainedBuild, forecast_from_records
+from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.docker.builder import ClassicBuild
@@ -45,8 +47,12 @@ class DockerEngine:
         address = self.address
         return await within(_overall(address), _late(address), _look, address)
 
-    def build(self, request: BuildRequest) -> ThreadBuild:
-        return ThreadBuild(lambda emit, cancel: ClassicBuild(request, self.address)(emit, cancel), name="docker build")
+    def build(self, request: BuildRequest) -> Build:
+        build = ThreadBuild(lambda emit, cancel: ClassicBuild(request, self.address)(emit, cancel), name="docker build")
+        return ExplainedBuild(build, request, self.name, "classic", self.images)
+
+    async def forecast(self, request: BuildRequest) -> Forecast | None:
+        return await forecast_from_records(self.images, request, self.name, "classic")
 
     async def close(self) -> None:
         await in_thread(self.images.close)

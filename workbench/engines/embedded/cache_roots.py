@@ -55,6 +55,13 @@ class CacheRoots:
             for path in self.folder.iterdir():
                 yield self.read(path)
 
+    def void(self, entries: Path) -> Iterator[Path]:
+        """Files of a folder of cache entries, called after their keys, whose key holds nothing any more."""
+        with suppress(FileNotFoundError):
+            for path in entries.iterdir():
+                if not self._path(path.name.partition(".")[0]).exists():
+                    yield path
+
     def drop(self, digests: frozenset[str]) -> None:
         """Forgets every key that holds one of these."""
         with suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
 """COPY and ADD as the classic builder does them: which sources there are, and where each of them lands.
 
-Source: moby 20.10, builder/dockerfile/copy.go and internals.go. BuildKit's `--chmod`, `--exclude` and documents
-(heredocs) are added.
+Source: moby 20.10, builder/dockerfile/copy.go and internals.go. BuildKit's `--chmod`, `--exclude`, `--parents` and
+documents (heredocs) are added (moby/buildkit, dockerfile2llb/convert_copy.go; tonistiigi/fsutil, copy/copy.go).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.build.manifest import Input
+from workbench.context.go_match import BadPattern, has_wildcards, matcher
 from workbench.context.ignore import IgnoreRules
-from workbench.engines.embedded.gofmt import BadPattern, has_wildcards, matcher
+from workbench.dockerfile.modes import ModeChange
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
@@ -35,6 +36,10 @@ class Source:
     path: str
     item: Item
     unpack: bool = False
+    include: IgnoreRules | None = None
+    """Of a folder: what is copied of it, by rules that mean the opposite of what they mean in a .dockerignore."""
+    known: tuple[str, ...] | None = None
+    """What the step cache knows it by in place of its content."""
 
     @property
     def is_directory(self) -> bool:
@@ -51,7 +56,7 @@ class Transfer:
     """As written; the slash at its end means something."""
     workdir: str
     owner: Owner | None
-    chmod: int | None = None
+    chmod: ModeChange | None = None
     exclude: IgnoreRules | None = None
 
     @property
@@ -63,7 +68,8 @@ class Transfer:
 
 def find(tree: Tree, pattern: str) -> Iterator[Source]:
     """The sources that one argument names: a path, or every path that the pattern matches. Raises InputError."""
-    if posixpath.normpath(pattern).startswith("../") or posixpath.normpath(pattern) == "..":
+    asked = posixpath.normpath(pattern.removeprefix("/").removeprefix("./").lstrip("/"))
+    if asked == ".." or asked.startswith("../"):
         raise InputError(
             f"forbidden path outside the build context: {pattern} ()",
             hint="Only what lies in the context can be copied. Choose a folder above it as the context.",
@@ -77,11 +83,28 @@ def find(tree: Tree, pattern: str) -> Iterator[Source]:
         return
     try:
         matches = matcher(path).fullmatch
-    except BadPattern as error:
-        raise InputError(f"syntax error in pattern: {pattern}") from error
+    except BadPattern:
+        return  # matches nothing, as in the classic builder
     for name, _ in tree.walk(""):
-        if matches(name) and (found := lookup(tree, name)) is not None:
+        if matches(name):
+            found = lookup(tree, name)
+            if found is None:  # a link to nothing
+                raise FileNotFoundError(name)
             yield found
+
+
+def find_parents(tree: Tree, pattern: str) -> Iterator[Source]:
+    """The source of one argument of `COPY --parents`: a folder, of which what the pattern matches is copied with the
+    folders above it. `/./` says from where on these count. Raises InputError, FileNotFoundError."""
+    above, pivot, inside = pattern.partition("/./")
+    if not pivot:
+        above, inside = "", pattern
+    path = clean_source(inside)
+    if not has_wildcards(pattern) and lookup(tree, posixpath.join(clean_source(above), path)) is None:
+        raise FileNotFoundError(pattern)
+    for source in find(tree, above or "/"):
+        if source.is_directory:
+            yield replace(source, include=IgnoreRules([path]) if path else None)
 
 
 def lookup(tree: Tree, path: str) -> Source | None:
@@ -97,9 +120,12 @@ def manifest(transfer: Transfer, check: Callable[[], None]) -> list[list[Any]]:
     rows: list[list[Any]] = []
     for source in transfer.sources:
         rows.append(["source", source.name, source.is_directory, source.unpack])
+        if source.known is not None:
+            rows.append(["", "repository", 0, *source.known])
+            continue
         paths: list[tuple[str, Item]] = [("", source.item)]
         if source.is_directory:
-            paths = [(below(path, source.path), item) for path, item in _walk(source, transfer.exclude)]
+            paths = [(below(path, source.path), item) for path, item in walk(source, transfer.exclude)]
         links: dict[tuple[object, ...], str] = {}
         for path, item in paths:
             check()
@@ -138,6 +164,8 @@ def land(transfer: Transfer, landing: Landing, scratch: Path, check: Callable[[]
     """Puts every source where it belongs. Raises InputError."""
     for number, source in enumerate(transfer.sources, 1):
         destination = landing.resolve(transfer.target)
+        if not source.is_directory and transfer.exclude is not None and transfer.exclude.decide(source.name).excluded:
+            continue
         if source.is_directory:
             _Directory(transfer, source, landing, number).land(destination, check)
         elif source.unpack and is_archive(source.item):
@@ -154,8 +182,7 @@ def _land_file(transfer: Transfer, source: Source, landing: Landing, destination
     entry = source.item.entry
     if entry.kind != "file":
         raise InputError(f"{source.path} is no file and no folder")
-    owner = transfer.owner or (0, 0)
-    landing.make_parents(destination, owner)
+    landing.make_parents(destination, transfer.owner)
     kept = transfer.owner or (entry.uid, entry.gid)
     landing.put(_landed(transfer, replace(entry, xattrs={}), destination, kept), source.item, group=number)
 
@@ -171,18 +198,19 @@ def _landed(transfer: Transfer, entry: TarEntry, path: str, owner: Owner) -> Tar
             mode &= ~0o2000
         xattrs = {}
     if transfer.chmod is not None and entry.kind != "symlink":
-        mode = transfer.chmod
+        mode = transfer.chmod.apply(entry.mode, directory=entry.kind == "directory")
     return replace(entry, path=path, mode=mode, uid=owner[0], gid=owner[1], xattrs=xattrs)
 
 
-def _walk(source: Source, exclude: IgnoreRules | None) -> Iterator[tuple[str, Item]]:
-    if exclude is None:
-        return source.tree.walk(source.path)
-    return (
-        (path, item)
-        for path, item in source.tree.walk(source.path)
-        if not exclude.decide(below(path, source.path)).excluded
-    )
+def walk(source: Source, exclude: IgnoreRules | None) -> Iterator[tuple[str, Item]]:
+    """What is copied of a folder, parents before children; with `include` or `exclude` a parent may be missing."""
+    include = source.include
+    for path, item in source.tree.walk(source.path):
+        name = below(path, source.path)
+        if include is not None and not include.decide(name).excluded:
+            continue
+        if exclude is None or not exclude.decide(name).excluded:
+            yield path, item
 
 
 class _Directory:
@@ -193,6 +221,7 @@ class _Directory:
         self._source = source
         self._landing = landing
         self._number = number
+        self._done: set[str] = set()
 
     def land(self, destination: str, check: Callable[[], None]) -> None:
         existed = self._landing.lookup(destination) is not None
@@ -200,18 +229,34 @@ class _Directory:
             self._landing.make_folder(destination, (0, 0))
         except InputError as error:
             raise InputError(f"failed to copy directory: mkdir {error}") from error
+        if existed:
+            self._landing.touch(destination)
         owner = self._transfer.owner
         if not existed and destination and owner is not None:
             self._landing.change(destination, owner=owner)
-        if not existed and destination and self._transfer.chmod is not None:
-            self._landing.change(destination, mode=self._transfer.chmod)
-        for path, item in _walk(self._source, self._transfer.exclude):
+        chmod = self._transfer.chmod
+        if not existed and destination and chmod is not None and chmod.absolute is not None:
+            self._landing.change(destination, mode=chmod.absolute)
+        for path, item in walk(self._source, self._transfer.exclude):
             check()
-            relative = below(path, self._source.path)
-            target = f"{destination}/{relative}" if destination else relative
-            if self._transfer.exclude is not None:
-                self._landing.make_parents(target, owner or (0, 0))
-            entry = item.entry
-            kept = owner or (entry.uid, entry.gid)
-            landed = _landed(self._transfer, replace(entry, xattrs=kept_xattrs(entry.xattrs)), target, kept)
-            self._landing.put(landed, item if entry.kind == "file" else None, group=self._number)
+            self._put_above(path, destination)
+            self._put(path, item, destination)
+
+    def _put(self, path: str, item: Item, destination: str) -> None:
+        relative = below(path, self._source.path)
+        entry = item.entry
+        kept = self._transfer.owner or (entry.uid, entry.gid)
+        target = f"{destination}/{relative}" if destination else relative
+        landed = _landed(self._transfer, replace(entry, xattrs=kept_xattrs(entry.xattrs)), target, kept)
+        self._landing.put(landed, item if entry.kind == "file" else None, group=self._number)
+        self._done.add(path)
+
+    def _put_above(self, path: str, destination: str) -> None:
+        """The folders above a path of which not everything is copied: as they are in the source."""
+        missing: list[str] = []
+        while (path := path.rpartition("/")[0]) and path != self._source.path and path not in self._done:
+            missing.append(path)
+        for parent in reversed(missing):
+            item = self._source.tree.lookup(parent)
+            if item is not None:
+                self._put(parent, item, destination)

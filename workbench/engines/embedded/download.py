@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import http.client
 import posixpath
@@ -18,17 +19,27 @@ from workbench.errors import InputError
 
 _SECONDS = 30
 _CHUNK = 1 << 16
+_HINTS = {
+    401: "The server wants a login: https://USER:PASSWORD@HOST/..., or RUN with --mount=type=secret and a client.",
+    403: "The server knows the file and does not give it to everybody.",
+    404: "Is the address right?",
+}
 
 
 def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
-def download(url: str, destination: str, scratch: Path, cancel: Cancel) -> FileItem:
-    """The file at `url`, in `scratch`. Raises InputError; Cancelled."""
+def download(url: str, destination: str, folder: Path, cancel: Cancel) -> FileItem:
+    """The file at `url`, in `folder`, which is empty. A user and password in the URL are sent, to that host alone, and
+    are in no error. Raises InputError; Cancelled."""
     name = _name(url, destination)
-    path = scratch / f"download-{abs(hash(url)):x}"
-    request = urllib.request.Request(url, headers={"User-Agent": "workbench"})
+    path = folder / "file"
+    plain, headers = _without_login(url)
+    request = urllib.request.Request(plain, headers={"User-Agent": "workbench"})
+    for header, value in headers.items():
+        request.add_unredirected_header(header, value)
+    url = plain
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer, path.open("wb") as out:
             forget = cancel.on_ask(answer.close)
@@ -41,12 +52,25 @@ def download(url: str, destination: str, scratch: Path, cancel: Cancel) -> FileI
             name = _disposition(answer.headers.get("Content-Disposition")) or name
             modified = answer.headers.get("Last-Modified")
     except urllib.error.HTTPError as error:
-        raise InputError(f"ADD failed: failed to GET {url} with status {error.code} {error.reason}") from error
+        raise InputError(
+            f"ADD failed: failed to GET {url} with status {error.code} {error.reason}", hint=_HINTS.get(error.code, "")
+        ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         cancel.check()
         reason = getattr(error, "reason", None) or error
         raise InputError(f"ADD failed: {url}: {reason}", hint="Is the network there, and the address right?") from error
     return FileItem(TarEntry(name, "file", 0o600, mtime=_time(modified), size=path.stat().st_size), path)
+
+
+def _without_login(url: str) -> tuple[str, dict[str, str]]:
+    """The URL without `user:password@`, and the header that says the same."""
+    parts = urllib.parse.urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, {}
+    user, _, password = login.partition(":")
+    pair = f"{urllib.parse.unquote(user)}:{urllib.parse.unquote(password)}".encode()
+    return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 def _name(url: str, destination: str) -> str:

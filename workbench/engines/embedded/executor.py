@@ -1,4 +1,4 @@
-"""One build from its first step to its image: the steps in order, each told as events."""
+"""One build from its first step to its image, told as events: stages side by side where they can be."""
 
 from __future__ import annotations
 
@@ -7,28 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from workbench.build.change import Change
+from workbench.build.arguments import PREDEFINED
 from workbench.build.events import (
     BuildFinished,
     BuildStarted,
     BuildWarning,
-    ContainerEvent,
     ContextSent,
     PlannedStep,
     StepFinished,
-    StepLog,
     StepStarted,
-    Stream,
 )
 from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import load_rules
-from workbench.context.scan import Scan, scan
-from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
-from workbench.dockerfile import instructions as docker
-from workbench.engines.embedded.arguments import PREDEFINED, BuildArguments
+from workbench.context.scan import Scan
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
@@ -37,53 +30,14 @@ from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.run import Runner
-from workbench.engines.embedded.state import ImageState, architecture
-from workbench.engines.embedded.step import StageBuild
+from workbench.engines.embedded.side_by_side import SideBySide
+from workbench.engines.embedded.stages import Outcome, Stages
 from workbench.engines.embedded.store import Store
+from workbench.engines.embedded.tools import Tools, read_folder
 from workbench.engines.embedded.trail import Trail
 from workbench.engines.embedded.trees import ContextTree
 from workbench.engines.worker import Cancel, Emit
-from workbench.errors import InputError, StoreError, WorkbenchError
-
-
-@dataclass(slots=True)
-class Tools:
-    """What all steps of a build use."""
-
-    request: BuildRequest
-    plan: Plan
-    store: Store
-    scratch: Path
-    emit: Emit
-    cancel: Cancel
-    cache: StepCache
-    trail: Trail
-    files: LayerFiles
-    runner: Runner
-    scan: Scan | None
-    context: ContextTree | None
-    tail: str = ""
-    """The end of the running step's output."""
-
-    def log(self, step: int) -> Callable[[str, Stream], None]:
-        """Hands output on as events, and keeps its end for the hints."""
-        self.tail = ""
-
-        def write(text: str, stream: Stream) -> None:
-            self.tail = (self.tail + text)[-4000:]
-            self.emit(StepLog(step=step, text=text, stream=stream))
-
-        return write
-
-    @contextmanager
-    def container(self, step: int) -> Iterator[str]:
-        """An intermediate container that is made and removed, whatever happens in between."""
-        name = secrets.token_hex(32)
-        self.emit(ContainerEvent(step=step, action="created", container=name))
-        try:
-            yield name
-        finally:
-            self.emit(ContainerEvent(step=step, action="removed", container=name))
+from workbench.errors import StoreError, WorkbenchError
 
 
 @dataclass(slots=True)
@@ -98,72 +52,90 @@ class Executor:
     emit: Emit
     cancel: Cancel
     registries: Registries = field(default_factory=Registries)
-    _bases: Bases = field(init=False)
-    _step_number: int = 0
-    _done: dict[int, StageBuild] = field(default_factory=dict)
-    _used: set[str] = field(default_factory=set)
     _started: float = field(default_factory=time.monotonic)
 
-    def __post_init__(self) -> None:
-        self._bases = Bases(self.request, self.store, self.registries, self.emit, self.cancel)
-
     def run(self) -> None:
-        found = self._scan()
-        context = ContextTree(found, self.digests, self.cancel.check) if found is not None else None
-        self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
-        if context is not None:
-            self.emit(ContextSent(bytes=context.bytes, files=context.files))
-        with self.store.keep(), self.store.temporary() as scratch:
-            runner = Runner(self.store, scratch, ability, self.cancel)
-            cache = StepCache(self.store)
-            trail = Trail(self.store, cache, self.request)
-            tools = Tools(
-                self.request, self.plan, self.store, scratch, self.emit, self.cancel, cache, trail, self.files, runner,
-                found, context,
-            )  # fmt: skip
-            with closing(self._bases), closing(runner.guardian):
+        stop = Cancel()  # also ends the other stages where one fails
+        forget = self.cancel.on_ask(stop.ask)
+        try:
+            found = self.scan()
+            context = ContextTree(found, self.digests, stop.check) if found is not None else None
+            self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
+            if context is not None:
+                self.emit(ContextSent(bytes=context.bytes, files=context.files))
+            with open_tools(self, stop, found, context) as tools:
                 try:
                     self._build(tools)
                 finally:
-                    trail.save()
+                    tools.trail.save()
+        finally:
+            forget()
         self.digests.save()
 
-    def _scan(self) -> Scan | None:
+    def scan(self) -> Scan | None:
+        """What is sent; None without a context. Raises InputError, Cancelled."""
         context = self.request.context
         if context is None:
             return None
-        rules = load_rules(context, self.request.dockerfile)
-        found = scan(context, rules, cancel=lambda: self.cancel.asked)
-        self.cancel.check()
-        for entry in found.errors:
-            raise InputError(
-                f"cannot read {entry.path} of the build context: {entry.error}",
-                hint="Make it readable, or leave it out by a line in .dockerignore.",
-            )
-        return found
+        return read_folder(context, load_rules(context, self.request.dockerfile), self.cancel)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def _build(self, tools: Tools) -> None:
-        step: PlannedStep | None = None
-        try:
-            missing = self._missing_base()
-            for number, step in enumerate(self.plan.steps, 1):
+        with closing(Bases(self.request, self.store, self.registries, self.emit, tools.cancel)) as bases:
+            stages = Stages(tools, bases)
+            try:
+                missing = stages.missing_base()
+                if missing is not None:
+                    self._begin(missing[0])
+                    raise StageFailed(missing[0], missing[1])
+                self._steps(stages)
+                self._finish(stages)
+            except StageFailed as failed:
                 self.cancel.check()
-                if missing is None:
-                    self._step(tools, number, step)
-                elif step == missing[0]:
-                    self._begin(step)
-                    raise missing[1]
-            step = None
-            self._finish()
-        except StepFailed as error:
-            self._failed(step, error.message, error.hint)
-        except WorkbenchError as error:
-            self.cancel.check()
-            if isinstance(error, StoreError) and step is None:
+                self._failed(failed.step, failed.error)
+            except StepFailed as error:
+                self._failed(None, error)
+            except StoreError:
+                self.cancel.check()
                 raise
-            self._failed(step, str(error), error.hint)
+            except WorkbenchError as error:
+                self.cancel.check()
+                self._failed(None, error)
+
+    def _steps(self, stages: Stages) -> None:
+        """The ARGs before the first FROM, the stages as soon as what they need is done, the labels."""
+        steps = self.plan.steps
+        first = self.plan.numbers[id(self.plan.stages[0].base)]
+        for step in steps[: first - 1]:
+            self._step(step, lambda step: Outcome())
+        turns = SideBySide(stages.needs(), stages.tools.cancel.ask)
+        stages.wait_for = turns.wait_for
+        by_index = {stage.index: stage for stage in self.plan.stages}
+
+        def work(index: int) -> None:
+            stage = by_index[index]
+            for step in stages.steps(stage):
+                self._step(step, lambda step: stages.perform(stage, step.step))
+
+        turns.run(work)
+        for step in steps[len(self.plan.numbers) :]:
+            self._step(step, lambda step: stages.label(step.step))
+
+    def _step(self, step: PlannedStep, perform: Callable[[PlannedStep], Outcome]) -> None:
+        self.cancel.check()
+        self._begin(step)
+        before = time.monotonic()
+        try:
+            outcome = perform(step)
+        except (StepFailed, WorkbenchError) as error:
+            raise StageFailed(step, error) from error
+        self.emit(
+            StepFinished(
+                step=step.step, cached=outcome.cached, seconds=time.monotonic() - before, image=outcome.image,
+                bytes=outcome.bytes, why=outcome.why,
+            )
+        )  # fmt: skip
 
     def _begin(self, step: PlannedStep) -> None:
         self.emit(
@@ -173,138 +145,11 @@ class Executor:
             )
         )  # fmt: skip
 
-    def _step(self, tools: Tools, number: int, step: PlannedStep) -> None:
-        self._begin(step)
-        self._step_number = number
-        before = time.monotonic()
-        outcome = self._perform(tools, number)
-        self.emit(
-            StepFinished(
-                step=number, cached=outcome.cached, seconds=time.monotonic() - before, image=outcome.image,
-                bytes=outcome.bytes, why=outcome.why,
-            )
-        )  # fmt: skip
-
-    def _perform(self, tools: Tools, number: int) -> Outcome:
-        place = self._place(number)
-        if place is None:
-            return Outcome()
-        stage, instruction = place
-        if instruction is None:
-            build = self._done[self.plan.target.index]
-            name, _, value = self.plan.steps[number - 1].text.removeprefix("LABEL ").partition("=")
-            cached = build.label(number, name, self.request.labels.get(name, value))
-        elif isinstance(instruction, docker.From):
-            return self._from(tools, stage, number)
-        else:
-            build = self._done[stage.index]
-            cached = build.perform(instruction, number)
-        return Outcome(cached, build.image_id, build.added, build.why)
-
-    def _place(self, number: int) -> tuple[Stage, docker.Instruction | None] | None:
-        """The stage and instruction of a step; None for an ARG before the first FROM."""
-        for stage in self.plan.stages:
-            for it in (stage.base, *stage.instructions):
-                if self.plan.numbers.get(id(it)) == number:
-                    return stage, it
-        if number > len(self.plan.numbers):
-            return self.plan.target, None
-        return None
-
-    # -- FROM ----------------------------------------------------------------------------------------------------
-
-    def _from(self, tools: Tools, stage: Stage, number: int) -> Outcome:
-        name = self._base_name(stage)
-        earlier = base_stage(self.plan.dockerfile, stage.index, name)
-        triggers: list[str] = []
-        parent = ""
-        if earlier is not None:
-            before = self._done[earlier.index]
-            state, parent = before.state.begun(), before.parent
-        elif name == "scratch":
-            state = ImageState.scratch()
-        else:
-            image = self._bases.get(name, number)
-            state, parent = ImageState.of(image.config, image.layers), image.id
-        triggers = list(state.config.pop("OnBuild", None) or [])
-        build = StageBuild(tools, state, self._arguments(), parent, stage, self._source)
-        build.untouched = parent if earlier is None else self._done[earlier.index].untouched
-        build.base = name if earlier is None else ""
-        if earlier is not None and self._done[earlier.index].anew is not None:
-            build.anew = earlier.name
-        if name == "scratch" and earlier is None:
-            build.image_id = ""
-        elif earlier is not None:
-            build.image_id = self._done[earlier.index].image_id
-        else:
-            build.image_id = parent
-        self._done[stage.index] = build
-        self._trigger(build, triggers, number)
-        return Outcome(False, build.image_id, build.added, build.why)
-
-    def _trigger(self, build: StageBuild, triggers: list[str], number: int) -> None:
-        if not triggers:
-            return
-        word = "trigger" if len(triggers) == 1 else "triggers"
-        self.emit(StepLog(step=number, text=f"# Executing {len(triggers)} build {word}\n"))
-        for text in triggers:
-            for instruction in parse_trigger(text):
-                build.perform(instruction, number)
-
-    def _base_name(self, stage: Stage) -> str:
-        env = self._global()
-        base, used = expand(stage.base, env, self.plan.dockerfile.escape)
-        self._used |= used
-        if not base.image:
-            raise StepFailed(
-                f"base name ({stage.base.image}) should not be blank",
-                "Give its variable a value: ARG before the first FROM, or --build-arg.",
-            )
-        if base.platform and base.platform not in (f"linux/{architecture()}", "linux"):
-            raise StepFailed(
-                f"FROM --platform={base.platform}: the embedded engine builds for linux/{architecture()} only"
-            )
-        return base.image
-
-    def _global(self) -> dict[str, str]:
-        given = {name: value for name, value in self.request.build_args.items() if value is not None}
-        return global_environment(self.plan.dockerfile, given, platform_arguments())
-
-    def _arguments(self) -> BuildArguments:
-        given = {name: value for name, value in self.request.build_args.items() if value is not None}
-        names = [name for arg in self.plan.dockerfile.global_args for name, _ in arg.pairs]
-        self._used.update(names)
-        env = self._global()
-        return BuildArguments(given, {name: env.get(name) for name in names}, platform_arguments(), used=self._used)
-
-    def _source(self, stage: Stage, name: str) -> ImageState:
-        """The image that COPY --from or RUN --mount=from= means."""
-        earlier = source_stage(self.plan.dockerfile, stage.index, name)
-        if earlier is not None:
-            return self._done[earlier.index].state
-        if (name.isdigit() and int(name) == stage.index) or (stage.name and name.lower() == stage.name):
-            raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
-        if name.isdigit():  # a number is always a stage's, also where an image's ID begins with it
-            raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
-        image = self._bases.get(name, self._step_number)
-        return ImageState.of(image.config, image.layers)
-
-    def _missing_base(self) -> tuple[PlannedStep, StepFailed] | None:
-        """The first FROM whose image is not there, before any step was done for nothing."""
-        for stage in self.plan.stages:
-            try:
-                name = self._base_name(stage)
-                if name != "scratch" and base_stage(self.plan.dockerfile, stage.index, name) is None:
-                    self._bases.look(name)
-            except StepFailed as error:
-                return self.plan.steps[self.plan.numbers[id(stage.base)] - 1], error
-        return None
-
     # -- the end -------------------------------------------------------------------------------------------------
 
-    def _finish(self) -> None:
-        build = self._done[self.plan.target.index]
-        unused = sorted(set(self.request.build_args) - self._used - PREDEFINED)
+    def _finish(self, stages: Stages) -> None:
+        build = stages.done[self.plan.target.index]
+        unused = sorted(set(self.request.build_args) - stages.used - PREDEFINED)
         if unused:
             shown = " ".join(unused)
             self.emit(BuildWarning(message=f"One or more build-args [{shown}] were not consumed", code="UnusedArg"))
@@ -322,33 +167,38 @@ class Executor:
         seconds = time.monotonic() - self._started
         self.emit(BuildFinished(outcome="succeeded", image=image, tags=self.request.tags, seconds=seconds))
 
-    def _failed(self, step: PlannedStep | None, message: str, hint: str) -> None:
+    def _failed(self, step: PlannedStep | None, error: StepFailed | WorkbenchError) -> None:
         seconds = time.monotonic() - self._started
+        message = error.message if isinstance(error, StepFailed) else str(error)
         if step is not None:
             self.emit(StepFinished(step=step.step, error=message))
         self.emit(
             BuildFinished(
-                outcome="failed", error=message, hint=hint, seconds=seconds, step=step.step if step else None,
+                outcome="failed", error=message, hint=error.hint, seconds=seconds, step=step.step if step else None,
                 line=(step.line or None) if step else None,
             )
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What StepFinished says."""
+class StageFailed(Exception):
+    """A step that ended the build, and why."""
 
-    cached: bool = False
-    image: str = ""
-    bytes: int | None = None
-    why: tuple[Change, ...] = ()
+    def __init__(self, step: PlannedStep, error: StepFailed | WorkbenchError) -> None:
+        super().__init__(str(error))
+        self.step = step
+        self.error = error
 
 
-def platform_arguments() -> dict[str, str]:
-    """BuildKit's platform variables: this engine builds on and for the machine it runs on."""
-    arch = architecture()
-    return {
-        f"{side}{name}": value
-        for side in ("TARGET", "BUILD")
-        for name, value in (("PLATFORM", f"linux/{arch}"), ("OS", "linux"), ("ARCH", arch), ("VARIANT", ""))
-    }
+@contextmanager
+def open_tools(build: Executor, cancel: Cancel, found: Scan | None, context: ContextTree | None) -> Iterator[Tools]:
+    """What the steps of a build use, for as long as it runs."""
+    with build.store.keep(), build.store.temporary() as scratch:
+        runner = Runner(build.store, scratch, ability, cancel)
+        cache = StepCache(build.store)
+        trail = Trail(build.store, cache, build.request)
+        tools = Tools(
+            build.request, build.plan, build.store, scratch, build.emit, cancel, cache, trail, build.files, runner,
+            found, context, build.digests,
+        )  # fmt: skip
+        with closing(runner.guardian):
+            yield tools

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from workbench.engines.embedded.layer_index import OPAQUE
+from workbench.engines.embedded.layer_index import OPAQUE, clean
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry, sort_key
 from workbench.engines.embedded.trees import ImageItem, Item
 from workbench.engines.embedded.view import ImageView, resolve
@@ -38,6 +38,8 @@ class Landing:
     """Of folders that are made on the way, where nothing newer is put into this layer; whole seconds."""
     _new: dict[str, _Put] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
+    _real: set[str] = field(default_factory=set)
+    """Folders that no link leads over, as far as they are known: a deep path is not resolved from its root again."""
 
     def lookup(self, path: str) -> TarEntry | None:
         """What is at `path` now."""
@@ -50,6 +52,8 @@ class Landing:
             known = self._new.get(above)
             if above in self._opaque or (known is not None and known.entry.kind != "directory"):
                 return None
+            if known is not None and not self._opaque:
+                break  # a folder of this layer: what is above it is one too
         found = self.view.lookup(path)
         return None if found is None else found.entry
 
@@ -59,17 +63,30 @@ class Landing:
 
     def resolve(self, path: str, *, root: str = "") -> str:
         _check_length(path)
-        return resolve(path, self.lookup, root=root)
+        full = f"{root}/{path}" if root else path
+        if not path or clean(path) != path:
+            return resolve(path, self.lookup, root=root)
+        if full in self._real:
+            return full
+        if full.rpartition("/")[0] not in self._real:
+            full = resolve(path, self.lookup, root=root)
+        elif (entry := self.lookup(full)) is not None and entry.kind == "symlink":
+            return resolve(path, self.lookup, root=root)
+        if self.is_directory(full):
+            self._real.add(full)
+        return full
 
-    def make_parents(self, path: str, owner: tuple[int, int]) -> None:
+    def make_parents(self, path: str, owner: tuple[int, int] | None) -> None:
         """Makes the folders above `path` that are missing. Raises InputError where one is no folder."""
         parent = path.rpartition("/")[0]
         if parent:
             self.make_folder(parent, owner)
 
-    def make_folder(self, path: str, owner: tuple[int, int]) -> None:
-        """`mkdir -p`, following links as the kernel would, inside the image."""
+    def make_folder(self, path: str, owner: tuple[int, int] | None) -> None:
+        """`mkdir -p`, following links as the kernel would, inside the image. A folder whose set-group-ID bit is set
+        hands the bit on, and its group where no `owner` is given."""
         missing: list[str] = []
+        above: TarEntry | None = None
         while path:
             _check_length(path)
             entry = self.lookup(path)
@@ -79,12 +96,22 @@ class Landing:
             if entry is not None and entry.kind != "directory":
                 raise InputError(f"/{path}: not a directory")
             if entry is not None:
+                above = entry
                 break
             if path:
                 missing.append(path)
             path = path.rpartition("/")[0]
+        handed = above.mode & 0o2000 if above is not None else 0
+        uid, gid = owner or (0, above.gid if above is not None and handed else 0)
         for path in reversed(missing):
-            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner), made=True)
+            self._new[path] = _Put(TarEntry(path, "directory", 0o755 | handed, uid, gid), made=True)
+
+    def touch(self, path: str) -> None:
+        """The layer has the folder at `path`, whether or not something is put into it: the classic builder makes and
+        removes a folder of its own (`.pivot_root…`) where it unpacks. The root is in no layer."""
+        entry = self.lookup(path)
+        if path and path not in self._new and entry is not None:
+            self._new[path] = _Put(entry)
 
     def put(self, entry: TarEntry, item: Item | None = None, *, group: int = 0) -> None:
         """Puts one entry at `entry.path`, whose parent is there. Content comes from `item`; items of one file become
@@ -118,6 +145,7 @@ class Landing:
     def _remove(self, path: str, *, was_directory: bool) -> None:
         self._new.pop(path, None)
         if was_directory:
+            self._real.clear()
             prefix = f"{path}/"
             for below in [known for known in self._new if known.startswith(prefix)]:
                 del self._new[below]

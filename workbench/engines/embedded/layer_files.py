@@ -25,6 +25,7 @@ class LayerFiles:
         self._store = store
         self._known: OrderedDict[str, LayerIndex] = OrderedDict()
         self._lock = threading.Lock()
+        self._spooling = threading.Lock()
 
     def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
         """The entries of a layer that was just written, so that its tar need not be read."""
@@ -48,7 +49,9 @@ class LayerFiles:
         if self._store.has_blob(layer.diff_id):
             return self._store.blob_path(layer.diff_id)
         spool = scratch / f"layer-{hashlib.sha256(layer.diff_id.encode()).hexdigest()[:16]}.tar"
-        if not spool.exists():
+        with self._spooling:
+            if spool.exists():
+                return spool
             path = self._store.blob_path(layer.digest)
             with open_plain_file(path) as file, plain(file, str(path)) as source, spool.open("wb") as out:
                 for data in chunks(source):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import stat
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import BinaryIO
 
 from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.disk import disk_errors
+from workbench.engines.embedded.tar_reader import Data, read_tar
 from workbench.engines.embedded.tree import TreeWriter, clean_name
 from workbench.errors import InputError, StoreError
 
@@ -31,7 +31,6 @@ OPAQUE_XATTR = "user.overlay.opaque"
 _XATTR = "SCHILY.xattr."
 _STRANGERS = (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.ENOENT, errno.ENOTDIR)
 """What the kernel says where the tar is to blame, and not the disk."""
-_BUFFER = 1 << 15  # tarfile copies what is left of it for each header
 
 
 class Form(Enum):
@@ -94,7 +93,7 @@ class _Unpacking:
             raise
         return self._done
 
-    def _entry(self, entry: tarfile.TarInfo, data: BinaryIO | None) -> None:
+    def _entry(self, entry: tarfile.TarInfo, data: Data | None) -> None:
         path = clean_name(entry.name, self._name)
         if path == "":
             self._tree.folder_attributes("", entry, xattrs(entry))
@@ -105,7 +104,7 @@ class _Unpacking:
         else:
             self._make(self._tree.place(parent), last, entry, data)
 
-    def _make(self, parent: str, last: str, entry: tarfile.TarInfo, data: BinaryIO | None) -> None:
+    def _make(self, parent: str, last: str, entry: tarfile.TarInfo, data: Data | None) -> None:
         path = f"{parent}/{last}" if parent else last
         was_hidden = path in self._whiteouts
         if was_hidden:
@@ -146,44 +145,6 @@ class _Unpacking:
             path = f"{parent}/{last}" if parent else last
             if path not in self._written and not any(kept.startswith(f"{path}/") for kept in self._written):
                 self._tree.remove(path)
-
-
-class StrictTarInfo(tarfile.TarInfo):
-    """`tarfile` takes a damaged header in mid-archive for the end; here it is an error."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> StrictTarInfo:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"damaged header ({error})") from error
-
-
-def read_tar(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
-    """The entries of a plain tar stream, in order, each file with a reader that is good until the next entry.
-
-    Names are surrogateescape text. Raises InputError for what is no tar or is damaged. No bytes at all are an
-    empty layer.
-    """
-    try:
-        try:
-            tar = tarfile.open(  # noqa: SIM115
-                fileobj=source, mode="r|", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape",
-                bufsize=_BUFFER,
-            )  # fmt: skip
-        except tarfile.ReadError as error:
-            if str(error) == "empty file":
-                return
-            raise
-        with tar:
-            while (entry := tar.next()) is not None:
-                tar.members = []  # type: ignore[attr-defined]  # it remembers all, and a tar may have millions
-                data = tar.extractfile(entry) if entry.isreg() else None
-                yield entry, data  # type: ignore[misc]
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
 
 
 def xattrs(entry: tarfile.TarInfo) -> dict[str, bytes]:

@@ -7,8 +7,10 @@ folder of its own, as in Docker (moby 20.10, daemon/initlayer): so it never land
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from workbench.errors import InputError
 PAGE = 4096
 _RESERVE = 600
 """For the upper folder, the working folder, the mount points' folder and the options themselves."""
+_JOINING = threading.Lock()
+"""Stages side by side may stand on the same layers."""
 FOLDERS = ("proc", "sys", "dev")
 FILES = ("etc/hosts", "etc/resolv.conf")
 
@@ -107,9 +111,11 @@ def fit(lowers: Sequence[Path], scratch: Path) -> list[Path]:
     fitting = list(lowers)
     while len(fitting) > 2 and sum(len(os.fsencode(path)) + 9 for path in fitting) > room:
         count = max(2, len(fitting) // 2)
-        joined = scratch / f"joined-{len(lowers)}-{len(fitting)}"
-        if not joined.exists():
-            _join(fitting[:count], joined)
+        chain = hashlib.sha256(b"\0".join(map(os.fsencode, fitting[:count]))).hexdigest()[:16]
+        joined = scratch / f"joined-{chain}"
+        with _JOINING:
+            if not joined.exists():
+                _join(fitting[:count], joined)
         fitting = [joined, *fitting[count:]]
     return fitting
 

@@ -1,91 +1,139 @@
-"""`RUN --mount`: bind, cache and tmpfs, as places of this machine to mount in the sandbox.
+"""`RUN --mount`: what is bound in the sandbox while a command runs, and nothing of it afterwards.
 
 A bind of the context or of an image is a copy in scratch space: it cannot be written back, and without root nothing
-else can be mounted. A cache lies in the store and outlives the build; two builds take turns where it says `locked`,
-and where something is mounted below it: nobody may swap a folder for a link meanwhile (CVE-2024-23651).
+else can be mounted. Caches lie in the store (`cache_mounts`); a secret is handed over in memory and an ssh agent
+through a socket of ours (`agent`), and neither is part of the step's key. Source: moby/buildkit, dockerfile2llb,
+convert_runmount.go, convert_secrets.go and convert_ssh.go.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import json
 import os
 import posixpath
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.manifest import Input
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
+from workbench.engines.embedded.agent import AgentProxy
+from workbench.engines.embedded.cache_mounts import CacheFolder, CacheMounts
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.sandbox import Bind
-from workbench.engines.embedded.state import ImageState
-from workbench.engines.embedded.trees import ImageTree, Item, Tree, below, clean_source
+from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 
 if TYPE_CHECKING:
-    from workbench.engines.embedded.executor import Tools
+    from workbench.engines.embedded.tools import Tools
+
+_MEMORY = Path("/dev/shm")  # where secrets of another owner lie, in memory, while a command runs
+
+
+@dataclass(slots=True)
+class Ready:
+    """The places to bind, what the environment gets, and the secrets that no output may show."""
+
+    binds: list[Bind] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: list[bytes] = field(default_factory=list, repr=False)
 
 
 class Mounts:
-    """The mounts of one RUN. `source` finds the image that `from=` names."""
+    """The mounts of one RUN. `source` finds the files that `from=` names; a relative target counts from `workdir`."""
 
-    def __init__(self, mounts: Sequence[Mount], tools: Tools, source: Callable[[str], ImageState]) -> None:
+    def __init__(
+        self, mounts: Sequence[Mount], tools: Tools, source: Callable[[str], Tree], workdir: str = "/"
+    ) -> None:
         self._mounts = mounts
         self._tools = tools
         self._source = source
-        self._locked: set[Path] = set()
+        self._workdir = workdir
         self.inputs: list[Input] = []
         """What `manifest` saw that is bound."""
 
     def manifest(self) -> list[Any]:
-        """What the step cache keys on: what is bound by its content, caches and tmpfs by their place."""
+        """What the step cache keys on: what is bound by its content, all else by what is written."""
         rows: list[Any] = []
         self.inputs.clear()
         for mount in self._mounts:
             rows.append([mount.type, mount.target, mount.id, mount.read_only])
             if mount.type == "bind":
                 found = self._find(mount)
-                transfer = copy.Transfer("RUN", [found], "/", "/", None)
-                rows.append(copy.manifest(transfer, self._tools.cancel.check))
-                self.inputs += copy.inputs(transfer, rows[-1], mount.from_)
+                rows.append(self._rows(found))
+                self.inputs += copy.inputs(copy.Transfer("RUN", [found], "/", "/", None), rows[-1], mount.from_)
+            elif mount.type in ("secret", "ssh"):
+                rows.append([mount.source, mount.env, mount.mode, mount.uid, mount.gid])
         return rows
 
-    @contextmanager
-    def ready(self) -> Iterator[list[Bind]]:
-        """The places, for as long as the command runs."""
-        self._locked.clear()
-        with ExitStack() as stack:
-            yield [self._bind(mount, stack) for mount in self._mounts]
+    def _rows(self, found: copy.Source) -> list[Any]:
+        return copy.manifest(copy.Transfer("RUN", [found], "/", "/", None), self._tools.cancel.check)
 
-    def _bind(self, mount: Mount, stack: ExitStack) -> Bind:
-        target = _target(mount)
-        if mount.type == "tmpfs":
-            return Bind(None, target, size=mount.size or None)
-        if mount.type == "cache":
-            return Bind(self._cache(mount, target, stack), target, mount.read_only)
-        folder = Path(tempfile.mkdtemp(prefix="mount-", dir=self._tools.scratch)) / "content"
-        folder.parent.chmod(0o755)
-        found = self._find(mount)
-        if found.is_directory:
-            folder.mkdir(exist_ok=True)
-            for path, item in found.tree.walk(found.path):
-                self._write(item, folder / below(path, found.path))
-        else:
-            self._write(found.item, folder)
-        return Bind(folder, target, mount.read_only)
+    @contextmanager
+    def ready(self) -> Iterator[Ready]:
+        """Everything in place for as long as the command runs."""
+        with ExitStack() as stack:
+            caches = {id(mount): self._cache(mount) for mount in self._mounts if mount.type == "cache"}
+            root = self._tools.store.private / "mounts"
+            store = CacheMounts(root, self._tools.scratch, self._tools.cancel.check)
+            folders = store.open(list(caches.values()), stack)
+            ready = Ready()
+            for mount in self._mounts:
+                if mount.type == "ssh":
+                    self._ssh(mount, ready, stack)
+                elif mount.type == "secret":
+                    self._secret(mount, ready, stack)
+                elif mount.type == "tmpfs":
+                    ready.binds.append(Bind(None, self._target(mount), size=mount.size or None))
+                elif mount.type == "cache":
+                    folder = folders[caches[id(mount)].key]
+                    ready.binds.append(Bind(folder, self._target(mount), mount.read_only))
+                elif mount.type == "bind":
+                    ready.binds.append(self._bind(mount))
+            yield ready
+
+    def _target(self, mount: Mount) -> str:
+        """Where it is mounted. Raises StepFailed for the root."""
+        target = mount.target
+        if mount.type == "secret":
+            target = target or f"/run/secrets/{posixpath.basename(mount.source or mount.id)}"
+        elif mount.type == "ssh":
+            numbers = [id(other) for other in self._mounts if other.type == "ssh"]
+            target = target or f"/run/buildkit/ssh_agent.{numbers.index(id(mount))}"
+        target = posixpath.normpath(posixpath.join("/", self._workdir, target))
+        if target.strip("/") == "":
+            raise StepFailed(f"RUN --mount={mount.text}: invalid mount target {target!r}", "Name a folder: target=/x.")
+        return target
+
+    # -- bind and cache ------------------------------------------------------------------------------------------
+
+    def _bind(self, mount: Mount) -> Bind:
+        folder = self._tools.new_folder("mount") / "content"
+        self._copy(self._find(mount), folder)
+        return Bind(folder, self._target(mount), mount.read_only)
 
     def _find(self, mount: Mount) -> copy.Source:
-        tree: Tree | None = self._tools.context
-        if mount.from_:
-            tree = ImageTree(self._tools.files.view(self._source(mount.from_).layers, self._tools.scratch))
+        tree: Tree | None = self._source(mount.from_) if mount.from_ else self._tools.context
         found = copy.lookup(tree, clean_source(mount.source)) if tree is not None else None
         if found is None:
             raise StepFailed(f"RUN --mount: {mount.source}: file does not exist")
         return found
+
+    def _copy(self, found: copy.Source, folder: Path) -> None:
+        self._write(found.item, folder)
+        first: dict[tuple[object, ...], Path] = {}
+        for path, item in found.tree.walk(found.path) if found.is_directory else ():
+            self._tools.cancel.check()
+            place = folder / below(path, found.path)
+            known = first.setdefault(item.inode, place) if item.entry.kind == "file" else place
+            if known != place:
+                os.link(known, place)
+            else:
+                self._write(item, place)
 
     def _write(self, item: Item, path: Path) -> None:
         entry = item.entry
@@ -107,33 +155,63 @@ class Mounts:
         path.chmod(entry.mode | (0o700 if entry.kind == "directory" else 0))
         os.utime(path, (entry.mtime, entry.mtime))
 
-    def _cache(self, mount: Mount, target: str, stack: ExitStack) -> Path:
-        name = hashlib.sha256((mount.id or target).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        folder = self._tools.store.private / "mounts" / name
-        if not folder.exists():
-            folder.parent.mkdir(mode=0o700, exist_ok=True)
-            folder.mkdir(exist_ok=True)
-            folder.chmod(mount.mode if mount.mode is not None else 0o755)
-            if os.geteuid() == 0:
-                os.chown(folder, mount.uid or 0, mount.gid or 0)
-        alone = mount.sharing in ("locked", "private") or any(
-            _target(other).startswith(f"{target}/") for other in self._mounts
-        )
-        if folder not in self._locked:
-            self._locked.add(folder)
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            stack.callback(os.close, descriptor)
-            self._lock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        return folder
+    def _cache(self, mount: Mount) -> CacheFolder:
+        identifier = mount.id or posixpath.normpath(mount.target)
+        below = f"{self._target(mount)}/"
+        alone = any(self._target(other).startswith(below) for other in self._mounts if other is not mount)
+        if not mount.from_:
+            return CacheFolder(mount, identifier, alone=alone)
+        found = self._find(mount)
+        if not found.is_directory:
+            raise StepFailed(f"RUN --mount={mount.text}: {mount.source} is no folder")
+        base = hashlib.sha256(json.dumps(self._rows(found)).encode()).hexdigest()
+        return CacheFolder(mount, identifier, base, lambda folder: self._copy(found, folder), alone)
 
-    def _lock(self, descriptor: int, how: int) -> None:
-        while True:
-            try:
-                return fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._tools.cancel.check()
-                time.sleep(0.02)
+    # -- secret and ssh ------------------------------------------------------------------------------------------
 
+    def _secret(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
+        name = mount.source or mount.id or posixpath.basename(mount.target)
+        value = self._tools.plan.secrets.get(name)
+        if value is None:
+            if mount.required:
+                raise StepFailed(
+                    f"RUN --mount: secret {name}: not found", f"Give it with --secret id={name},src=FILE (or env=NAME)."
+                )
+            return
+        ready.secrets.append(value)
+        if mount.env is not None:
+            if b"\0" in value:
+                raise StepFailed(f"RUN --mount: secret {name} has a NUL byte, which no environment can have")
+            ready.env[mount.env or name] = value.decode("utf-8", "surrogateescape")
+        if mount.env is None or mount.target:
+            ready.binds.append(self._secret_file(mount, value, stack))
 
-def _target(mount: Mount) -> str:
-    return posixpath.normpath(posixpath.join("/", mount.target or mount.source))
+    def _secret_file(self, mount: Mount, value: bytes, stack: ExitStack) -> Bind:
+        mode = 0o400 if mount.mode is None else mount.mode
+        uid, gid = mount.uid or 0, mount.gid or 0
+        target = self._target(mount)
+        if (uid, gid) == (0, 0) or os.geteuid() != 0:  # without root there is one user, to whom it belongs
+            return Bind(None, target, read_only=True, data=value, mode=mode)
+        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-", dir=_MEMORY))
+        path = Path(place) / "secret"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(value)
+        os.chown(path, uid, gid)
+        path.chmod(mode)
+        return Bind(path, target, read_only=True)
+
+    def _ssh(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
+        name = mount.id or "default"
+        agent = self._tools.plan.agents.get(name)
+        if agent is None:
+            if mount.required:
+                raise StepFailed(
+                    f"RUN --mount: ssh agent {name}: not found", f"Give it with --ssh {name} (or {name}=SOCKET)."
+                )
+            return
+        mode = 0o600 if mount.mode is None else mount.mode
+        proxy = AgentProxy(Path(agent), mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)
+        stack.callback(proxy.close)
+        target = self._target(mount)
+        ready.binds.append(Bind(proxy.path, target))
+        ready.env.setdefault("SSH_AUTH_SOCK", target)

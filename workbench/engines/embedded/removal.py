@@ -8,8 +8,8 @@ goes too. Blobs and unpacked layers go when no image, running build or (for `pru
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ class Plan:
     """Digests of the index entries that go."""
     blobs: dict[str, int] = field(default_factory=dict)
     folders: dict[str, int] = field(default_factory=dict)
+    steps: dict[Path, int] = field(default_factory=dict)
+    """Files of the step cache's entries that are void."""
+    lost: set[str] = field(default_factory=set)
+    """What the step cache names and nobody has."""
 
 
 def plan_removal(store: Store, references: Sequence[str], *, force: bool = False) -> Plan:
@@ -193,7 +197,7 @@ def _plan(
     kept.blobs |= leased
     kept.diff_ids |= leased
     _add_garbage(store, plan, kept, reach_of(store, gone), everything=everything)
-    freed = sum(plan.blobs.values()) + sum(plan.folders.values())
+    freed = sum(plan.blobs.values()) + sum(plan.folders.values()) + sum(plan.steps.values())
     plan.removal = replace(plan.removal, bytes_freed=freed)
     return plan
 
@@ -206,6 +210,8 @@ def _add_garbage(store: Store, plan: Plan, kept: Reach, gone: Reach, *, everythi
     if everything:
         blobs |= cached - kept.blobs
         diff_ids |= cached - kept.diff_ids
+        plan.lost = {digest for digest in cached if not store.has_blob(digest)}
+        plan.steps = dict(_void_steps(store))
     for digest in blobs:
         if store.has_blob(digest):
             plan.blobs[digest] = store.blob_path(digest).stat().st_size
@@ -214,6 +220,15 @@ def _add_garbage(store: Store, plan: Plan, kept: Reach, gone: Reach, *, everythi
         forgotten = not store.has_blob(diff_id) and store.layers.made_at(diff_id) < limit
         if diff_id not in kept.diff_ids and (diff_id in diff_ids or diff_id in blobs or forgotten):
             plan.folders[diff_id] = store.layers.size(diff_id)
+
+
+def _void_steps(store: Store) -> Iterator[tuple[Path, int]]:
+    """Not the young ones: their build may be about to say what they hold."""
+    for path in store.cache_roots.void(store.private / "steps"):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if found.st_mtime < time.time() - GRACE:
+                yield path, found.st_size
 
 
 def _carry_out(store: Store, plan: Plan, bin_folder: Path) -> None:
@@ -225,8 +240,10 @@ def _carry_out(store: Store, plan: Plan, bin_folder: Path) -> None:
         for tag in plan.removal.untagged:
             for entry in [entry for entry in entries if entry_tag(entry) == tag]:
                 clear_tag(entries, entry)
-    store.cache_roots.drop(frozenset(plan.blobs))
+    store.cache_roots.drop(frozenset(plan.blobs) | plan.lost)
     with disk_errors(store.root):
+        for path in plan.steps:
+            path.unlink(missing_ok=True)
         for digest in plan.blobs:
             store.blob_path(digest).unlink(missing_ok=True)
         for number, diff_id in enumerate(plan.folders):

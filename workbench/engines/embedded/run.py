@@ -6,11 +6,12 @@ is not in the layer (moby 20.10, a volume is mounted over it); HOME and HOSTNAME
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,7 @@ class RunRequest:
     container: str
     """64 hexadecimal digits; the host's name inside is the first twelve."""
     network: Literal["host", "none"] = "host"
+    insecure: bool = False
     add_hosts: Sequence[str] = ()
     shm_size: int = SHM_SIZE
     limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -70,7 +72,8 @@ class Identity:
 
 
 def identify(user: str, view: ImageView) -> Identity:
-    """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it. Raises InputError."""
+    """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it; its group is also the first of its
+    groups, as in Docker since 20.10.18 (CVE-2022-36109). Raises InputError."""
     name, colon, group = user.partition(":")
     name = name or "0"
     accounts = view.accounts
@@ -81,16 +84,16 @@ def identify(user: str, view: ImageView) -> Identity:
             hint=f"Make the user first (RUN adduser {name}), or use a number.",
         )
     uid, gid, home = known or (int(name), 0, "/")
-    groups: tuple[int, ...] = () if colon and group else tuple(accounts.groups_of(uid))
+    more = [] if colon and group else accounts.groups_of(name)
     if colon and group:
-        found = accounts.group(group)
+        found = None if group.isdigit() else accounts.group(group)
         if found is None and not group.isdigit():
             raise InputError(
                 f"unable to find group {group}: no matching entries in group file",
                 hint=f"Make the group first (RUN addgroup {group}), or use a number.",
             )
         gid = found if found is not None else int(group)
-    return Identity(uid, gid, groups, home or "/")
+    return Identity(uid, gid, tuple(dict.fromkeys((gid, *more))), home or "/")
 
 
 def locate(program: str, workdir: str, env: Mapping[str, str], view: ImageView) -> str:
@@ -124,14 +127,14 @@ def _no_shell(program: str) -> str:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs commands for one build. `scratch` is on the store's file system."""
+    """Runs commands for one build, from any thread. `scratch` is on the store's file system."""
 
     store: Store
     scratch: Path
     ability: Callable[[], Ability]
     cancel: Cancel
     guardian: Guardian = field(default_factory=Guardian)
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(
         self, request: RunRequest, layers: Sequence[LayerRef], view: ImageView, log: Callable[[str, Stream], None]
@@ -141,8 +144,7 @@ class Runner:
         able = self.ability()
         if able.bwrap is None or able.mode is None:
             raise EngineUnavailable(f"RUN does not work here: {able.reason}", hint=able.hint)
-        self._count += 1
-        place = self.scratch / f"run-{self._count}"
+        place = self.scratch / f"run-{next(self._numbers)}"
         place.mkdir()
         try:
             preparation = _Preparation(request, view, place, able.mode)
@@ -183,7 +185,7 @@ class _Preparation:
         for folder in (self.upper, self._work):
             folder.mkdir()
             folder.chmod(0o755)
-        targets = {bind.target.lstrip("/"): bind.source is None or bind.source.is_dir() for bind in request.mounts}
+        targets = {bind.target.lstrip("/"): bind.is_folder for bind in request.mounts}
         points, self._places = mount_points(view, place / "points", targets)
         self.extra_lowers = [points] if points is not None else []
         self._volumes = [view.resolve(path) for path in request.volumes]
@@ -206,7 +208,7 @@ class _Preparation:
             folder = self.upper / name
             if not folder.exists():
                 folder.mkdir()
-                folder.chmod(0o755)
+                folder.chmod(0o755 | folder.stat().st_mode & 0o2000)  # set-group-ID is inherited
 
     def _copy_up(self, path: str) -> None:
         """The folders down to `path` in the upper folder, with the attributes that they have in the image."""
@@ -238,7 +240,7 @@ class _Preparation:
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
             workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
-            limits=request.limits,
+            limits=request.limits, insecure=request.insecure,
         )  # fmt: skip
 
     def _mounts(self) -> list[Bind]:
@@ -249,7 +251,7 @@ class _Preparation:
             refuse_place(
                 place, bind, [(above, self._places[above.target.lstrip("/")]) for above in self._request.mounts]
             )
-            binds.append(Bind(bind.source, f"/{place}", bind.read_only, bind.size))
+            binds.append(replace(bind, target=f"/{place}"))
         return binds
 
     def _file(self, path: str, content: str) -> Bind:

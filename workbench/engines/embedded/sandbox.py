@@ -51,12 +51,19 @@ SHM_SIZE = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A file or folder of the host at a place in the sandbox. With `tmpfs` there is no source."""
+    """A file or folder of the host at a place in the sandbox. Without a source it is a file of `data` (which is on no
+    disk) with `mode`, or a tmpfs of `size` bytes."""
 
     source: Path | None
     target: str
     read_only: bool = False
     size: int | None = None
+    data: bytes | None = field(default=None, repr=False)
+    mode: int = 0o644
+
+    @property
+    def is_folder(self) -> bool:
+        return self.data is None and (self.source is None or self.source.is_dir())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,9 @@ class Container:
     groups: Sequence[int] = ()
     hostname: str = ""
     network: Literal["host", "none"] = "host"
+    insecure: bool = False
+    """Every capability, and nothing of /proc and /sys hidden; still in namespaces of its own, so without the machine's
+    devices."""
     binds: Sequence[Bind] = ()
     shm_size: int = SHM_SIZE
     limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -239,18 +249,20 @@ class _Start:
         if container.hostname:
             out += ["--hostname", container.hostname]
         out += ["--cap-drop", "ALL"]
-        for name in CAPABILITIES:
-            out += ["--cap-add", f"CAP_{name}"]
+        for name in ("ALL",) if container.insecure else [f"CAP_{name}" for name in CAPABILITIES]:
+            out += ["--cap-add", name]
         for lower in container.lowers:
             out += ["--overlay-src", str(lower)]
         out += ["--overlay", str(container.upper), str(container.work), "/"]
         out += ["--dev", "/dev", "--size", str(container.shm_size), "--perms", "1777", "--tmpfs", "/dev/shm"]
         out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
-        out += _covers(self._mode)
+        out += () if container.insecure else _covers(self._mode)
         for path in _OF_THE_NETWORK if container.network == "none" else ():
             out += ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else []
         for bind in container.binds:
-            if bind.source is None:
+            if bind.data is not None:
+                out += ["--perms", f"{bind.mode:04o}", "--ro-bind-data", str(self._memory(bind.data)), bind.target]
+            elif bind.source is None:
                 out += ["--size", str(bind.size)] if bind.size else []
                 out += ["--perms", "1777", "--tmpfs", bind.target]
             else:
@@ -258,7 +270,10 @@ class _Start:
         for name, value in container.env.items():
             out += ["--setenv", name, value]
         out += ["--chdir", container.workdir]
-        for rules in (docker_filter(), owner_filter() if self._mode == "user" else None):
+        for rules in (
+            None if container.insecure else docker_filter(),
+            owner_filter() if self._mode == "user" else None,
+        ):
             if rules is not None:
                 out += ["--add-seccomp-fd", str(self._memory(rules))]
         return out

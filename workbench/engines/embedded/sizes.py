@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from workbench.engines.embedded.disk import disk_errors
-from workbench.engines.embedded.layers import StrictTarInfo
+from workbench.engines.embedded.tar_reader import read_tar
 from workbench.engines.embedded.tree import clean_name
-from workbench.errors import InputError
 
 
 def content_size(tar: Path, name: str = "") -> int:
@@ -18,16 +17,10 @@ def content_size(tar: Path, name: str = "") -> int:
     """
     name = name or str(tar)
     with disk_errors(tar):
-        if tar.stat().st_size == 0:
-            return 0
         total = 0
-        try:
-            with tarfile.open(tar, "r:", tarinfo=StrictTarInfo, errors="surrogateescape") as entries:
-                while (entry := entries.next()) is not None:
-                    entries.members = []  # type: ignore[attr-defined]  # it remembers all
-                    clean_name(entry.name, name)
-                    if entry.isreg():
-                        total += entry.size
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-            raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
+        with tar.open("rb", buffering=0) as source:
+            for entry, _ in read_tar(cast(BinaryIO, source), name, seekable=True):
+                clean_name(entry.name, name)
+                if entry.isreg():
+                    total += entry.size
     return total

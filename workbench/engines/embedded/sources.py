@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from workbench.engines.embedded.compression import compression, decompress, open_plain_file
 from workbench.engines.embedded.disk import disk_errors
-from workbench.engines.embedded.layers import StrictTarInfo
 from workbench.engines.embedded.store import Store
+from workbench.engines.embedded.tar_reader import StrictTarInfo
 from workbench.engines.embedded.tree import clean_name
 from workbench.errors import InputError
 

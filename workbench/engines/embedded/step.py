@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
 from workbench.build.manifest import Manifest, argument_value, pack, run_options
 from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
-from workbench.engines.embedded.arguments import BuildArguments
 from workbench.engines.embedded.cache import Hit
-from workbench.engines.embedded.download import download, is_url
+from workbench.engines.embedded.gather import Gather, changing
 from workbench.engines.embedded.landing import Landing
-from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
-from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed, source_missing
+from workbench.engines.embedded.layer_tar import LayerWriter
+from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
+from workbench.engines.embedded.platforms import cannot_run, runs_here
+from workbench.engines.embedded.redact import Redacted
 from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
 from workbench.engines.embedded.trail import Visited
-from workbench.engines.embedded.trees import ImageTree, MemoryItem, MemoryTree, Tree
+from workbench.engines.embedded.trees import Tree
 from workbench.engines.embedded.view import ImageView
 from workbench.errors import DockerfileError, InputError
 
 if TYPE_CHECKING:
-    from workbench.engines.embedded.executor import Tools
+    from workbench.engines.embedded.tools import Tools
 
-FindSource = Callable[[Stage, str], ImageState]
+
+class NotReused(Exception):
+    """In a forecast: a step that the next build would do anew."""
+
+    def __init__(self, why: tuple[Change, ...]) -> None:
+        super().__init__()
+        self.why = why
+
+
+FindSource = Callable[[Stage, str], Tree]
 
 
 @dataclass(slots=True)
@@ -67,7 +78,8 @@ class StageBuild:
         """Why the last step was not reused."""
         self.anew: int | str | None = None
         """The step, or the name of the stage below, since which nothing can be reused."""
-        self._step = 0
+        self.step = 0
+        """The one that is or was done last."""
         self._view: ImageView | None = None
 
     @property
@@ -102,7 +114,7 @@ class StageBuild:
     def _begin(self, step: int) -> None:
         self.added = None
         self.why = ()
-        self._step = step
+        self.step = step
 
     def label(self, step: int, name: str, value: str) -> bool:
         """`--label`, which the classic builder adds as an instruction."""
@@ -119,39 +131,47 @@ class StageBuild:
     def _configure(self, comment: str, step: int) -> bool:
         def work() -> _Performed:
             with self._tools.container(step):
-                return _Performed(self.state.comment(comment))
+                return _Performed(self.state.comment(comment), self._created())
 
         keyword = comment.partition(" ")[0]
         return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=keyword, instruction=comment))
 
     def _cached(
-        self, instruction: str, inputs: Any, work: Callable[[], _Performed], told: Callable[[], Manifest]
+        self,
+        instruction: str,
+        inputs: Any,
+        work: Callable[[], _Performed],
+        told: Callable[[], Manifest],
+        *,
+        anywhere: bool = False,
     ) -> bool:
-        """The step out of the cache, or done now and put there. `told` is the manifest without what it stands on."""
+        """The step out of the cache, or done now and put there. `told` is the manifest without what it stands on;
+        `anywhere` says that this is nothing."""
         tools = self._tools
-        parent, base = self.image_id, self.base if self.image_id == self.untouched else ""
-        key = tools.cache.key(self.image_id, instruction, inputs)
+        parent = "" if anywhere else self.image_id
+        base = self.base if self.image_id == self.untouched and not anywhere else ""
+        key = tools.cache.key(parent, instruction, inputs)
         hit = None if tools.request.no_cache else tools.cache.get(key)
         reused = hit is not None
         if hit is None:
             manifest = replace(told(), parent=parent, base=base)
-            self.why = self._explain(key, manifest)
+            self.why = self._explain(key, manifest, anywhere)
+            if tools.foresees:
+                raise NotReused(self.why)
             done = work()
             hit = Hit(done.created_by, now(), done.layer)
             if done.cacheable:
                 tools.cache.put(key, hit, manifest)
-            self.anew = self._step
+            self.anew = self.step if self.anew is None else self.anew
         self._commit(hit)
         tools.trail.note(Visited(key, parent, base, self.stage.index))
         return reused
 
-    def _explain(self, key: str, manifest: Manifest) -> tuple[Change, ...]:
+    def _explain(self, key: str, manifest: Manifest, anywhere: bool) -> tuple[Change, ...]:
         if self._tools.request.no_cache:
             return (Change("no-cache"),)
-        if isinstance(self.anew, int):
-            return (Change("previous", str(self.anew)),)
-        if self.anew is not None:
-            return (Change("stage", self.anew),)
+        if self.anew is not None and not anywhere:
+            return (Change("previous" if isinstance(self.anew, int) else "stage", str(self.anew)),)
         return self._tools.trail.why(key, manifest, self.stage.index)
 
     def _commit(self, hit: Hit) -> None:
@@ -170,15 +190,25 @@ class StageBuild:
 
         def work() -> _Performed:
             with self._tools.container(step):
-                landing = Landing(self.view, self.state.base_time)
-                place = landing.resolve(self.state.workdir)
-                try:
-                    landing.make_folder(place, (0, 0))
-                except InputError as error:
-                    raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
-                return _Performed(self.state.content_comment(comment), self._write(landing))
+                return _Performed(self.state.content_comment(comment), self._created())
 
         return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=it.keyword, instruction=comment))
+
+    def _created(self) -> LayerRef | None:
+        """What the classic builder's container of a step changes where nothing runs in it: its working folder is made.
+        Raises StepFailed where that or a volume is a file (moby 20.10, daemon/create_unix.go)."""
+        if self.state.workdir == "/" and not self.state.volumes:
+            return None
+        landing = Landing(self.view, self.state.base_time)
+        for volume in self.state.volumes:
+            there = landing.lookup(landing.resolve(posixpath.normpath(f"/{volume}").lstrip("/")))
+            if there is not None and there.kind != "directory":
+                raise StepFailed(f"cannot mount volume over existing file, file exists {volume}")
+        try:
+            landing.make_folder(landing.resolve(self.state.workdir), (0, 0))
+        except InputError as error:
+            raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
+        return self._write(landing)
 
     def _write(self, landing: Landing) -> LayerRef | None:
         if landing.empty:
@@ -196,26 +226,30 @@ class StageBuild:
 
     def _run(self, it: docker.Run, step: int, visible: dict[str, str]) -> bool:
         tools, request = self._tools, self._tools.request
+        if not runs_here(self.state.platform):
+            raise StepFailed(*cannot_run(self.state.platform))
         argv = list(it.argv) if not it.shell else [*self.state.shell, it.command]
         refuse_zero(it.keyword, [*argv, *visible.values(), *self.state.env.values()])
         shown = self.arguments.in_history(visible)
         created_by = " ".join([f"|{len(shown)}", *shown, *argv] if visible else argv)
-        mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name))
+        mounts = Mounts(it.mounts, tools, lambda name: self._source(self.stage, name), self.state.workdir)
         network = self._network(it)
         inputs = {
-            "argv": argv, "args": visible, "config": self.state.config, "network": network, "mounts": mounts.manifest(),
-            "hosts": list(request.add_hosts), "shm": request.shm_size, "limits": list(request.ulimits),
+            "argv": argv, "args": visible, "config": self.state.config, "network": network, "security": it.security,
+            "mounts": mounts.manifest(), "hosts": list(request.add_hosts), "shm": request.shm_size,
+            "limits": list(request.ulimits),
         }  # fmt: skip
 
         def work() -> _Performed:
-            with tools.container(step) as container, mounts.ready() as binds:
+            with tools.container(step) as container, mounts.ready() as ready:
                 wanted = RunRequest(
-                    argv=argv, env={**visible, **self.state.env}, user=self.state.user, workdir=self.state.workdir,
-                    volumes=self.state.volumes, container=container, network=network, add_hosts=request.add_hosts,
-                    shm_size=SHM_SIZE if request.shm_size is None else request.shm_size, limits=tools.plan.limits,
-                    script=it.script.content if it.script else None, mounts=binds,
+                    argv=argv, env={**visible, **self.state.env, **ready.env}, user=self.state.user,
+                    workdir=self.state.workdir, volumes=self.state.volumes, container=container, network=network,
+                    add_hosts=request.add_hosts, limits=tools.plan.limits, mounts=ready.binds,
+                    shm_size=SHM_SIZE if request.shm_size is None else request.shm_size,
+                    script=it.script.text if it.script else None, insecure=it.security == "insecure",
                 )  # fmt: skip
-                return _Performed(created_by, self._start(wanted, step))
+                return _Performed(created_by, self._start(wanted, step, ready.secrets))
 
         def told() -> Manifest:
             return Manifest(
@@ -230,16 +264,19 @@ class StageBuild:
         asked = it.network if it.network != "default" else self._tools.request.network
         return "none" if asked == "none" else "host"
 
-    def _start(self, wanted: RunRequest, step: int) -> LayerRef | None:
+    def _start(self, wanted: RunRequest, step: int, secrets: Sequence[bytes]) -> LayerRef | None:
         from workbench.build.events import ContainerEvent
 
         tools, name = self._tools, wanted.container
-        log = tools.log(step)
+        log = Redacted(tools.log(step), secrets)
         tools.emit(ContainerEvent(step=step, action="started", container=name))
-        result = tools.runner.run(wanted, self.state.layers, self.view, log)
+        try:
+            result = tools.runner.run(wanted, self.state.layers, self.view, log)
+        finally:
+            log.flush()
         tools.emit(ContainerEvent(step=step, action="exited", container=name, exit_code=result.exit_code))
         if result.exit_code:
-            raise run_failed(wanted.argv, result.exit_code, tools.tail)
+            raise run_failed(wanted.argv, result.exit_code, tools.tails.get(step, ""))
         tools.emit(ContainerEvent(step=step, action="committed", container=name))
         if result.layer is not None:
             tools.files.remember(result.layer, result.entries)
@@ -251,17 +288,16 @@ class StageBuild:
         tools = self._tools
         keyword = it.keyword
         refuse_zero(keyword, [*it.sources, it.destination])
-        unpack = isinstance(it, docker.Add) and it.unpack is not False
-        sources = self._sources(it, unpack)
+        gather = Gather(tools, self.view, lambda name: self._source(self.stage, name))
+        sources = gather.sources(it)
         if len(sources) > 1 and not it.destination.endswith("/"):
             raise StepFailed(
                 f"When using {keyword} with more than one source file, the destination must be a directory and end "
                 "with a /"
             )
-        from_image = isinstance(it, docker.Copy) and bool(it.from_)
-        owner = self._owner(it.chown) if it.chown else None if from_image else (0, 0)
+        owner = gather.owner(it)
         transfer = copy.Transfer(
-            keyword, sources, it.destination, self.state.workdir, owner, self._mode(it),
+            keyword, sources, it.destination, self.state.workdir, owner, gather.mode(it),
             IgnoreRules(it.exclude) if it.exclude else None,
         )  # fmt: skip
         rows = copy.manifest(transfer, tools.cancel.check)
@@ -274,88 +310,30 @@ class StageBuild:
         def told() -> Manifest:
             return Manifest(keyword=keyword, instruction=effect(it), inputs=pack(copy.inputs(transfer, rows, origin)))
 
-        return self._cached(keyword, inputs, lambda: self._land(transfer, created_by), told)
+        anywhere = it.link and not it.chmod  # as BuildKit: with --chmod it is an ordinary copy
+        below = ImageView() if anywhere else self.view
+        return self._cached(keyword, inputs, lambda: self._land(transfer, created_by, below), told, anywhere=anywhere)
 
-    def _land(self, transfer: copy.Transfer, created_by: str) -> _Performed:
+    def _land(self, transfer: copy.Transfer, created_by: str, below: ImageView) -> _Performed:
+        """On `below`: the image so far, or with `--link` nothing, so that the layer fits on any image."""
         tools = self._tools
-        changed = set(tools.context.changed) if tools.context else set()
-        landing = Landing(self.view, self.state.base_time)
+        before = changing(transfer.sources)
+        landing = Landing(below, self.state.base_time if below.layers else 0)
         try:
             copy.land(transfer, landing, tools.scratch, tools.cancel.check)
         except InputError as error:
             raise StepFailed(f"{transfer.keyword} failed: {error}", error.hint) from error
         layer = self._write(landing)
-        same = tools.context is None or tools.context.changed == changed
-        return _Performed(created_by, layer, cacheable=same)
+        return _Performed(created_by, layer, cacheable=changing(transfer.sources) == before)
 
-    def _sources(self, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
-        found: list[copy.Source] = []
-        tree = self._tree(it)
-        for pattern in it.sources:
-            if isinstance(it, docker.Add) and is_url(pattern):
-                found.append(self._download(it, pattern))
-            else:
-                found += self._found(tree, pattern, it, unpack)
-        for document in it.heredocs:
-            content = document.text.encode("utf-8", "surrogateescape")
-            item = MemoryItem(TarEntry(document.name, "file", 0o644, size=len(content)), content)
-            found.append(copy.Source(MemoryTree({document.name: item}), document.name, document.name, item))
-        if not found:
-            raise StepFailed(
-                f"{it.keyword} failed: no source files were specified", f"No file matches {' '.join(it.sources)}."
-            )
-        return found
+    def fill(self, tree: Tree, name: str) -> bool:
+        """FROM a named context that is no image: its files are the stage's first layer."""
+        root = tree.lookup("")
+        assert root is not None, "a tree has a root"
+        transfer = copy.Transfer("FROM", [copy.Source(tree, "", "", root)], "/", "/", (0, 0))
+        rows = copy.manifest(transfer, self._tools.cancel.check)
 
-    def _found(self, tree: Tree | None, pattern: str, it: docker.Copy | docker.Add, unpack: bool) -> list[copy.Source]:
-        if tree is None:
-            raise source_missing(it.keyword, pattern, None)
-        try:
-            return [replace(source, unpack=unpack) for source in copy.find(tree, pattern)]
-        except FileNotFoundError as error:
-            if isinstance(tree, ImageTree):
-                raise StepFailed(f"{it.keyword} failed: stat {pattern}: file does not exist") from error
-            raise source_missing(it.keyword, pattern, self._tools.scan) from error
-        except InputError as error:
-            raise StepFailed(f"{it.keyword} failed: {error}", error.hint) from error
+        def told() -> Manifest:
+            return Manifest(keyword="FROM", instruction=f"FROM {name}", inputs=pack(copy.inputs(transfer, rows, name)))
 
-    def _tree(self, it: docker.Copy | docker.Add) -> Tree | None:
-        if not isinstance(it, docker.Copy) or not it.from_:
-            return self._tools.context
-        state = self._source(self.stage, it.from_)
-        return ImageTree(self._tools.files.view(state.layers, self._tools.scratch))
-
-    def _download(self, it: docker.Add, url: str) -> copy.Source:
-        item = download(url, it.destination, self._tools.scratch, self._tools.cancel)
-        if it.checksum and item.digest() != it.checksum:
-            raise StepFailed(f"ADD failed: {url}: digest mismatch {item.digest()}: {it.checksum}")
-        name = posixpath.basename(item.entry.path)
-        return copy.Source(MemoryTree({name: item}), name, name, item)
-
-    def _mode(self, it: docker.Copy | docker.Add) -> int | None:
-        if not it.chmod:
-            return None
-        try:
-            return int(it.chmod, 8)
-        except ValueError as error:
-            raise StepFailed(f"--chmod={it.chmod}: not an octal number") from error
-
-    def _owner(self, text: str) -> tuple[int, int]:
-        """`--chown`: names of the image, or numbers; a group alone missing is the user's number, as in Docker."""
-        user, colon, group = text.partition(":")
-        accounts = self.view.accounts
-        known = accounts.user(user)
-        if not user.isdigit() and known is None:
-            raise StepFailed(
-                "unable to convert uid/gid chown string to host mapping: "
-                f"can't find uid for user {user}: no such user: {user}"
-            )
-        uid = int(user) if user.isdigit() else known[0] if known else 0
-        if not colon or not group:
-            group = user
-        gid = int(group) if group.isdigit() else accounts.group(group)
-        if gid is None:
-            raise StepFailed(
-                "unable to convert uid/gid chown string to host mapping: "
-                f"can't find gid for group {group}: no such group: {group}"
-            )
-        return uid, gid
+        return self._cached("FROM", {"rows": rows}, lambda: self._land(transfer, f"FROM {name}", self.view), told)

@@ -10,14 +10,16 @@ import stat
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 from workbench.engines.embedded.compression import CHUNK
 from workbench.engines.embedded.disk import remove_tree
+from workbench.engines.embedded.tar_reader import Data
 from workbench.errors import InputError, StoreError
 
 _MAX_LINKS = 40  # Linux's own bound on symbolic links in one path
 _PATH_MAX = 4095
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def clean_name(name: str, archive: str) -> str:
@@ -25,6 +27,8 @@ def clean_name(name: str, archive: str) -> str:
 
     As Docker cleans it: `/x` is `x`, `a/../b` is `b`. Raises InputError where `..` climbs out, and for NUL.
     """
+    if name and name[0] not in "/." and name[-1] != "/" and "//" not in name and "/." not in name and "\0" not in name:
+        return name
     parts: list[str] = []
     for part in name.split("/"):
         if part in ("", "."):
@@ -40,6 +44,11 @@ def clean_name(name: str, archive: str) -> str:
     if "\0" in name:
         raise InputError(f"{archive}: {name!r} has a NUL in its name")
     return "/".join(parts)
+
+
+class _Owner(NamedTuple):
+    uid: int
+    gid: int
 
 
 class TreeWriter:
@@ -61,7 +70,7 @@ class TreeWriter:
 
     def full(self, path: str) -> str:
         found = f"{self._base}/{path}" if path else self._base
-        if len(os.fsencode(found)) > _PATH_MAX:
+        if len(found) > _PATH_MAX // 4 and len(os.fsencode(found)) > _PATH_MAX:
             raise InputError(f"a name of {len(path)} characters is too long for this file system: {path[:60]!r}...")
         return found
 
@@ -115,8 +124,11 @@ class TreeWriter:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def remove(self, path: str) -> None:
-        """Takes away whatever is at `path`."""
+    def remove(self, path: str, mode: int | None = None) -> None:
+        """Takes away whatever is at `path`; `mode` where that is known."""
+        if mode is not None and not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):
+            os.unlink(self.full(path))
+            return
         remove_tree(Path(self.full(path)))
         gone = f"{path}/"
         self._folders = {
@@ -124,34 +136,57 @@ class TreeWriter:
         }
         self._placed = {"": ""}
 
-    def make(self, path: str, entry: tarfile.TarInfo, data: BinaryIO | None, xattrs: Mapping[str, bytes]) -> int:
+    def make(self, path: str, entry: tarfile.TarInfo, data: Data | None, xattrs: Mapping[str, bytes]) -> int:
         """Makes one entry in the place of what is there; a folder stays. Returns bytes of content."""
-        mode = self.kind(path)
-        if mode is not None and not (stat.S_ISDIR(mode) and entry.isdir()):
-            self.remove(path)
         full = self.full(path)
-        if entry.isdir():
-            if mode is None or not stat.S_ISDIR(mode):
-                os.mkdir(full, 0o700)
-            self.folder_attributes(path, entry, xattrs)
-            return 0
-        if entry.islnk():
-            self._link(path, entry)
-            return 0
-        if entry.issym():
-            os.symlink(entry.linkname, full)
-        elif entry.isreg():
-            self._file(full, entry, data)
-        elif not self._special(full, entry):
-            return 0
-        self._attributes(full, entry, xattrs)
-        return entry.size if entry.isreg() else 0
+        try:
+            return self._create(path, full, entry, data, xattrs)
+        except FileExistsError:  # nothing of `data` is read by then: looking beforehand would cost each entry a call
+            mode = os.lstat(full).st_mode
+            if entry.isdir() and stat.S_ISDIR(mode):
+                self.folder_attributes(path, entry, xattrs)
+                return 0
+            self.remove(path, mode)
+            return self._create(path, full, entry, data, xattrs)
 
-    def _file(self, full: str, entry: tarfile.TarInfo, data: BinaryIO | None) -> None:
-        handle = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb", buffering=0) as out:
-            while data is not None and (piece := data.read(CHUNK)):
-                out.write(piece)
+    def _create(
+        self, path: str, full: str, entry: tarfile.TarInfo, data: Data | None, xattrs: Mapping[str, bytes]
+    ) -> int:
+        if entry.isreg():
+            self._file(full, entry, data, xattrs)
+            return entry.size
+        if entry.isdir():
+            os.mkdir(full, 0o700)
+            self.folder_attributes(path, entry, xattrs)
+        elif entry.islnk():
+            self._link(path, entry)
+        elif entry.issym():
+            os.symlink(entry.linkname, full)
+            self._attributes(full, entry, xattrs)
+        elif self._special(full, entry):
+            self._attributes(full, entry, xattrs)
+        return 0
+
+    def _file(self, full: str, entry: tarfile.TarInfo, data: Data | None, xattrs: Mapping[str, bytes]) -> None:
+        mode = stat.S_IMODE(entry.mode)
+        handle = os.open(full, _NEW, mode & 0o777)
+        try:
+            while data is not None and (piece := data(CHUNK)):
+                written = os.write(handle, piece)
+                while written < len(piece):
+                    written += os.write(handle, piece[written:])
+            found = os.fstat(handle)  # what the umask, a set-group-ID folder or an ACL made of it
+            if self._as_root and (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+                self._chown(handle, entry, full)
+                found = os.fstat(handle)
+            if xattrs:
+                self._xattrs(handle, entry.name, xattrs)
+            if stat.S_IMODE(found.st_mode) != mode:
+                os.fchmod(handle, mode)
+            when = _mtime_ns(entry)
+            os.utime(handle, ns=(when, when))
+        finally:
+            os.close(handle)
 
     def _link(self, path: str, entry: tarfile.TarInfo) -> None:
         target = clean_name(entry.linkname, entry.name)
@@ -205,27 +240,32 @@ class TreeWriter:
         self._xattrs(self.full(path), entry.name, xattrs)
 
     def _attributes(self, full: str, entry: tarfile.TarInfo, xattrs: Mapping[str, bytes]) -> None:
-        self._chown(full, entry.uid, entry.gid)
+        self._chown(full, entry, full)
         self._xattrs(full, entry.name, xattrs)
         if not entry.issym():
             os.chmod(full, stat.S_IMODE(entry.mode))
         when = _mtime_ns(entry)
         os.utime(full, ns=(when, when), follow_symlinks=False)
 
-    def _chown(self, full: str, uid: int, gid: int) -> None:
+    def _chown(self, at: str | int, entry: tarfile.TarInfo | _Owner, full: str) -> None:
         if not self._as_root:
             return
         try:
-            os.chown(full, uid, gid, follow_symlinks=False)
+            if isinstance(at, int):
+                os.fchown(at, entry.uid, entry.gid)
+            else:
+                os.chown(at, entry.uid, entry.gid, follow_symlinks=False)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EINVAL):
                 raise
-            self.warnings.append(f"{full.removeprefix(self._base)}: the owner {uid}:{gid} cannot be set here")
+            self.warnings.append(
+                f"{full.removeprefix(self._base)}: the owner {entry.uid}:{entry.gid} cannot be set here"
+            )
 
-    def _xattrs(self, full: str, name: str, xattrs: Mapping[str, bytes]) -> None:
+    def _xattrs(self, at: str | int, name: str, xattrs: Mapping[str, bytes]) -> None:
         for key, value in xattrs.items():
             try:
-                os.setxattr(full, key, value, follow_symlinks=False)
+                os.setxattr(at, key, value, follow_symlinks=isinstance(at, int))
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EINVAL, errno.EACCES):
                     raise
@@ -236,7 +276,7 @@ class TreeWriter:
         for path in sorted(self._folders, key=lambda path: path.count("/") if path else -1, reverse=True):
             mode, uid, gid, when = self._folders[path]
             full = self.full(path)
-            self._chown(full, uid, gid)
+            self._chown(full, _Owner(uid, gid), full)
             if mode is not None:
                 os.chmod(full, mode)
             if when >= 0:

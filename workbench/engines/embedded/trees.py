@@ -90,9 +90,11 @@ class ContextTree:
         return None if found is None else found.entry
 
     def walk(self, path: str) -> Iterator[tuple[str, Item]]:
-        for child in self._children.get(path, ()):
+        todo = list(reversed(self._children.get(path, ())))  # without recursion: a tree may be deep
+        while todo:
+            child = todo.pop()
             yield child, self._items[child]
-            yield from self.walk(child)
+            todo += reversed(self._children.get(child, ()))
 
     def resolve(self, path: str) -> str:
         return resolve(path, self._entry)

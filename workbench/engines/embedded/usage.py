@@ -6,6 +6,7 @@ import os
 import stat
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.build.usage import DiskUsage, ImageUsage, Usage
@@ -37,7 +38,11 @@ def usage(store: Store) -> DiskUsage:
     steps = list(store.cache_roots.held())
     kinds = [
         kind("Images", len(named), sum(bool(image.tags) for image in catalog.images.values()), of_images),
-        kind("Step cache", len(steps), sum(digests <= of_images for digests in steps), cached - of_images),
+        _with(
+            kind("Step cache", len(steps), sum(digests <= of_images for digests in steps), cached - of_images),
+            tree_size(store.private / "steps"),
+            sum(plan.steps.values()),
+        ),
         _unpacked(store, plan.folders),
         _mounts(store),
         _scratch(store),
@@ -48,6 +53,10 @@ def usage(store: Store) -> DiskUsage:
     if aside := tree_size(store.private / "damaged"):
         kinds.append(Usage("Set apart", len(os.listdir(store.private / "damaged")), 0, aside, 0))
     return DiskUsage(tuple(kinds), _images(catalog, named, sizes))
+
+
+def _with(kind: Usage, size: int, reclaimable: int) -> Usage:
+    return replace(kind, size=kind.size + size, reclaimable=kind.reclaimable + reclaimable)
 
 
 def _images(catalog: Catalog, named: dict[str, set[str]], sizes: dict[str, int]) -> tuple[ImageUsage, ...]:

@@ -18,13 +18,12 @@ from workbench.build.format import human_age, human_duration
 from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
+from workbench.build.turns import WAITING
 from workbench.engines.owner.journal import Journal, Left, Span
 from workbench.engines.owner.settings import Engines, MakeEngine, Settings
 
 Remember = Callable[[BuildRequest, BuildProgress, int, Engine, Awaitable[tuple[str | None, str]]], Awaitable[None]]
 """Keeps the record of a finished build of a revision: by which engine, and what it was made from."""
-
-WAITING = "another build of this context is running; this one waits for its end"
 
 
 class Builds:
@@ -53,6 +52,7 @@ class Builds:
         self._progress = BuildProgress()
         self._request: BuildRequest | None = None
         self._records: set[asyncio.Future[None]] = set()
+        self._asked = 0.0  # since the epoch, before the context was read for the last build
         self._flushing = False
         self._note = ""
         self.ended = asyncio.Event()
@@ -101,6 +101,7 @@ class Builds:
         if self.loop.state.building is None:
             self.loop.engine = self._engines.enter(self.settings)
             self._request = self.settings.request
+            self._asked = time.time()
         return self.settings.request
 
     async def stop(self) -> None:
@@ -134,7 +135,7 @@ class Builds:
 
     def _on_event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildStarted) or self._journal is None or self._progress.finished is not None:
-            self._begin(revision, event.at)
+            self._begin(revision)
         self._note = ""
         self._progress.apply(event)
         assert self._journal is not None
@@ -147,7 +148,7 @@ class Builds:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def _begin(self, revision: int, at: float) -> None:
+    def _begin(self, revision: int) -> None:
         self._flush()
         if self._journal is not None:
             self._journal.close(remove=True)
@@ -155,7 +156,7 @@ class Builds:
             self._left[0].path.unlink(missing_ok=True)
             self._left = None
         self._progress = BuildProgress()
-        self._journal = Journal(self._folder, revision, at=at)
+        self._journal = Journal(self._folder, revision, at=self._asked)
 
     def _flush(self) -> None:
         self._flushing = False
@@ -194,10 +195,10 @@ def _span(span: Span, revision: int) -> dict[str, Any]:
     return {"journal": span.name, "from": span.start, "to": span.end, "text": span.text, "revision": revision}
 
 
-def state_after(finished: BuildFinished, watching: bool) -> LoopState:
-    """The state in which an earlier owner left the context: its build is revision 1."""
+def state_after(finished: BuildFinished, state: LoopState) -> LoopState:
+    """That of a display that begins, where an earlier owner left a build: it is revision 1."""
     built = 1 if finished.outcome == "succeeded" else None
-    return LoopState(watching=watching, built=built, ended=1, outcome=finished.outcome)
+    return replace(state, built=built, ended=1, outcome=finished.outcome)
 
 
 def told_of(finished: BuildFinished) -> str:

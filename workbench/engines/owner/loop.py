@@ -70,6 +70,7 @@ class OwnedLoop:
         self._reader = Reader(reach.place.folder)
         self._started = False
         self._stopping = False
+        self._deaths = 0
         self._hurry = asyncio.Event()
         self._over = asyncio.Event()
         self._over.set()
@@ -99,17 +100,15 @@ class OwnedLoop:
         """Attached to the owner until `stop` or `leave`, once. An owner that dies is replaced, and what it built is
         told to have failed."""
         self._over.clear()
-        deaths = 0
         try:
-            while not self._stopping and deaths < _DEATHS:
+            while not self._stopping and self._deaths < _DEATHS:
                 try:
                     await self._attach(build_first)
                 except EngineUnavailable as error:
                     self.on_told(f"Builds end with this window: {error}. {error.hint}".strip())
-                    deaths = _DEATHS
                     break
                 if not self._stopping and not await self._still_there():
-                    deaths += 1
+                    self._deaths += 1
                     build_first = False
                     self._lost()
             if not self._stopping:
@@ -144,9 +143,10 @@ class OwnedLoop:
             self._send({"do": "set_mode", "mode": mode})
 
     def attend(self) -> None:
+        """Somebody looks: builds what waited for that. While nobody is attached yet, somebody will be seen to look."""
         if self._inner is not None:
             self._inner.attend()
-        elif self._state.mode == "focus":
+        elif self._writer is not None:
             self._send({"do": "attend"})
 
     async def made_from(self) -> tuple[str | None, str]:
@@ -214,11 +214,10 @@ class OwnedLoop:
         """The owner's answer; None from one that is about to end."""
         hello = {
             "hello": self._version,
-            "watching": self._state.watching,
-            "on_focus": self._state.on_focus,
             "build_first": build_first,
             "on_disconnect": self._config.on_disconnect,
-            "state": self._state if self._started else None,
+            "state": self._state,
+            "first": not self._started,
             **self._settings(),
         }
         try:
@@ -241,8 +240,11 @@ class OwnedLoop:
         try:
             while line := await reader.readline():
                 await self._take(decode(line))
-        except (OSError, ValueError):
+        except OSError:
             return
+        except ValueError as error:  # what the owner wrote cannot be read: begun anew, but not for ever
+            self._deaths += 1
+            self.on_told(f"The build is shown from its beginning again: {error}")
         finally:
             self._writer = None
 
@@ -292,8 +294,8 @@ class OwnedLoop:
 
     async def _run_here(self, build_first: bool) -> None:
         self._inner = LiveLoop(
-            self._engine, self._make_request, quiet=self._config.quiet, watching=self._state.watching,
-            on_focus=self._state.on_focus, own=self._own, on_event=self.on_event, on_state=self.on_state,
+            self._engine, self._make_request, quiet=self._config.quiet,
+            own=self._own, on_event=self.on_event, on_state=self.on_state,
         )  # fmt: skip
         self._inner.take_up(self._state)
         self.keeps_records = False

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +146,13 @@ class Owner:
                 self._builds.loop.set_watching(self._watching)
             return []
         build_first, told = bool(hello["build_first"]), []
-        state = hello["state"] or LoopState(watching=bool(hello["watching"]), on_focus=bool(hello["on_focus"]))
+        state: LoopState = hello["state"]
         left, self._left = self._left, None
-        if left is not None and hello["state"] is None:
+        if left is not None and not hello["first"]:
+            left.path.unlink(missing_ok=True)  # the display has seen it all
+        elif left is not None:
             finished = left.finished
-            state = replace(state_after(finished, state.watching), on_focus=state.on_focus)
+            state = state_after(finished, state)
             if build_first and not finished.lost:
                 build_first = await asyncio.to_thread(changed_since, settings.request, left.at)
             self._builds.take(left)
@@ -189,7 +191,8 @@ class Owner:
 
     def _detach(self, display: _Display, said_bye: bool) -> None:
         if display not in self._displays:
-            self._settle()
+            if self._builds.started or self._retiring:  # who only looks whether somebody is here ends nothing
+                self._settle()
             return
         self._displays.discard(display)
         if not self._displays:

@@ -27,7 +27,7 @@ def check_steps(store: Store) -> Iterator[Finding | None]:
     folder = store.private / "steps"
     if not folder.is_dir():
         return
-    for path in folder.iterdir():
+    for path in folder.glob("*.json"):
         try:
             whole = isinstance(json.loads(path.read_bytes()), dict)
         except FileNotFoundError:

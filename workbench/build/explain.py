@@ -1,0 +1,173 @@
+"""Builds that say why a step was not reused, and leave a record of their steps, on engines that keep no manifests.
+
+While the engine builds, a thread looks at the same context; the reasons come from comparing it with the records of
+earlier builds. A build never fails, and never ends later than its cancelling allows, because of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
+
+from workbench.build.change import Change
+from workbench.build.engine import Build
+from workbench.build.events import BuildEvent, BuildFinished, StepFinished
+from workbench.build.forecast import Forecast
+from workbench.build.images import ImageStore, short_id
+from workbench.build.request import BuildRequest
+from workbench.build.step_records import KnownSteps
+from workbench.build.steps import Builder, Step
+from workbench.build.survey import TROUBLE, Survey
+from workbench.errors import WorkbenchError
+
+
+async def image_ids(images: ImageStore, names: Iterable[str]) -> dict[str, str]:
+    """Names with the short IDs that the engine has for them now (the classic builder's steps have no others); a name
+    without an image is left out."""
+    found: dict[str, str] = {}
+    for name in names:
+        with contextlib.suppress(WorkbenchError):
+            found[name] = short_id(str((await images.inspect(name)).get("Id") or ""))
+    return found
+
+
+async def forecast_from_records(
+    images: ImageStore, request: BuildRequest, engine: str, builder: Builder
+) -> Forecast | None:
+    """What the next build of `request` will reuse, as far as records tell; None where there is no telling: a context
+    that is fetched. Cancelling ends it soon. Raises WorkbenchError, OSError."""
+    if request.remote is not None:
+        return None
+    asked: list[bool] = []
+    try:
+        survey = await asyncio.to_thread(Survey.look, request, engine, builder, lambda: bool(asked))
+        bases = await image_ids(images, await asyncio.to_thread(survey.base_names))
+        present = {image.short for image in await images.list(all=True)} if builder == "classic" else None
+        return await asyncio.to_thread(survey.forecast, bases, present)
+    finally:
+        asked.append(True)
+
+
+class ExplainedBuild:
+    """Implements `build.engine.Build` over another one."""
+
+    def __init__(self, inner: Build, request: BuildRequest, engine: str, builder: Builder, images: ImageStore) -> None:
+        self._inner = inner
+        self._request = request
+        self._engine = engine
+        self._builder: Builder = builder
+        self._images = images
+        self._asked = False
+        self._looking: asyncio.Task[_Explanations | None] | None = None
+        self._ended: list[StepFinished] = []
+
+    def __aiter__(self) -> AsyncIterator[BuildEvent]:
+        return self
+
+    async def __anext__(self) -> BuildEvent:
+        event = await self._inner.__anext__()
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="looks at the steps of a build")
+        if isinstance(event, StepFinished) and event.error is None:
+            if not (event.cached or event.why) and (found := await self._found()) is not None:
+                event = replace(event, why=await asyncio.to_thread(found.why, event))
+            self._ended.append(event)
+        elif isinstance(event, BuildFinished) and (found := await self._found()) is not None:
+            await self._record(found)
+        return event
+
+    def cancel(self) -> None:
+        self._asked = True
+        self._inner.cancel()
+
+    async def aclose(self) -> None:
+        self._asked = True
+        await self._inner.aclose()
+        if self._looking is not None:
+            await self._found()
+
+    async def _found(self) -> _Explanations | None:
+        assert self._looking is not None
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> _Explanations | None:
+        if self._request.remote is not None:
+            return None
+        try:
+            survey = await asyncio.to_thread(
+                Survey.look, self._request, self._engine, self._builder, lambda: self._asked
+            )
+            bases = await image_ids(self._images, await asyncio.to_thread(survey.base_names))
+            return await asyncio.to_thread(_Explanations, survey, bases)
+        except TROUBLE:
+            return None
+
+    async def _record(self, found: _Explanations) -> None:
+        bases = found.told_bases(self._ended)
+        if missing := [name for name in found.base_names if name not in bases]:
+            bases = {**bases, **await image_ids(self._images, missing)}  # it came while the build ran
+        with contextlib.suppress(*TROUBLE):
+            await asyncio.to_thread(found.record, self._ended, bases)
+
+
+class _Explanations:
+    """The steps of one build, and what is known of them."""
+
+    def __init__(self, survey: Survey, bases: Mapping[str, str]) -> None:
+        self._survey = survey
+        self._bases = dict(bases)
+        self._steps = {step.number: step for step in survey.steps(bases)}
+        self._known: KnownSteps = survey.known()
+        self._fresh = survey.fresh_stages()
+        self._anew: dict[int, int] = {}
+
+    @property
+    def base_names(self) -> list[str]:
+        return [step.base for step in self._steps.values() if step.base]
+
+    def why(self, event: StepFinished) -> tuple[Change, ...]:
+        """The reasons for a step that was not reused."""
+        step = self._steps.get(event.step)
+        if step is None or step.stage < 0 or not step.counts:
+            return ()
+        if step.manifest.keyword == "FROM":
+            self._begin(step, event)
+            return ()
+        why = self._reasons(step)
+        self._anew.setdefault(step.stage, step.number)
+        return why
+
+    def _begin(self, step: Step, event: StepFinished) -> None:
+        """A stage begins, on another stage or on an image; which one the engine knows best."""
+        for index in step.needs:
+            if index in self._anew:
+                self._anew[step.stage] = self._anew[index]
+        image = short_id(event.image)
+        if step.base and image and image != self._bases.get(step.base):
+            self._bases[step.base] = image
+            self._steps = {it.number: it for it in self._survey.steps(self._bases)}
+
+    def _reasons(self, step: Step) -> tuple[Change, ...]:
+        if self._survey.request.no_cache or step.stage in self._fresh:
+            return (Change("no-cache"),)
+        if step.stage in self._anew and not step.apart:
+            return (Change("previous", str(self._anew[step.stage])),)
+        for index, name in zip(step.needs, step.needed, strict=True):
+            if index in self._anew:
+                return (Change("stage", name),)
+        return () if step.problem else self._known.why(step)
+
+    def told_bases(self, ended: Iterable[StepFinished]) -> dict[str, str]:
+        """The IDs of the bases, as the engine told them where it did."""
+        told = {self._steps[it.step].base: short_id(it.image) for it in ended if it.image and it.step in self._steps}
+        return {**self._bases, **{name: image for name, image in told.items() if name}}
+
+    def record(self, ended: Iterable[StepFinished], bases: Mapping[str, str]) -> None:
+        """Leaves what the next build is compared with."""
+        steps = self._steps
+        if dict(bases) != self._bases:
+            steps = {step.number: step for step in self._survey.steps(bases)}
+        done = [(steps[it.step], short_id(it.image)) for it in ended if it.step in steps]
+        self._survey.records.add([(step, image) for step, image in done if step.stage >= 0])
