@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -166,8 +165,9 @@ class History:
             if details is not None:
                 save_details(self._details(place, record.number), details)
             line = json.dumps(asdict(record)).encode() + b"\n"
-            if self._is_full(lines):
-                self._trim(place, lines, line)
+            limit = record.when - self._bounds.days * 86400
+            if self._is_full(lines, limit):
+                self._trim(place, lines, line, limit)
             else:
                 _append(place, line)
             self._bound_details(place)
@@ -203,16 +203,16 @@ class History:
         _replace(counter, f"{last + 1}\n".encode())
         return last + 1
 
-    def _is_full(self, lines: Sequence[bytes]) -> bool:
+    def _is_full(self, lines: Sequence[bytes], limit: float) -> bool:
         if not lines:
             return False
         oldest = _record(lines[0])
-        old = oldest is not None and oldest.when < time.time() - self._bounds.days * 86400 and oldest.when > 0
+        old = oldest is not None and oldest.when < limit
         return old or len(lines) + 1 > self._bounds.builds * 3 // 2 or not lines[-1].endswith(b"\n")
 
-    def _trim(self, place: Path, lines: Sequence[bytes], line: bytes) -> None:
-        limit = time.time() - self._bounds.days * 86400
-        young = [old for old in lines if old.endswith(b"\n") and not ((it := _record(old)) and 0 < it.when < limit)]
+    def _trim(self, place: Path, lines: Sequence[bytes], line: bytes, limit: float) -> None:
+        """Without what ended before `limit`, what was cut short, and the oldest of what is too many."""
+        young = [old for old in lines if old.endswith(b"\n") and not ((it := _record(old)) and it.when < limit)]
         kept = young[-max(0, self._bounds.builds - 1) :] if len(young) >= self._bounds.builds else young
         _replace(place, b"".join([*kept, line]))
         numbers = {record.number for record in _records(place)}

@@ -286,12 +286,10 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel. Who leaves the editor looks at what it makes."""
+        """A click may have chosen another panel."""
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
-                if self.active == "dockerfile" != name:
-                    self._live.loop.attend()
                 self._mark_active(name)
 
     # -- what a person asks
@@ -307,6 +305,8 @@ class WorkbenchApp(App[int]):
             targets[-1 if last else 0].focus()
 
     def _mark_active(self, name: str) -> None:
+        if self.live is not None and self.active == "dockerfile" != name:
+            self.live.loop.attend()  # who leaves the editor looks at what it makes
         self.active = name
         self.workspace.mark_active(name)
         for strip in self.base.query(Strip):

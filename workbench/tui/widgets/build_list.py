@@ -75,7 +75,7 @@ class BuildList(RowView):
             ("◆ " if row in self._marked else "  ", "builds--mark"),
             (f"{it.number:>4} ", ""),
             (f"{sign} ", name),
-            (f"{human_duration(it.seconds):>7}  {steps:>14} {size:>8}  ", ""),
+            (f"{human_duration(it.seconds):>7}  {steps:>12} {size:>8}  ", ""),
             (f"{short_id(it.image):<12}  ", "builds--id"),
             (f"{human_age(max(0.0, self._now - it.when)):<18}", "builds--muted"),
         ]
