@@ -50,10 +50,10 @@ async def test_a_change_is_built_and_every_display_sees_it(context: Path, config
     for display in (first, second):
         await display.until(lambda display=display: display.loop.state.built == 2, "r2 is not built")
         assert display.finished is not None
-    assert len(History().list(context)) == 2
     await first.stop()
     await second.stop()
     await until_gone(context)
+    assert len(History().list(context)) == 2
 
 
 async def test_a_dropped_line_leaves_the_build_running(context: Path, config: Config, record: Record) -> None:

@@ -149,6 +149,10 @@ class OwnedLoop:
         elif self._writer is not None:
             self._send({"do": "attend"})
 
+    async def made_from(self) -> tuple[str | None, str]:
+        """Known to whoever builds: the owner keeps the records itself."""
+        return await self._inner.made_from() if self._inner is not None else (None, "")
+
     async def stop(self) -> None:
         """Cancels the build, whoever else looks at it, and returns when nothing of it is left."""
         await self._end(cancel=True)
