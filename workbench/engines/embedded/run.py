@@ -236,9 +236,11 @@ class _Preparation:
         else:
             argv = list(request.argv)
             program = locate(argv[0], request.workdir, env, self._view)
+        # bwrap sets PWD, which a shell believes; Docker does not, and the shell finds the real folder.
+        workdir = "/" + self._view.resolve(posixpath.normpath(request.workdir).lstrip("/"))
         return Container(
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
-            workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
+            workdir=workdir, uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits, insecure=request.insecure,
         )  # fmt: skip
