@@ -39,7 +39,7 @@ class Image:
 
     @property
     def dangling(self) -> bool:
-        return not self.tags and not self.intermediate
+        return not self.tags and not self.digests and not self.intermediate
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ def bring(store: Store, found: Found, talk: Talk) -> str:
         if foreign:
             Records(store).add_image(f"{reference.name}:{reference.version}", str(found.platform), identifier)
         else:
+            store.add_digest(identifier, f"{reference.name}@{found.remote.digest}")
             Records(store).add_image(reference.name, found.remote.digest, identifier)
     talk.say(f"Digest: {found.remote.digest}")
     state = "Image is up to date" if known else "Downloaded newer image"
