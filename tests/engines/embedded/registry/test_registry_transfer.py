@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from fake_registry import Fake, Request, digest_of, fake_registry, times
 
+from workbench.build.talk import Talk
 from workbench.engines.embedded import describe
 from workbench.engines.embedded.catalog import machine
 from workbench.engines.embedded.images import EmbeddedImages
-from workbench.engines.embedded.registry.pull import Talk, pull
+from workbench.engines.embedded.registry.pull import pull
 from workbench.engines.embedded.registry.reference import parse_reference
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.removal import prune, remove
