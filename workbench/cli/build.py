@@ -12,7 +12,7 @@ from workbench.build.events import BuildFinished
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
 from workbench.cli.display import MODES, Display, make_display
-from workbench.cli.engine import choose_engine, with_engine
+from workbench.cli.engine import choose_engine, in_turn, with_engine
 from workbench.cli.parser import Parser
 from workbench.cli.request import add_request_arguments, build_request, request_fields
 from workbench.cli.source import Source, open_source, read_bytes
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         request = build_request(fields, source)
         aside = any(_to_stdout(text) for text in args.output)
         display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
-        return with_engine(engine, _Headless(request, source, display, args.iidfile))
+        return with_engine(in_turn(engine, alone=False), _Headless(request, source, display, args.iidfile))
 
 
 def _to_stdout(output: str) -> bool:

@@ -12,7 +12,7 @@ from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
 from workbench.cli.display import Display, make_display
-from workbench.cli.engine import with_engine
+from workbench.cli.engine import in_turn, with_engine
 from workbench.cli.request import build_request
 from workbench.cli.source import Source, dockerfile_path, local_context
 from workbench.config import Config
@@ -30,7 +30,7 @@ def watch(args: argparse.Namespace, config: Config, engine: Engine, fields: dict
         return build_request(fields, Source(context, path, None, path))
 
     make_request()
-    return with_engine(engine, _Watching(make_request, args, config).work)
+    return with_engine(in_turn(engine, alone=True), _Watching(make_request, args, config).work)
 
 
 class _Watching:

@@ -72,7 +72,8 @@ class Identity:
 
 
 def identify(user: str, view: ImageView) -> Identity:
-    """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it. Raises InputError."""
+    """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it; its group is also the first of its
+    groups, as in Docker since 20.10.18 (CVE-2022-36109). Raises InputError."""
     name, colon, group = user.partition(":")
     name = name or "0"
     accounts = view.accounts
@@ -83,16 +84,16 @@ def identify(user: str, view: ImageView) -> Identity:
             hint=f"Make the user first (RUN adduser {name}), or use a number.",
         )
     uid, gid, home = known or (int(name), 0, "/")
-    groups: tuple[int, ...] = () if colon and group else tuple(accounts.groups_of(uid))
+    more = [] if colon and group else accounts.groups_of(name)
     if colon and group:
-        found = accounts.group(group)
+        found = None if group.isdigit() else accounts.group(group)
         if found is None and not group.isdigit():
             raise InputError(
                 f"unable to find group {group}: no matching entries in group file",
                 hint=f"Make the group first (RUN addgroup {group}), or use a number.",
             )
         gid = found if found is not None else int(group)
-    return Identity(uid, gid, groups, home or "/")
+    return Identity(uid, gid, tuple(dict.fromkeys((gid, *more))), home or "/")
 
 
 def locate(program: str, workdir: str, env: Mapping[str, str], view: ImageView) -> str:
@@ -207,7 +208,7 @@ class _Preparation:
             folder = self.upper / name
             if not folder.exists():
                 folder.mkdir()
-                folder.chmod(0o755)
+                folder.chmod(0o755 | folder.stat().st_mode & 0o2000)  # set-group-ID is inherited
 
     def _copy_up(self, path: str) -> None:
         """The folders down to `path` in the upper folder, with the attributes that they have in the image."""

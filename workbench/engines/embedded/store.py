@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench.engines.embedded.cache_roots import CacheRoots
 from workbench.engines.embedded.catalog import (
+    CONFIG_NOTE,
     CONTAINERD_NAME,
     CONTENT,
     PARENT,
@@ -22,7 +23,9 @@ from workbench.engines.embedded.catalog import (
     Catalog,
     LayerRef,
     StoredImage,
+    entries_of,
     entry_tag,
+    find_image,
     read_catalog,
 )  # fmt: skip
 from workbench.engines.embedded.layout import CONFIG, LAYER, MANIFEST, BlobWriter, Descriptor, Layout
@@ -153,7 +156,7 @@ class Store:
 
     def image(self, reference: str) -> StoredImage:
         """By tag, ID or prefix of an ID. Raises ImageNotFound."""
-        return self.catalog().find(reference)
+        return find_image(self.layout, self.layout.entries(), reference)
 
     def put_image(
         self, config: Mapping[str, Any] | bytes, layers: Sequence[LayerRef], *, tags: Sequence[str] = (),
@@ -173,7 +176,8 @@ class Store:
                     raise StoreError(f"{self.blob_path(layer.digest)}: this layer went away while it was used")
             made = self.layout.put_bytes(data)
             with self.layout.changing() as entries:
-                known = read_catalog(self.layout, entries).images.get(made.digest)
+                same = entries_of(self.layout, entries, made.digest)
+                known = read_catalog(self.layout, same).images.get(made.digest)
                 if known is None:
                     entry = self._write_manifest(made, [self._counted(layer) for layer in layers], parent)
                     entries.append(entry)
@@ -201,16 +205,14 @@ class Store:
         }
         made = self.layout.put_bytes(to_json(manifest))
         self.layout.sync({layer.digest for layer in layers} | {config.digest, made.digest})
-        entry: dict[str, Any] = {"mediaType": MANIFEST, "digest": made.digest, "size": made.size}
-        if parent:
-            entry["annotations"] = {PARENT: parent}
-        return entry
+        notes = {CONFIG_NOTE: config.digest} | ({PARENT: parent} if parent else {})
+        return {"mediaType": MANIFEST, "digest": made.digest, "size": made.size, "annotations": notes}
 
     def tag(self, reference: str, tag: str) -> str:
         """Gives an image one more name, taking it from whatever had it; the ID. Raises ImageNotFound, UsageError."""
         name = familiar(tag)
         with self.layout.changing() as entries:
-            image = read_catalog(self.layout, entries).find(reference)
+            image = find_image(self.layout, entries, reference)
             entry = next(entry for entry in entries if entry["digest"] == image.entries[0])
             set_tag(entries, entry, name)
         return image.id

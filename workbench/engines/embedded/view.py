@@ -198,20 +198,22 @@ class Accounts:
                 self._groups.setdefault(fields[0], (int(fields[2]), frozenset(fields[3].split(","))))
 
     def user(self, name: str) -> tuple[int, int, str] | None:
-        """(uid, gid, home) by name, or by number where a user has it."""
-        if name in self._users:
-            return self._users[name]
-        if name.isdigit():
-            return next((user for user in self._users.values() if user[0] == int(name)), None)
-        return None
+        """(uid, gid, home) by name; digits are always a number, never a name."""
+        known = self._name(name)
+        return None if known is None else self._users[known]
+
+    def _name(self, user: str) -> str | None:
+        if not user.isdigit():
+            return user if user in self._users else None
+        return next((name for name, facts in self._users.items() if facts[0] == int(user)), None)
 
     def group(self, name: str) -> int | None:
         return self._groups[name][0] if name in self._groups else None
 
-    def groups_of(self, uid: int) -> list[int]:
-        """The supplementary groups of the users with that number."""
-        names = {name for name, user in self._users.items() if user[0] == uid}
-        return sorted({gid for gid, members in self._groups.values() if members & names})
+    def groups_of(self, user: str) -> list[int]:
+        """The groups that name this user as a member."""
+        name = self._name(user)
+        return sorted({gid for gid, members in self._groups.values() if name in members})
 
 
 def _lines(text: str, fields: int) -> Iterator[list[str]]:

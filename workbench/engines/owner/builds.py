@@ -17,13 +17,12 @@ from workbench.build.format import human_age, human_duration
 from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
+from workbench.build.turns import WAITING
 from workbench.engines.owner.journal import Journal, Left, Span
 from workbench.engines.owner.settings import Engines, MakeEngine, Settings
 
 Remember = Callable[[BuildRequest, BuildProgress, int], None]
 """Keeps the record of a finished build of a revision. Blocks on the disk."""
-
-WAITING = "another build of this context is running; this one waits for its end"
 
 
 class Builds:
@@ -52,6 +51,7 @@ class Builds:
         self._progress = BuildProgress()
         self._request: BuildRequest | None = None
         self._records: set[asyncio.Task[None]] = set()
+        self._asked = 0.0  # since the epoch, before the context was read for the last build
         self._flushing = False
         self._note = ""
         self.ended = asyncio.Event()
@@ -99,6 +99,7 @@ class Builds:
         if self.loop.state.building is None:
             self.loop.engine = self._engines.enter(self.settings)
             self._request = self.settings.request
+            self._asked = time.time()
         return self.settings.request
 
     async def stop(self) -> None:
@@ -132,7 +133,7 @@ class Builds:
 
     def _on_event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildStarted) or self._journal is None or self._progress.finished is not None:
-            self._begin(revision, event.at)
+            self._begin(revision)
         self._note = ""
         self._progress.apply(event)
         assert self._journal is not None
@@ -145,7 +146,7 @@ class Builds:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def _begin(self, revision: int, at: float) -> None:
+    def _begin(self, revision: int) -> None:
         self._flush()
         if self._journal is not None:
             self._journal.close(remove=True)
@@ -153,7 +154,7 @@ class Builds:
             self._left[0].path.unlink(missing_ok=True)
             self._left = None
         self._progress = BuildProgress()
-        self._journal = Journal(self._folder, revision, at=at)
+        self._journal = Journal(self._folder, revision, at=self._asked)
 
     def _flush(self) -> None:
         self._flushing = False

@@ -70,6 +70,7 @@ class OwnedLoop:
         self._reader = Reader(reach.place.folder)
         self._started = False
         self._stopping = False
+        self._deaths = 0
         self._hurry = asyncio.Event()
         self._over = asyncio.Event()
         self._over.set()
@@ -99,17 +100,15 @@ class OwnedLoop:
         """Attached to the owner until `stop` or `leave`, once. An owner that dies is replaced, and what it built is
         told to have failed."""
         self._over.clear()
-        deaths = 0
         try:
-            while not self._stopping and deaths < _DEATHS:
+            while not self._stopping and self._deaths < _DEATHS:
                 try:
                     await self._attach(build_first)
                 except EngineUnavailable as error:
                     self.on_told(f"Builds end with this window: {error}. {error.hint}".strip())
-                    deaths = _DEATHS
                     break
                 if not self._stopping and not await self._still_there():
-                    deaths += 1
+                    self._deaths += 1
                     build_first = False
                     self._lost()
             if not self._stopping:
@@ -237,8 +236,11 @@ class OwnedLoop:
         try:
             while line := await reader.readline():
                 await self._take(decode(line))
-        except (OSError, ValueError):
+        except OSError:
             return
+        except ValueError as error:  # what the owner wrote cannot be read: begun anew, but not for ever
+            self._deaths += 1
+            self.on_told(f"The build is shown from its beginning again: {error}")
         finally:
             self._writer = None
 
