@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from workbench.engines.buildkit.transport import Connector
 
 
+_INSIST = 1.0
+"""Seconds after which a wish to cancel is said again: longer than the farewell takes."""
+
+
 class BuildKitBuild:
     """`work` of a ThreadBuild for one request."""
 
@@ -153,9 +157,15 @@ class _Build:
         assert task is not None
         loop = asyncio.get_running_loop()
 
+        def insist() -> None:
+            """A library may swallow the first wish: `asyncio.wait_for` of Python 3.11 does, where both come at once."""
+            if not task.done():
+                task.cancel()
+                loop.call_later(_INSIST, insist)
+
         def ask() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and the build with it
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(insist)
 
         forget = self._cancel.on_ask(ask)
         connector = Connector(address)

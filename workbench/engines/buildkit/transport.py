@@ -70,7 +70,8 @@ class Connector:
         transport, protocol = await self._connect(lambda: _Upgrade(request, factory))
         upgrade = cast(_Upgrade, protocol)
         try:
-            return transport, await asyncio.wait_for(upgrade.done, self.timeout)
+            async with asyncio.timeout(self.timeout):
+                return transport, await upgrade.done
         except NotOffered as error:
             transport.close()
             raise NotOffered(
