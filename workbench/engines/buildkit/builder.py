@@ -150,7 +150,7 @@ class _Build:
     async def run(self, address: Address) -> BuildFinished:
         """The last event, the others told; before the first it raises."""
         from workbench.engines.buildkit.control import Control
-        from workbench.engines.buildkit.http import NotOffered
+        from workbench.engines.buildkit.offered import NotOffered
         from workbench.engines.buildkit.transport import LOSSES, Connector
 
         task = asyncio.current_task()
@@ -207,7 +207,7 @@ class _Build:
         """Without `/grpc`: `POST /build`, with a session where the engine has that, else with a tar."""
         from workbench.engines.buildkit.backend import look_by_api
         from workbench.engines.buildkit.build_call import BuildCall, build_query, context_tar, refuse_without_grpc
-        from workbench.engines.buildkit.http import NotOffered
+        from workbench.engines.buildkit.offered import NotOffered
         from workbench.engines.buildkit.options import refuse_for
 
         asked, attributes = self._asked, dict(self._asked.solve.attributes)
