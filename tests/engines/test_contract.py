@@ -189,7 +189,11 @@ async def test_what_is_not_there_raises(bench: Bench) -> None:
 
 
 async def test_an_option_it_cannot_honour_is_refused_by_name(bench: Bench) -> None:
-    flag, options = ("--memory", {"memory": 1 << 26}) if bench.name == "buildkit" else ("--secret", SECRET)
+    cases: dict[str, tuple[str, dict[str, Any]]] = {
+        "buildkit": ("--memory", {"memory": 1 << 26}),
+        "embedded": ("--isolation", {"isolation": "hyperv"}),
+    }
+    flag, options = cases.get(bench.name, ("--secret", SECRET))
     build = bench.engine.build(bench.request("FROM busybox\n", **options))
     with pytest.raises(Unsupported) as caught:
         await build.__anext__()

@@ -20,6 +20,12 @@ _URL = re.compile(r"(?:git|ssh)://.+|[A-Za-z0-9][\w.-]*@[\w.-]+:.+|https?://[^?#
 _BOOLEANS = {"": True, "1": True, "true": True, "0": False, "false": False}
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false")
 
+_LOCAL = frozenset(
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
+     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_SHALLOW_FILE"}
+)  # fmt: skip
+"""What `git rev-parse --local-env-vars` names: a hook of another repository may run us."""
+
 OnStart = Callable[[Callable[[], None]], Callable[[], None]]
 """Is handed what ends a running git, and returns what forgets it."""
 
@@ -151,7 +157,8 @@ class _Git:
         self._git = git
 
     def __call__(self, where: Path, *words: str) -> str:
-        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+        environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         process = subprocess.Popen(
             [self._git, *_SAFE, *words], cwd=where, env=environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from workbench.errors import DockerfileError, UsageError
 
 if TYPE_CHECKING:
     from workbench.dockerfile.document import Dockerfile
+
+
+Triggers = Callable[[str], Sequence[Instruction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,11 @@ def needed_stages(
     build_args: Mapping[str, str] | None = None,
     *,
     replaced: Container[str] = (),
+    triggers: Triggers | None = None,
 ) -> tuple[int, ...]:
     """The indexes of the stages that the target is made of, itself included, in order. Raises UsageError. `replaced`
-    are names of stages, in lower case, in whose place a named context stands.
+    are names of stages, in lower case, in whose place a named context stands; `triggers` gives the ONBUILD triggers
+    of an image, which may speak of stages too.
 
     BuildKit builds only these. The classic builder builds every stage up to the target.
     """
@@ -78,7 +83,7 @@ def needed_stages(
         index = wanted.pop()
         if index not in needed:
             needed.add(index)
-            found = stage_dependencies(dockerfile, dockerfile.stages[index], env)
+            found = stage_dependencies(dockerfile, dockerfile.stages[index], env, triggers)
             wanted += [one for one in found if dockerfile.stages[one].name not in replaced]
     return tuple(sorted(needed))
 
@@ -89,7 +94,9 @@ def build_steps(dockerfile: Dockerfile, indexes: Iterable[int]) -> tuple[Instruc
     return (*dockerfile.global_args, *(step for stage in staged for step in (stage.base, *stage.instructions)))
 
 
-def stage_dependencies(dockerfile: Dockerfile, stage: Stage, env: Mapping[str, str]) -> tuple[int, ...]:
+def stage_dependencies(
+    dockerfile: Dockerfile, stage: Stage, env: Mapping[str, str], triggers: Triggers | None = None
+) -> tuple[int, ...]:
     """The earlier stages that a stage's FROM, COPY --from and RUN --mount=from= speak of."""
     earlier = dockerfile.stages[: stage.index]
     try:
@@ -97,7 +104,8 @@ def stage_dependencies(dockerfile: Dockerfile, stage: Stage, env: Mapping[str, s
     except WordError:  # says so when the stage is built
         base = ""
     found = [_named(earlier, base, numbers=False)]
-    for instruction in stage.instructions:
+    inherited = triggers(base) if triggers is not None and found == [None] else ()
+    for instruction in (*inherited, *stage.instructions):
         it = instruction.trigger if isinstance(instruction, Onbuild) else instruction
         if isinstance(it, Copy) and it.from_:
             found.append(_named(earlier, it.from_))

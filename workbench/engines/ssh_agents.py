@@ -9,16 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench.errors import UsageError
 
 _DEFAULT = "default"
+_START = 5.0
+"""Seconds in which an agent of our own must stand."""
+_KEEP = 'ssh-agent -D -a "$0" & cat; kill $!; wait $!'
+"""The agent ends when our end of the shell's input closes, also where nobody is left to close it."""
 
 
 @contextlib.contextmanager
@@ -63,14 +67,14 @@ def _own_agent(name: str, keys: list[Path]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="workbench-ssh-") as folder:
         socket = os.path.join(folder, "agent")  # noqa: PTH118 - what ssh-agent wants is a text
         null = subprocess.DEVNULL
-        # It ends with the shell that it runs, within seconds, should nobody be left to end it.
-        agent = subprocess.Popen(
-            ["ssh-agent", "-a", socket, "sh", "-c", "echo $SSH_AGENT_PID; exec cat >&2"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=null,
-        )  # fmt: skip
-        assert agent.stdin is not None and agent.stdout is not None, "both are pipes"
-        number = agent.stdout.readline().strip()
+        shell = subprocess.Popen(
+            ["sh", "-c", _KEEP, socket], stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True
+        )
+        assert shell.stdin is not None, "it is a pipe"
         try:
+            end = time.monotonic() + _START
+            while not Path(socket).exists() and shell.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
             environment = {**os.environ, "SSH_AUTH_SOCK": socket, "SSH_ASKPASS_REQUIRE": "never"}
             for key in keys:
                 added = subprocess.run(
@@ -85,9 +89,5 @@ def _own_agent(name: str, keys: list[Path]) -> Iterator[str]:
                     )
             yield socket
         finally:
-            if number.isdigit():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(number), signal.SIGTERM)
-            agent.stdin.close()
-            agent.stdout.close()
-            agent.wait()
+            shell.stdin.close()
+            shell.wait()

@@ -19,10 +19,8 @@ SUITE = "bookworm"
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tar of a minimal Debian, with the owners that it should have."""
-    tools = [
-        shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") for tool in ("debootstrap", "fakechroot", "fakeroot")
-    ]
-    if None in tools:
+    path = f"/usr/sbin:/sbin:{os.environ['PATH']}"
+    if not all(shutil.which(tool, path=path) for tool in ("debootstrap", "fakechroot", "fakeroot")):
         missing("no debootstrap, fakechroot or fakeroot: install Debian's packages of these names")
     folder = tmp_path_factory.mktemp("debian")
     archive, root = folder / "base.tar", folder / "root"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from builds import Builder
 
+from tests.conftest import missing
 from workbench.build.events import StepLog
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.agent import AgentProxy
@@ -209,6 +211,8 @@ async def test_agents_that_are_not_there_keep_the_build_from_starting(
 
 
 def test_a_key_file_gets_an_agent_that_ends_with_the_build(tmp_path: Path) -> None:
+    if shutil.which("ssh-agent") is None:
+        missing("no ssh-agent: install openssh-client")
     key = tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     with open_agents((f"default={key}",)) as agents:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.engines.embedded.messages import StepFailed
+from workbench.engines.embedded.platforms import Platform
 from workbench.engines.embedded.refs import tag_of
 from workbench.engines.embedded.store import Store
 from workbench.errors import ImageNotFound, InputError
@@ -59,14 +60,14 @@ def locate(name: ArchiveName, context: Path | None) -> Path:
     return path
 
 
-def bring_archive(store: Store, name: ArchiveName, context: Path | None) -> str:
-    """The image's ID. It gets no tag; one that the store has already is not read again. Raises StepFailed,
-    InputError, StoreError."""
+def bring_archive(store: Store, name: ArchiveName, context: Path | None, platform: Platform | None = None) -> str:
+    """The image's ID, of several platforms the one asked for (this machine's). It gets no tag; one that the store has
+    already is not read again. Raises StepFailed, InputError, StoreError."""
     from workbench.engines.embedded.load import images_of, store_image
     from workbench.engines.embedded.sources import open_source
 
     with open_source(store, locate(name, context)) as source:
-        found = _choose(name, list(images_of(source)))
+        found = _choose(name, list(images_of(source, platform)))
         try:
             image = store.image(found.id)
             if store.hold(image.layers):
@@ -88,8 +89,8 @@ def _choose(name: ArchiveName, images: Sequence[Found]) -> Found:
 
 
 def _is_called(image: Found, wanted: str) -> bool:
-    """By the name as it stands in the archive, by the name that it means, or by its tag alone."""
-    return any(
+    """By its digest, by the name as it stands in the archive, by the name that it means, or by its tag alone."""
+    return wanted == image.digest or any(
         wanted == name or (tag_of(wanted) and tag_of(wanted) == tag_of(name)) or name.endswith(f":{wanted}")
         for name in image.names
     )

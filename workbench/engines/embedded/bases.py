@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from workbench.build.events import StepLog, StepProgress
 from workbench.build.request import BuildRequest
+from workbench.build.talk import Talk
 from workbench.engines.embedded.archive_base import archive_name, bring_archive, locate
 from workbench.engines.embedded.messages import StepFailed, base_missing
+from workbench.engines.embedded.platforms import Platform, platform_of
 from workbench.engines.embedded.registry.reference import Reference, parse_reference
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store, StoredImage
@@ -22,6 +24,10 @@ from workbench.errors import ImageError, ImageNotFound, UsageError
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.registry.pull import Found
+
+
+Wanted = tuple[str, Platform | None]
+"""A name as the Dockerfile has it, and the platform where one was asked for."""
 
 
 @dataclass(slots=True)
@@ -33,62 +39,69 @@ class Bases:
     registries: Registries
     emit: Emit
     cancel: Cancel
-    _found: dict[str, Found] = field(default_factory=dict)
-    _ready: dict[str, str] = field(default_factory=dict)
-    """The name as the Dockerfile has it -> the image's ID."""
+    _found: dict[Wanted, Found] = field(default_factory=dict)
+    _ready: dict[Wanted, str] = field(default_factory=dict)
+    """What the Dockerfile names -> the image's ID."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def look(self, name: str) -> None:
+    def look(self, name: str, platform: Platform | None = None) -> None:
         """Whether the image is to be had, before anything is built for nothing. Raises StepFailed."""
-        if name in self._ready or name in self._found:
+        key = (name, platform)
+        if key in self._ready or key in self._found:
             return
         if (archive := archive_name(name)) is not None:
             locate(archive, self.request.context)
             return
-        image = self._stored(name)
+        image = self._stored(name, platform)
         if image is not None and not self.request.pull:
-            self._ready[name] = image.id
+            self._ready[key] = image.id
             return
         try:
             reference = parse_reference(name)
         except UsageError as error:  # an ID, or the beginning of one
             if image is None:
                 raise base_missing(name) from error
-            self._ready[name] = image.id
+            self._ready[key] = image.id
             return
-        self._found[name] = self._ask(reference, here=image is not None)
+        self._found[key] = self._ask(reference, platform, here=image is not None)
 
-    def _ask(self, reference: Reference, *, here: bool) -> Found:
+    def _ask(self, reference: Reference, platform: Platform | None, *, here: bool) -> Found:
         from workbench.engines.embedded.registry.pull import find
 
         try:
-            return find(reference, self.registries, self.cancel)
+            return find(reference, self.registries, self.cancel, platform)
         except (ImageError, UsageError) as error:
             if here:
                 raise StepFailed(f"--pull: {error}", error.hint) from error
-            raise base_missing(str(reference), error) from error
+            raise base_missing(f"{reference} for {platform}" if platform else str(reference), error) from error
 
-    def get(self, name: str, step: int) -> StoredImage:
-        """The image, pulled where it must be, with its layers held for this build. Raises StepFailed, ImageError,
-        InputError, StoreError, Cancelled."""
+    def get(self, name: str, step: int, platform: Platform | None = None) -> StoredImage:
+        """The image, for `platform` where one is asked for, pulled where it must be, its layers held for this build.
+        Raises StepFailed, ImageError, InputError, StoreError, Cancelled."""
         with self._lock:  # stages may ask side by side; an image is brought once
-            identifier = self._bring(name, step)
+            identifier = self._bring(name, step, platform)
         image = self.store.image(identifier)
+        if platform is not None and not platform.fits(image.config):
+            raise StepFailed(
+                f"{name} is an image for {platform_of(image.config)}, not for {platform}",
+                "Choose an image that has it, or another --platform.",
+            )
         if not self.store.hold(image.layers):
             raise StepFailed(f"a layer of {name} is missing in the store", "Load the image again.")
         return image
 
-    def _bring(self, name: str, step: int) -> str:
-        self.look(name)
-        if (archive := archive_name(name)) is not None and name not in self._ready:
-            self._ready[name] = bring_archive(self.store, archive, self.request.context)
-        elif name in self._found:
-            self._ready[name] = self._pull(self._found[name], step)
-            self._found.pop(name).close()
-        return self._ready[name]
+    def _bring(self, name: str, step: int, platform: Platform | None) -> str:
+        self.look(name, platform)
+        key = (name, platform)
+        if (archive := archive_name(name)) is not None and key not in self._ready:
+            self._ready[key] = bring_archive(self.store, archive, self.request.context, platform)
+        elif key in self._found:
+            self._ready[key] = self._pull(self._found[key], step)
+            self._found.pop(key).close()
+        return self._ready[key]
 
     def _pull(self, found: Found, step: int) -> str:
-        from workbench.engines.embedded.registry.pull import Talk, bring
+        from workbench.engines.embedded.registry.pull import bring
 
         what = f"Pulling {found.access.reference}"
         talk = Talk(
@@ -97,10 +110,24 @@ class Bases:
         )
         return bring(self.store, found, talk)
 
-    def _stored(self, name: str) -> StoredImage | None:
+    def _stored(self, name: str, platform: Platform | None) -> StoredImage | None:
         try:
-            return self.store.image(self._pulled_as(name) or name)
+            image = self.store.image(self._pulled_as(name) or name)
         except ImageNotFound:
+            image = None
+        if platform is None or (image is not None and platform.fits(image.config)):
+            return image
+        return self._foreign(name, platform)
+
+    def _foreign(self, name: str, platform: Platform) -> StoredImage | None:
+        """The image that came under this name for another machine, where it is still here."""
+        from workbench.engines.embedded.registry.records import Records
+
+        try:
+            reference = parse_reference(name)
+            found = Records(self.store).image(f"{reference.name}:{reference.version}", str(platform))
+            return self.store.image(found) if found else None
+        except (UsageError, ImageNotFound):
             return None
 
     def _pulled_as(self, name: str) -> str:

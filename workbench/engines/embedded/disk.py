@@ -20,6 +20,7 @@ from workbench.errors import InputError, StoreError
 _HINTS = {
     errno.ENOSPC: "The disk is full: free some space, or remove images with `workbench prune`.",
     errno.EDQUOT: "Your disk quota is used up: free some space, or remove images with `workbench prune`.",
+    errno.EFBIG: "A file would be larger than allowed here: see `ulimit -f`, and what the file system can hold.",
     errno.EROFS: "The file system is read-only: choose another store with --root or WORKBENCH_ROOT.",
     errno.EACCES: "The store belongs to somebody else: choose another with --root or WORKBENCH_ROOT.",
     errno.EPERM: "The store belongs to somebody else: choose another with --root or WORKBENCH_ROOT.",

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
 from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
+from workbench.engines.embedded.cache_bound import CacheBound, trim_now_and_then
 from workbench.engines.embedded.images import EmbeddedImages
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
 from workbench.engines.worker import Cancel, Emit, ThreadBuild
-from workbench.errors import EngineUnavailable, StoreError
+from workbench.errors import EngineUnavailable, StoreError, WorkbenchError
 
-FEATURES = frozenset({"heredoc", "run-mount", "copy-chmod", "copy-link", "copy-exclude", "add-checksum"})
+if TYPE_CHECKING:
+    from workbench.dockerfile import Instruction
+
+FEATURES = frozenset(
+    {"heredoc", "run-mount", "run-security", "copy-chmod", "copy-link", "copy-exclude", "copy-parents", "add-checksum",
+     "add-git", "parallel-stages"}
+)  # fmt: skip
 _NO_SETTINGS = Registries()
+_BOUND = CacheBound()
 
 
 class EmbeddedEngine:
@@ -27,9 +37,10 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS) -> None:
+    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS, bound: CacheBound = _BOUND) -> None:
         self._root = root
         self._registries = registries
+        self._bound = bound
         self._store = Store(root)
         self._lock = threading.Lock()
         self._opened = False
@@ -77,11 +88,23 @@ class EmbeddedEngine:
         from workbench.engines.ssh_agents import open_agents
 
         refuse_unsupported(request, self.name)
-        plan = make_plan(request)
+        plan = make_plan(request, self._triggers)
         self._open()
         with open_agents(request.ssh) as agents:
             plan = replace(plan, agents=agents)
             Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+        with suppress(StoreError):  # what cannot be cleared away now can be later
+            trim_now_and_then(self._store, self._bound)
+
+    def _triggers(self, name: str) -> tuple[Instruction, ...]:
+        """The ONBUILD triggers of an image of the store; none for one that is not here, or cannot be read."""
+        from workbench.dockerfile import parse_trigger
+
+        try:
+            config = self._store.image(name).config.get("config") or {}
+            return tuple(it for text in config.get("OnBuild") or () for it in parse_trigger(text))
+        except WorkbenchError:
+            return ()
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
         cancel = Cancel()
@@ -97,7 +120,7 @@ class EmbeddedEngine:
 
         if request.remote is not None:
             return None
-        plan = make_plan(request)
+        plan = make_plan(request, self._triggers)
         self._open()
         build = Executor(
             request, plan, self._store, self._digests, self._files, lambda event: None, cancel, self._registries

@@ -14,6 +14,7 @@ from workbench.engines.embedded.archive_base import archive_name
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.executor import Executor, open_tools
 from workbench.engines.embedded.messages import StepFailed
+from workbench.engines.embedded.platforms import Platform
 from workbench.engines.embedded.stages import Stages
 from workbench.engines.embedded.step import NotReused
 from workbench.engines.embedded.store import StoredImage
@@ -25,8 +26,8 @@ from workbench.errors import StoreError, WorkbenchError
 class StoredBases(Bases):
     """Only what is in the store: no registry is asked, no archive is brought in."""
 
-    def get(self, name: str, step: int) -> StoredImage:
-        image = None if archive_name(name) is not None else self._stored(name)
+    def get(self, name: str, step: int, platform: Platform | None = None) -> StoredImage:
+        image = None if archive_name(name) is not None else self._stored(name, platform)
         if image is None or not self.store.hold(image.layers):
             raise NotForeseen
         return image

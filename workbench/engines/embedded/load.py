@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workbench.engines.embedded.catalog import CONTAINERD_NAME, REF_NAME, LayerRef, is_here
+from workbench.engines.embedded.catalog import CONTAINERD_NAME, REF_NAME, LayerRef
 from workbench.engines.embedded.compression import chunks, plain
 from workbench.engines.embedded.layout import CONFIG, is_digest
+from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.sizes import content_size
 from workbench.engines.embedded.sources import Source, open_source, read_json, read_small
@@ -34,6 +35,8 @@ class Found:
     layers: Sequence[str]
     tags: Sequence[str]
     names: Sequence[str] = ()
+    digest: str = ""
+    """Of the manifest or index that an OCI layout names."""
 
     @property
     def id(self) -> str:
@@ -61,12 +64,13 @@ def store_image(store: Store, source: Source, found: Found, tags: Sequence[str] 
     return store.put_image(found.config, layers, tags=tags)
 
 
-def images_of(source: Source) -> Iterator[Found]:
-    """The images of an archive, their layers not read yet. Raises InputError."""
+def images_of(source: Source, platform: Platform | None = None) -> Iterator[Found]:
+    """The images of an archive, their layers not read yet; of an index the one for `platform` (this machine's), else
+    the first. Raises InputError."""
     if source.has("manifest.json"):
         yield from _docker_images(source)
     elif source.has("index.json"):
-        yield from _oci_images(source)
+        yield from _oci_images(source, platform or here())
     elif source.has("repositories"):
         raise InputError(
             f"{source.name}: an archive of Docker before 1.10, which has no manifest.json",
@@ -108,12 +112,12 @@ def _names(source: Source, item: Mapping[str, Any], key: str) -> list[str]:
 # -- OCI ---------------------------------------------------------------------------------------------------------
 
 
-def _oci_images(source: Source) -> Iterator[Found]:
+def _oci_images(source: Source, platform: Platform) -> Iterator[Found]:
     same: dict[str, list[dict[str, Any]]] = {}
     for entry in _descriptors(source, read_json(source, "index.json"), "manifests"):
         same.setdefault(entry["digest"], []).append(entry.get("annotations") or {})
     for digest, notes in same.items():
-        manifest = _oci_manifest(source, digest)
+        manifest = _oci_manifest(source, digest, platform)
         config = manifest.get("config")
         if not isinstance(config, dict) or not is_digest(config.get("digest")):
             raise InputError(f"{source.name}: {digest} is no image manifest")
@@ -122,7 +126,7 @@ def _oci_images(source: Source) -> Iterator[Found]:
         layers = [_blob(layer["digest"]) for layer in _descriptors(source, manifest, "layers")]
         tags = [tag for note in notes for tag in _oci_tags(note)]
         names = [note[key] for note in notes for key in (REF_NAME, CONTAINERD_NAME) if isinstance(note.get(key), str)]
-        yield Found(_read_blob(source, config["digest"]), layers, tags, names)
+        yield Found(_read_blob(source, config["digest"]), layers, tags, names, digest)
 
 
 def _oci_tags(annotations: Mapping[str, Any]) -> list[str]:
@@ -131,16 +135,16 @@ def _oci_tags(annotations: Mapping[str, Any]) -> list[str]:
     return [name] if isinstance(name, str) and name not in ("", "latest") else []
 
 
-def _oci_manifest(source: Source, digest: str, depth: int = 0) -> dict[str, Any]:
+def _oci_manifest(source: Source, digest: str, platform: Platform, depth: int = 0) -> dict[str, Any]:
     manifest = _object(source.name, digest, _read_blob(source, digest))
     if "manifests" not in manifest:
         return manifest
     choices = _descriptors(source, manifest, "manifests")
     usable = [choice for choice in choices if (choice.get("platform") or {}).get("os") != "unknown"]
-    here = [choice for choice in usable if is_here(choice.get("platform"))] or usable
-    if not here or depth > 3:
+    fitting = [choice for choice in usable if platform.fits(choice.get("platform") or {})] or usable
+    if not fitting or depth > 3:
         raise InputError(f"{source.name}: {digest} is an index without an image")
-    return _oci_manifest(source, here[0]["digest"], depth + 1)
+    return _oci_manifest(source, fitting[0]["digest"], platform, depth + 1)
 
 
 def _descriptors(source: Source, holder: object, key: str) -> list[dict[str, Any]]:

@@ -8,26 +8,40 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
 from workbench.build.secrets import read_secrets
-from workbench.context.git import is_git, parse_git
 from workbench.context.opening import read_file
-from workbench.context.remote import is_url
-from workbench.dockerfile import Dockerfile, Instruction, Stage, decode, find_stage, needed_stages, parse
+from workbench.dockerfile import (
+    Dockerfile,
+    Stage,
+    base_stage,
+    decode,
+    expand,
+    find_stage,
+    global_environment,
+    needed_stages,
+    parse,
+)
 from workbench.dockerfile import instructions as docker
-from workbench.dockerfile.modes import parse_mode
-from workbench.dockerfile.stages import build_steps
+from workbench.dockerfile.stages import Triggers, build_steps
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, plan_limits
 from workbench.engines.embedded.contexts import Place, read_places
-from workbench.engines.embedded.layout import is_digest
+from workbench.engines.embedded.platforms import (
+    Platform,
+    cannot_run,
+    here,
+    parse_platform,
+    platform_arguments,
+    runs_here,
+)
+from workbench.engines.embedded.refusals import ENGINE, refuse, refuse_directives, refused
 from workbench.errors import DockerfileError, InputError, Unsupported, UsageError
 
-ENGINE = "embedded"
 _LIMITS = {
     name.removeprefix("RLIMIT_").lower(): getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT")
 }
@@ -51,35 +65,44 @@ class Plan:
     """What `--secret` gives, by ID."""
     agents: Mapping[str, str] = field(default_factory=dict)
     """The sockets of ssh agents that `--ssh` gives, by ID."""
+    platform: Platform = field(default_factory=here)
+    """What is built for."""
+    platforms: Mapping[int, Platform | None] = field(default_factory=dict)
+    """What FROM asks for, by the index of its stage."""
     groups: Limits = NO_LIMITS
     """Control groups."""
 
 
-def make_plan(request: BuildRequest) -> Plan:
-    """Reads and checks. `request` has been through `refuse_unsupported`."""
+def make_plan(request: BuildRequest, triggers: Triggers | None = None) -> Plan:
+    """Reads and checks. `request` has been through `refuse_unsupported`; `triggers` knows what the ONBUILD of an image
+    by its name says, as far as it is here."""
     if request.remote is not None:
         raise Unsupported("a context from a URL", engine=ENGINE, engines=["docker"])
     path, text = _read_dockerfile(request)
     dockerfile = parse(text, path=path)
+    refuse_directives(dockerfile, request.build_args)
     given = {name: value for name, value in request.build_args.items() if value is not None}
     target = find_stage(dockerfile, request.target)
     contexts = read_places(request.build_contexts, ENGINE)
-    needed = needed_stages(dockerfile, request.target, given, replaced=contexts)
+    needed = needed_stages(dockerfile, request.target, given, replaced=contexts, triggers=triggers)
     stages = tuple(dockerfile.stages[index] for index in needed)
     for stage in stages:
         for instruction in (stage.base, *stage.instructions):
             try:
-                _check(instruction, request.allow)
+                refuse(instruction, request.allow)
             except DockerfileError as error:
                 error.path = path
                 raise
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
     secrets = read_secrets(request.secrets)
+    platform = _platform(request)
+    platforms = _platforms(dockerfile, stages, given, platform)
+    _check_programs(dockerfile, stages, platform if request.platform else None, platforms, given)
     steps, numbers = _steps(dockerfile, stages, request)
     return Plan(
         dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets,
-        groups=plan_limits(request),
+        platform=platform, platforms=platforms, groups=plan_limits(request),
     )  # fmt: skip
 
 
@@ -113,59 +136,43 @@ def _steps(
     return tuple(steps), numbers
 
 
-def _check(it: Instruction, allowed: Collection[str]) -> None:
-    """Refuses by name what this engine does not do, or was not allowed."""
-    match it:
-        case docker.Onbuild():
-            _check(it.trigger, allowed)
-        case docker.Run():
-            if it.security == "insecure" and "security.insecure" not in allowed:
-                raise UsageError(
-                    f"line {it.line}: RUN --security=insecure is not allowed",
-                    hint="Give this build --allow security.insecure where you trust all of its Dockerfile.",
-                )
-            if it.devices:
-                raise _refused(it, "RUN --device")
-        case docker.Copy():
-            _check_mode(it)
-        case docker.Add():
-            _check_mode(it)
-            _check_add(it)
-        case _:
-            return
+def _platform(request: BuildRequest) -> Platform:
+    if request.platform and "," in request.platform:
+        raise Unsupported(f"--platform {request.platform} (several at once)", engine=ENGINE)
+    platform = parse_platform(request.platform) if request.platform else here()
+    if platform.os != "linux":
+        raise Unsupported(f"--platform {platform}", engine=ENGINE, hint="It builds for linux.")
+    return platform
 
 
-def _check_mode(it: docker.Transfer) -> None:
-    if it.chmod and "$" not in it.chmod:
-        try:
-            parse_mode(it.chmod)
-        except ValueError as error:
-            raise _wrong(it, "--chmod", str(error)) from error
+def _platforms(
+    dockerfile: Dockerfile, stages: tuple[Stage, ...], given: Mapping[str, str], platform: Platform
+) -> dict[int, Platform | None]:
+    """Raises UsageError, Unsupported for what FROM asks for and cannot have."""
+    env = global_environment(dockerfile, given, platform_arguments(platform))
+    found: dict[int, Platform | None] = {}
+    for stage in stages:
+        asked = expand(stage.base, env, dockerfile.escape)[0].platform
+        found[stage.index] = it = parse_platform(asked, f"line {stage.base.line}: FROM --platform") if asked else None
+        if it is not None and it.os != "linux":
+            raise refused(stage.base, f"FROM --platform={it}")
+    return found
 
 
-def _check_add(it: docker.Add) -> None:
-    """Of flags what BuildKit refuses, and URLs that name nothing; where variables stand, the step does."""
-    checked = [source for source in it.sources if "$" not in source]
-    remote = [source for source in checked if is_git(source) or is_url(source)]
-    for source in filter(is_git, remote):
-        parse_git(source)
-    if not it.checksum:
-        return
-    if len(it.sources) != 1:
-        raise _wrong(it, "--checksum", "checksum can't be specified for multiple sources")
-    if checked and not remote:
-        raise _wrong(it, "--checksum", "checksum requires HTTP(S) or Git sources")
-    if checked and not is_git(checked[0]) and "$" not in it.checksum and not is_digest(it.checksum):
-        raise _wrong(it, "--checksum", f"{it.checksum!r} is no sha256 digest")
-
-
-def _wrong(it: Instruction, flag: str, message: str) -> DockerfileError:
-    place = it.node.find(flag)
-    return DockerfileError(place.start_line, place.start_column, message)
-
-
-def _refused(it: Instruction, what: str) -> Unsupported:
-    return Unsupported(f"{what} (line {it.line})", engine=ENGINE)
+def _check_programs(
+    dockerfile: Dockerfile, stages: tuple[Stage, ...], asked: Platform | None,
+    platforms: Mapping[int, Platform | None], given: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Raises Unsupported for a RUN whose programs this machine is known not to run, before the first step."""
+    env = global_environment(dockerfile, given, platform_arguments(asked or here()))
+    of: dict[int, Platform | None] = {}
+    for stage in stages:
+        earlier = base_stage(dockerfile, stage.index, expand(stage.base, env, dockerfile.escape)[0].image)
+        of[stage.index] = it = of.get(earlier.index) if earlier else platforms[stage.index] or asked
+        run = next((one for one in stage.instructions if isinstance(one, docker.Run)), None)
+        if it is not None and run is not None and not runs_here(it):
+            what, hint = cannot_run(it)
+            raise Unsupported(f"{what} (line {run.line})", engine=ENGINE, hint=hint)
 
 
 def _limits(request: BuildRequest) -> dict[int, tuple[int, int]]:

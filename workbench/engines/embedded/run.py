@@ -73,7 +73,8 @@ class Identity:
 
 
 def identify(user: str, view: ImageView) -> Identity:
-    """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it. Raises InputError."""
+    """`name`, `uid`, with `:group` or without, as runc's libcontainer/user reads it; its group is also the first of its
+    groups, as in Docker since 20.10.18 (CVE-2022-36109). Raises InputError."""
     name, colon, group = user.partition(":")
     name = name or "0"
     accounts = view.accounts
@@ -85,7 +86,7 @@ def identify(user: str, view: ImageView) -> Identity:
             hint=f"Make the user first (RUN adduser {name}), or use a number.",
         )
     uid, gid, home = known or (number or 0, 0, "/")
-    groups: tuple[int, ...] = () if colon and group else tuple(accounts.groups_of(uid))
+    more = [] if colon and group else accounts.groups_of(name)
     if colon and group:
         found = accounts.group(group)
         if found is None:
@@ -94,7 +95,7 @@ def identify(user: str, view: ImageView) -> Identity:
                 hint=f"Make the group first (RUN addgroup {group}), or use a number.",
             )
         gid = found
-    return Identity(uid, gid, groups, home or "/")
+    return Identity(uid, gid, tuple(dict.fromkeys((gid, *more))), home or "/")
 
 
 def locate(program: str, workdir: str, env: Mapping[str, str], view: ImageView) -> str:
@@ -231,7 +232,7 @@ class _Preparation:
             folder = self.upper / name
             if not folder.exists():
                 folder.mkdir()
-                folder.chmod(0o755)
+                folder.chmod(0o755 | folder.stat().st_mode & 0o2000)  # set-group-ID is inherited
 
     def _copy_up(self, path: str) -> None:
         """The folders down to `path` in the upper folder, with the attributes that they have in the image."""
@@ -259,9 +260,11 @@ class _Preparation:
         else:
             argv = list(request.argv)
             program = locate(argv[0], request.workdir, env, self._view)
+        # bwrap sets PWD, which a shell believes; Docker does not, and the shell finds the real folder.
+        workdir = "/" + self._view.resolve(posixpath.normpath(request.workdir).lstrip("/"))
         return Container(
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
-            workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
+            workdir=workdir, uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits, insecure=request.insecure,
         )  # fmt: skip

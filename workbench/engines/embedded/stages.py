@@ -13,7 +13,9 @@ from workbench.dockerfile.stages import stage_dependencies
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.contexts import known_as
 from workbench.engines.embedded.messages import StepFailed
-from workbench.engines.embedded.state import ImageState, architecture
+from workbench.engines.embedded.platforms import Platform, platform_arguments
+from workbench.engines.embedded.refusals import refuse
+from workbench.engines.embedded.state import ImageState
 from workbench.engines.embedded.step import StageBuild
 from workbench.engines.embedded.tools import NotForeseen, Tools
 from workbench.engines.embedded.trees import ImageTree, Tree
@@ -84,7 +86,8 @@ class Stages:
             raise NotForeseen
         if found is None:
             raise StepFailed(
-                f"stage {stage.name or stage.index} is needed by a trigger (ONBUILD) and is not built for this target"
+                f"stage {stage.name or stage.index} is needed by a trigger (ONBUILD) and is not built for this target",
+                "Pull the base image first; its triggers are then known before the first step.",
             )
         return found
 
@@ -100,9 +103,9 @@ class Stages:
         if before is not None:
             state, parent = before.state.begun(), before.parent
         elif name == "scratch" or tree is not None:
-            state = ImageState.scratch()
+            state = ImageState.scratch(self._platform(stage))
         else:
-            image = self.bases.get(self._image_name(name), number)
+            image = self.bases.get(self._image_name(name), number, self._platform(stage))
             state, parent = ImageState.of(image.config, image.layers), image.id
         triggers = list(state.config.pop("OnBuild", None) or [])
         build = StageBuild(self.tools, state, self._arguments(), parent, stage, self._source)
@@ -125,6 +128,7 @@ class Stages:
         self.tools.emit(StepLog(step=number, text=f"# Executing {len(triggers)} build {word}\n"))
         for text in triggers:
             for instruction in parse_trigger(text):
+                refuse(instruction, self.tools.request.allow)
                 build.perform(instruction, number)
 
     def _base_name(self, stage: Stage) -> str:
@@ -136,22 +140,24 @@ class Stages:
                 f"base name ({stage.base.image}) should not be blank",
                 "Give its variable a value: ARG before the first FROM, or --build-arg.",
             )
-        if base.platform and base.platform not in (f"linux/{architecture()}", "linux"):
-            raise StepFailed(
-                f"FROM --platform={base.platform}: the embedded engine builds for linux/{architecture()} only"
-            )
         return base.image
 
     def _global(self) -> dict[str, str]:
         given = {name: value for name, value in self.tools.request.build_args.items() if value is not None}
-        return global_environment(self.tools.plan.dockerfile, given, platform_arguments())
+        return global_environment(self.tools.plan.dockerfile, given, platform_arguments(self.tools.plan.platform))
 
     def _arguments(self) -> BuildArguments:
         given = {name: value for name, value in self.tools.request.build_args.items() if value is not None}
         names = [name for arg in self.tools.plan.dockerfile.global_args for name, _ in arg.pairs]
         self.used.update(names)
         env = self._global()
-        return BuildArguments(given, {name: env.get(name) for name in names}, platform_arguments(), used=self.used)
+        platform = platform_arguments(self.tools.plan.platform)
+        return BuildArguments(given, {name: env.get(name) for name in names}, platform, used=self.used)
+
+    def _platform(self, stage: Stage) -> Platform | None:
+        """What was asked for, on FROM or for the whole build."""
+        plan = self.tools.plan
+        return plan.platforms[stage.index] or (plan.platform if self.tools.request.platform else None)
 
     def _base_stage(self, stage: Stage, name: str) -> Stage | None:
         return (
@@ -183,7 +189,7 @@ class Stages:
             raise StepFailed(f"invalid from flag value {name}: refers to current build stage")
         if name.isdigit() and not named:  # a number is always a stage's, also where an image's ID begins with it
             raise StepFailed(f"invalid from flag value {name}: index out of bounds", "Stages are counted from 0.")
-        image = self.bases.get(self._image_name(name), self.done[stage.index].step)
+        image = self.bases.get(self._image_name(name), self.done[stage.index].step, self._platform(stage))
         return ImageState.of(image.config, image.layers)
 
     def missing_base(self) -> tuple[PlannedStep, StepFailed] | None:
@@ -194,17 +200,7 @@ class Stages:
                 place = self.tools.plan.contexts.get(known_as(name))
                 is_image = name != "scratch" if place is None else place.kind == "image"
                 if is_image and self._base_stage(stage, name) is None:
-                    self.bases.look(self._image_name(name))
+                    self.bases.look(self._image_name(name), self._platform(stage))
             except StepFailed as error:
                 return self.tools.plan.steps[self.tools.plan.numbers[id(stage.base)] - 1], error
         return None
-
-
-def platform_arguments() -> dict[str, str]:
-    """BuildKit's platform variables: this engine builds on and for the machine it runs on."""
-    arch = architecture()
-    return {
-        f"{side}{name}": value
-        for side in ("TARGET", "BUILD")
-        for name, value in (("PLATFORM", f"linux/{arch}"), ("OS", "linux"), ("ARCH", arch), ("VARIANT", ""))
-    }

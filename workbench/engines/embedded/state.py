@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import platform
 import posixpath
 import re
 import signal
@@ -18,17 +17,12 @@ from typing import Any
 
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded.gofmt import duration, quoted, quoted_all, quoted_rune
+from workbench.engines.embedded.platforms import Platform, here, platform_of
 from workbench.engines.embedded.store import LayerRef
 from workbench.errors import InputError
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHELL = ("/bin/sh", "-c")
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "riscv64": "riscv64"}
-
-
-def architecture() -> str:
-    """This machine's, in Go's words."""
-    return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def now() -> str:
@@ -51,8 +45,16 @@ class ImageState:
     """Whether this stage has its own CMD: an ENTRYPOINT drops one that was inherited."""
 
     @classmethod
-    def scratch(cls) -> ImageState:
-        return cls().begun()
+    def scratch(cls, platform: Platform | None = None) -> ImageState:
+        """An image of nothing, for a platform (this machine's)."""
+        found = platform or here()
+        facts = {"os": found.os, "architecture": found.architecture, "variant": found.variant}
+        return cls(base={name: value for name, value in facts.items() if value}).begun()
+
+    @property
+    def platform(self) -> Platform:
+        """What its programs run on."""
+        return platform_of(self.base) or here()
 
     @classmethod
     def of(cls, config: Mapping[str, Any], layers: Sequence[LayerRef]) -> ImageState:
@@ -110,7 +112,7 @@ class ImageState:
         kept = {name: self.base[name] for name in ("variant", "os.version", "os.features") if name in self.base}
         document: dict[str, Any] = {
             **kept,
-            "architecture": self.base.get("architecture") or architecture(),
+            "architecture": self.base.get("architecture") or here().architecture,
             "os": self.base.get("os") or "linux",
             "created": self.created,
             "config": {name: value for name, value in self.config.items() if value not in (None, "", [], {}, False)},
@@ -161,6 +163,8 @@ class ImageState:
                 self.config["ExposedPorts"] = {**(self.config.get("ExposedPorts") or {}), **ports}
                 return "EXPOSE " + " ".join(it.ports)
             case docker.Volume():
+                if not all(it.paths):
+                    raise InputError("VOLUME specified can not be an empty string", hint="Is a variable of it unset?")
                 added = {path.strip(): dict[str, str]() for path in it.paths}
                 self.config["Volumes"] = {**(self.config.get("Volumes") or {}), **added}
                 return f"VOLUME [{' '.join(it.paths)}]"
@@ -194,7 +198,9 @@ class ImageState:
         self.config["Env"] = env
 
     def set_workdir(self, path: str) -> str:
-        """WORKDIR, relative to the one before. Returns the comment."""
+        """WORKDIR, relative to the one before. Returns the comment. Raises InputError for an empty path."""
+        if not path:
+            raise InputError("cannot normalize nothing: WORKDIR has no path", hint="Is a variable of it unset?")
         if not path.startswith("/"):
             path = posixpath.normpath(posixpath.join("/", self.workdir, path))
         self.config["WorkingDir"] = path
@@ -240,9 +246,9 @@ def parse_ports(text: str) -> list[str]:
 
 
 def check_signal(text: str) -> None:
-    """Raises InputError where Docker knows no such signal."""
-    if text.isdigit():
-        if 0 < int(text) < 65:
+    """Raises InputError where Docker knows no such signal. Any number but 0 is one (moby 20.10, pkg/signal)."""
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        if int(text):
             return
     else:
         name = text.upper().removeprefix("SIG")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import LayerWriter
 from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
+from workbench.engines.embedded.platforms import cannot_run, runs_here
 from workbench.engines.embedded.redact import Redacted
 from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
@@ -129,7 +131,7 @@ class StageBuild:
     def _configure(self, comment: str, step: int) -> bool:
         def work() -> _Performed:
             with self._tools.container(step):
-                return _Performed(self.state.comment(comment))
+                return _Performed(self.state.comment(comment), self._created())
 
         keyword = comment.partition(" ")[0]
         return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=keyword, instruction=comment))
@@ -188,15 +190,25 @@ class StageBuild:
 
         def work() -> _Performed:
             with self._tools.container(step):
-                landing = Landing(self.view, self.state.base_time)
-                place = landing.resolve(self.state.workdir)
-                try:
-                    landing.make_folder(place, (0, 0))
-                except InputError as error:
-                    raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
-                return _Performed(self.state.content_comment(comment), self._write(landing))
+                return _Performed(self.state.content_comment(comment), self._created())
 
         return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=it.keyword, instruction=comment))
+
+    def _created(self) -> LayerRef | None:
+        """What the classic builder's container of a step changes where nothing runs in it: its working folder is made.
+        Raises StepFailed where that or a volume is a file (moby 20.10, daemon/create_unix.go)."""
+        if self.state.workdir == "/" and not self.state.volumes:
+            return None
+        landing = Landing(self.view, self.state.base_time)
+        for volume in self.state.volumes:
+            there = landing.lookup(landing.resolve(posixpath.normpath(f"/{volume}").lstrip("/")))
+            if there is not None and there.kind != "directory":
+                raise StepFailed(f"cannot mount volume over existing file, file exists {volume}")
+        try:
+            landing.make_folder(landing.resolve(self.state.workdir), (0, 0))
+        except InputError as error:
+            raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
+        return self._write(landing)
 
     def _write(self, landing: Landing) -> LayerRef | None:
         if landing.empty:
@@ -214,6 +226,8 @@ class StageBuild:
 
     def _run(self, it: docker.Run, step: int, visible: dict[str, str]) -> bool:
         tools, request = self._tools, self._tools.request
+        if not runs_here(self.state.platform):
+            raise StepFailed(*cannot_run(self.state.platform))
         argv = list(it.argv) if not it.shell else [*self.state.shell, it.command]
         refuse_zero(it.keyword, [*argv, *visible.values(), *self.state.env.values()])
         shown = self.arguments.in_history(visible)

@@ -150,7 +150,7 @@ class _Reader:
         entry.size = size = 0 if kind in _BARE else _word(words, "size", block[124:136])
         if not 0 <= size <= SIZE_MAX:
             raise tarfile.ReadError(f"a size of {size} bytes")
-        if kind in _CONTENT and entry.name.endswith("/"):
+        if kind == b"\0" and entry.name.endswith("/"):
             kind = b"5"  # as before there were types
         if kind == b"5":
             entry.name = entry.name.rstrip("/")

@@ -108,6 +108,7 @@ def unarchive(
     """Puts the archive's entries below `destination` (resolved). Plain bytes of a compressed archive are spooled in
     `scratch`, so that memory does not bound its size. Raises InputError, naming archive and entry."""
     landing.make_folder(destination, (0, 0))
+    landing.touch(destination)
     handle, spooled = tempfile.mkstemp(prefix="archive-", suffix=".tar", dir=scratch)
     spool = Path(spooled)
     with open(handle, "wb") as out, _reader(item) as tar:
@@ -120,6 +121,7 @@ def unarchive(
             for info in found:
                 check()
                 unpacking.one(info)
+            unpacking.finish()
             _check_end(spool, found.offset, name)
     except DAMAGED as error:
         raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
@@ -182,6 +184,14 @@ class _Unpacking:
         self._name = name
         self._spool = spool
         self._group = group
+        self._folders: dict[str, str] = {}
+        """Where each of the archive's folders was put, and its name."""
+
+    def finish(self) -> None:
+        """Raises InputError for a folder that a later file took the place of: Docker sets its time last, and fails."""
+        for path, name in self._folders.items():
+            if self._landing.lookup(path) is None:
+                raise InputError(f"{self._name}: {name}: a later entry replaced a folder that it lies in")
 
     def _refuse_dangling(self, path: str, parent: str) -> None:
         """Raises InputError where the way to `path` goes over a link to nothing, as mkdir and open do."""
@@ -227,3 +237,5 @@ class _Unpacking:
             refuse_larger_than_disk(entry.size, self._spool.parent, f"{self._name}: {info.name}")
         item = _Member(entry, self._spool, info, self._group) if entry.kind == "file" else None
         self._landing.put(entry, item, group=self._group)
+        if entry.kind == "directory":
+            self._folders[full] = info.name

@@ -208,10 +208,14 @@ class Accounts:
     def user(self, name: str) -> tuple[int, int, str] | None:
         """(uid, gid, home) by name, or by number where a user has it. A number is never a name: an image could call
         root so (CVE-2016-3697)."""
-        uid = account_number(name)
+        known = self._name(name)
+        return None if known is None else self._users[known]
+
+    def _name(self, user: str) -> str | None:
+        uid = account_number(user)
         if uid is None:
-            return self._users.get(name)
-        return next((user for user in self._users.values() if user[0] == uid), None)
+            return user if user in self._users else None
+        return next((name for name, facts in self._users.items() if facts[0] == uid), None)
 
     def group(self, name: str) -> int | None:
         """The number of a group by its name; a number is itself."""
@@ -220,10 +224,10 @@ class Accounts:
             return gid
         return self._groups[name][0] if name in self._groups else None
 
-    def groups_of(self, uid: int) -> list[int]:
-        """The supplementary groups of the users with that number."""
-        names = {name for name, user in self._users.items() if user[0] == uid}
-        return sorted({gid for gid, members in self._groups.values() if members & names})
+    def groups_of(self, user: str) -> list[int]:
+        """The groups that name this user as a member."""
+        name = self._name(user)
+        return sorted({gid for gid, members in self._groups.values() if name in members})
 
 
 def _lines(text: str, fields: int) -> Iterator[list[str]]:

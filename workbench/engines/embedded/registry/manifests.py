@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.engines.embedded.catalog import machine
 from workbench.engines.embedded.layout import CONFIG, INDEX, MANIFEST, is_digest
+from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.registry.access import USUAL, Access, Limits
 from workbench.errors import ImageError, ImageNotFound
 
@@ -42,8 +42,11 @@ class Remote:
     layers: tuple[Blob, ...]
 
 
-def find_image(access: Access, *, limits: Limits = USUAL) -> Remote:
-    """What the access's reference names, for this machine. Raises ImageNotFound, ImageError, NotReached."""
+def find_image(access: Access, *, limits: Limits = USUAL, platform: Platform | None = None) -> Remote:
+    """What the access's reference names, for `platform` (this machine's).
+
+    Raises ImageNotFound, ImageError, NotReached.
+    """
     version = access.reference.version
     top = ""
     for _ in range(_DEPTH):
@@ -51,7 +54,7 @@ def find_image(access: Access, *, limits: Limits = USUAL) -> Remote:
         top = top or digest
         if not isinstance(manifest.get("manifests"), list):
             return _image(access, top, manifest)
-        version = _choose(access, manifest["manifests"])
+        version = _choose(access, manifest["manifests"], platform or here())
     raise ImageError(f"{access.reference}: an index of indexes without end")
 
 
@@ -80,17 +83,18 @@ def _fetch(access: Access, version: str, limits: Limits) -> tuple[str, dict[str,
     return digest, manifest
 
 
-def _choose(access: Access, choices: list[Any]) -> str:
-    """By platform; of several for this architecture, the variant that it most likely is."""
+def _choose(access: Access, choices: list[Any], wanted: Platform) -> str:
+    """By platform; of several for an architecture whose variant nobody names, the one that it most likely is."""
     usable = [one for one in choices if isinstance(one, dict) and is_digest(one.get("digest"))]
-    here = [one for one in usable if _platform(one)[:2] == ("linux", machine())]
-    if here:
-        best = {"arm": ("v7", "v6", "v5", ""), "arm64": ("v8", "")}.get(machine(), ("", "v1"))
-        here.sort(key=lambda one: best.index(_platform(one)[2]) if _platform(one)[2] in best else len(best))
-        return str(here[0]["digest"])
+    fitting = [one for one in usable if _platform(one)[:2] == (wanted.os, wanted.architecture)]
+    if fitting:
+        best = {"arm": ("v7", "v6", "v5", ""), "arm64": ("v8", "")}.get(wanted.architecture, ("", "v1"))
+        best = (wanted.variant, *best) if wanted.variant else best
+        fitting.sort(key=lambda one: best.index(_platform(one)[2]) if _platform(one)[2] in best else len(best))
+        return str(fitting[0]["digest"])
     known = sorted({"/".join(_platform(one)[:2]) for one in usable} - {"unknown/unknown"})
     raise ImageNotFound(
-        f"{access.reference} has no image for linux/{machine()}", hint=f"It has: {', '.join(known)[:500] or 'none'}."
+        f"{access.reference} has no image for {wanted}", hint=f"It has: {', '.join(known)[:500] or 'none'}."
     )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.build.talk import Talk
 from workbench.engines.embedded.catalog import LayerRef
 from workbench.engines.embedded.compression import chunks, open_plain_file, plain
 from workbench.engines.embedded.load import read_config
+from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.registry.access import FIRST, Access, NotReached
 from workbench.engines.embedded.registry.download import download
@@ -30,32 +32,25 @@ _OFTEN = 0.1
 
 
 @dataclass(slots=True)
-class Talk:
-    """Who is told how a pull goes on: `progress(current, total)` in bytes, about ten times a second, and lines in the
-    words of `docker pull`. From any thread."""
-
-    progress: Callable[[int, int], None] = lambda current, total: None
-    say: Callable[[str], None] = lambda line: None
-
-
-@dataclass(slots=True)
 class Found:
     """An image that a registry has, not pulled yet. `close` it."""
 
     access: Access
     remote: Remote
+    platform: Platform | None = None
+    """What was asked for, where it was; an image for another machine gets no tag."""
 
     def close(self) -> None:
         self.access.close()
 
 
-def find(reference: Reference, settings: Registries, cancel: Cancel) -> Found:
+def find(reference: Reference, settings: Registries, cancel: Cancel, platform: Platform | None = None) -> Found:
     """Asks the mirrors, then the registry. Raises the registry's own NotReached, ImageNotFound, ImageError."""
     hosts = settings.hosts(reference.domain)
     for number, host in enumerate(hosts, 1):
         access = Access(reference, host, settings, cancel)
         try:
-            return Found(access, find_image(access, limits=FIRST))
+            return Found(access, find_image(access, limits=FIRST, platform=platform), platform)
         except ImageError:
             access.close()
             if number == len(hosts):
@@ -81,14 +76,19 @@ def bring(store: Store, found: Found, talk: Talk) -> str:
     talk.say(f"{reference.version}: Pulling from {reference.repository}")
     known = _known(store, found.remote.config.digest)
     with store.keep(), store.temporary() as scratch:
-        tags = () if reference.digest else (familiar(str(reference)),)
+        foreign = found.platform is not None and found.platform != here()
+        tags = () if reference.digest or foreign else (familiar(str(reference)),)
         try:
             identifier = known or _Pull(store, found, talk, scratch).run(tags)
         except InputError as error:  # what is wrong is the image, not what a person gave
             raise ImageError(str(error), hint=error.hint) from error
         if known and tags:
             store.tag(identifier, *tags)
-        Records(store).add_image(reference.name, found.remote.digest, identifier)
+        if foreign:
+            Records(store).add_image(f"{reference.name}:{reference.version}", str(found.platform), identifier)
+        else:
+            store.add_digest(identifier, f"{reference.name}@{found.remote.digest}")
+            Records(store).add_image(reference.name, found.remote.digest, identifier)
     talk.say(f"Digest: {found.remote.digest}")
     state = "Image is up to date" if known else "Downloaded newer image"
     talk.say(f"Status: {state} for {reference}")
