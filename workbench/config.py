@@ -51,8 +51,18 @@ class Config:
     keys: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A registry (`docker.io`) -> hosts that the embedded engine asks before it."""
+    cache_steps: int = 10_000
+    """Steps that the embedded engine's step cache keeps."""
+    cache_gb: float = 20.0
+    """Gigabytes (10^9 bytes) of layers that it keeps beside those of images."""
     insecure: tuple[str, ...] = ()
     """Registries (`host:port`) whose certificate is not checked, or which have none."""
+    builds_kept: int = 200
+    """Finished builds of one context that are kept; the oldest go."""
+    builds_days: float = 90
+    """Days after which a finished build goes."""
+    builds_megabytes: float = 64
+    """Of the Dockerfiles and logs of one context's builds, compressed."""
 
     @property
     def store(self) -> Path:
@@ -132,6 +142,8 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
+    "cache_steps": int, "cache_gb": (int, float),
+    "builds_kept": int, "builds_days": (int, float), "builds_megabytes": (int, float),
 }  # fmt: skip
 
 

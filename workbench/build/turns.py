@@ -26,6 +26,7 @@ from workbench.config import state_dir
 if TYPE_CHECKING:
     from workbench.build.forecast import Forecast
 
+WAITING = "another workbench builds this context; waiting for its end"
 _AGAIN = 0.05
 """Seconds between two looks at whether the turn is free."""
 

@@ -59,6 +59,14 @@ def with_engine(engine: Engine, work: Callable[[Engine, signals.Stop], Awaitable
     return signals.run(whole)
 
 
+def in_turn(engine: Engine, *, alone: bool) -> Engine:
+    """The engine; a build waits while an open workbench builds the same context, and says so. `alone` is for a live
+    loop: then it waits for headless builds, too."""
+    from workbench.build.turns import WAITING, InTurn
+
+    return InTurn(engine, alone=alone, on_wait=lambda: output.talk(WAITING))
+
+
 def with_images(config: Config, work: Callable[[ImageStore], Awaitable[int]], *, quiet: bool = False) -> int:
     """Runs `work` on the chosen engine's images."""
 

@@ -84,10 +84,14 @@ def make(name: str, config: Config) -> Engine:
     """The engine of that name. Constructing one looks at nothing but a recording. Raises UsageError."""
     match name:
         case "embedded":
+            from workbench.engines.embedded.cache_bound import CacheBound
             from workbench.engines.embedded.engine import EmbeddedEngine
             from workbench.engines.embedded.registry.settings import Registries
+            from workbench.engines.embedded.subids import enter_range
 
-            return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure))
+            enter_range()
+            bound = CacheBound(config.cache_steps, int(config.cache_gb * 1e9))
+            return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure), bound)
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 

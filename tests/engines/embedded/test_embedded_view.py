@@ -94,4 +94,5 @@ def test_accounts() -> None:
     assert it.user("5") == (5, 6, "/home/joe")
     assert it.user("55") is None
     assert it.group("b") == 8
-    assert it.groups_of(5) == [7, 9]
+    assert it.groups_of("5") == it.groups_of("joe") == [7, 9]
+    assert Accounts("5:x:6:7::/:\n", "5:x:8:5\n").user("5") is None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from workbench.engines.embedded.layout import INDEX, LAYER, Layout, is_digest
-from workbench.engines.embedded.refs import digest_of, find_id, tag_of
+from workbench.engines.embedded.refs import digest_of, find_id, split_tag, tag_of
 from workbench.errors import ImageNotFound, StoreError
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -15,6 +16,11 @@ CONTAINERD_NAME = "io.containerd.image.name"
 PARENT = "workbench.parent"
 TAGGED = "workbench.tagged"
 CONTENT = "workbench.content-size"
+CONFIG_NOTE = "workbench.config"
+"""An entry's image, so that one of thousands is found without reading all their manifests."""
+DIGESTS = "workbench.digests"
+"""The digests under which an image came from registries: `name@sha256:...`, blanks between."""
+_MOST_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class StoredImage:
     layers: tuple[LayerRef, ...]
     tags: tuple[str, ...] = ()
     parent: str = ""
+    digests: tuple[str, ...] = ()
+    """`name@sha256:...`: what registries call it."""
     tagged: float = 0.0
     """When it was last given a tag, in seconds since the epoch; 0 where never."""
     entries: tuple[str, ...] = ()
@@ -76,8 +84,9 @@ class Catalog:
             if name in self.damaged_tags:
                 raise self.problems[self.damaged_tags[name]]
         if digest := digest_of(reference):
+            name = split_tag(tag_of(reference.partition("@")[0]))[0]
             for image in self.images.values():
-                if image.manifest_digest == digest:
+                if image.manifest_digest == digest or f"{name}@{digest}" in image.digests:
                     return image
         elif identifier := find_id(reference, self.images):
             return self.images[identifier]
@@ -110,29 +119,78 @@ def read_catalog(layout: Layout, entries: list[dict[str, Any]]) -> Catalog:
     return catalog
 
 
+def find_image(layout: Layout, entries: list[dict[str, Any]], reference: str) -> StoredImage:
+    """`Catalog.find`, which reads only the entries of that image where they can be told by themselves."""
+    if is_digest(reference):
+        identifier = reference
+    else:
+        names = {reference, tag_of(reference)} - {""}
+        identifier = next((config_of(layout, entry) for entry in entries if entry_tag(entry) in names), "")
+    if identifier:
+        found = read_catalog(layout, entries_of(layout, entries, identifier)).images.get(identifier)
+        if found is not None:
+            return found
+    return read_catalog(layout, entries).find(reference)
+
+
+def entries_of(layout: Layout, entries: list[dict[str, Any]], identifier: str) -> list[dict[str, Any]]:
+    """The entries that describe this image; of damaged ones those that say so themselves."""
+    return [entry for entry in entries if config_of(layout, entry) == identifier]
+
+
+def config_of(layout: Layout, entry: Mapping[str, Any]) -> str:
+    """The ID of the image that an entry describes, or "" where that cannot be read."""
+    noted = (entry.get("annotations") or {}).get(CONFIG_NOTE)
+    if is_digest(noted):
+        return str(noted)
+    try:
+        digest, manifest = resolve_manifest(layout, entry["digest"])
+        return str(_field(layout, digest, manifest, "config")["digest"])
+    except StoreError:
+        return ""
+
+
 def entry_tag(entry: Mapping[str, Any]) -> str:
     """The tag of an index entry as a person writes it, or "" where it has none."""
     annotations = entry.get("annotations") or {}
-    name = annotations.get(REF_NAME) or ""
-    return tag_of(name) or str(name)
+    name = annotations.get(REF_NAME)
+    return _shown(str(name)) if name else ""
+
+
+@lru_cache(8192)
+def _shown(name: str) -> str:
+    return tag_of(name) or name
 
 
 def _read_image(layout: Layout, digest: str, entries: list[dict[str, Any]], tags: list[str]) -> StoredImage:
-    manifest_digest, manifest = resolve_manifest(layout, digest)
-    identifier = _field(layout, manifest_digest, manifest, "config")["digest"]
-    config = layout.read_json(identifier)
     notes = [entry.get("annotations") or {} for entry in entries]
-    return StoredImage(
-        id=identifier,
-        manifest_digest=manifest_digest,
-        manifest=manifest,
-        config=config,
-        layers=_layers(layout, manifest_digest, manifest, config),
+    return replace(
+        _bare_image(layout, digest),
         tags=tuple(dict.fromkeys(tags)),
         parent=next((note[PARENT] for note in notes if is_digest(note.get(PARENT))), ""),
+        digests=tuple(dict.fromkeys(name for note in notes for name in str(note.get(DIGESTS) or "").split())),
         tagged=max((_number(note.get(TAGGED)) for note in notes), default=0.0),
         entries=(digest,),
     )
+
+
+def _bare_image(layout: Layout, digest: str) -> StoredImage:
+    """What the blobs say, which is read once: for a list of thousands, again and again, only their files are asked
+    for a change."""
+    known = layout.remembered.get(digest)
+    if known is not None and known[0] == layout.signs(known[1].manifest_digest, known[1].id):
+        found: StoredImage = known[1]
+        return found
+    manifest_digest, manifest = resolve_manifest(layout, digest)
+    identifier = _field(layout, manifest_digest, manifest, "config")["digest"]
+    signs = layout.signs(manifest_digest, identifier)
+    config = layout.read_json(identifier)
+    image = StoredImage(
+        identifier, manifest_digest, manifest, config, _layers(layout, manifest_digest, manifest, config)
+    )  # fmt: skip
+    if manifest_digest == digest and len(layout.remembered) < _MOST_REMEMBERED:
+        layout.remembered[digest] = (signs, image)
+    return image
 
 
 def _joined(first: StoredImage, second: StoredImage) -> StoredImage:
@@ -140,6 +198,7 @@ def _joined(first: StoredImage, second: StoredImage) -> StoredImage:
         first,
         tags=tuple(dict.fromkeys((*first.tags, *second.tags))),
         parent=first.parent or second.parent,
+        digests=tuple(dict.fromkeys((*first.digests, *second.digests))),
         tagged=max(first.tagged, second.tagged),
         entries=(*first.entries, *second.entries),
     )

@@ -68,7 +68,8 @@ class Transfer:
 
 def find(tree: Tree, pattern: str) -> Iterator[Source]:
     """The sources that one argument names: a path, or every path that the pattern matches. Raises InputError."""
-    if posixpath.normpath(pattern).startswith("../") or posixpath.normpath(pattern) == "..":
+    asked = posixpath.normpath(pattern.removeprefix("/").removeprefix("./").lstrip("/"))
+    if asked == ".." or asked.startswith("../"):
         raise InputError(
             f"forbidden path outside the build context: {pattern} ()",
             hint="Only what lies in the context can be copied. Choose a folder above it as the context.",
@@ -82,10 +83,13 @@ def find(tree: Tree, pattern: str) -> Iterator[Source]:
         return
     try:
         matches = matcher(path).fullmatch
-    except BadPattern as error:
-        raise InputError(f"syntax error in pattern: {pattern}") from error
+    except BadPattern:
+        return  # matches nothing, as in the classic builder
     for name, _ in tree.walk(""):
-        if matches(name) and (found := lookup(tree, name)) is not None:
+        if matches(name):
+            found = lookup(tree, name)
+            if found is None:  # a link to nothing
+                raise FileNotFoundError(name)
             yield found
 
 
@@ -178,8 +182,7 @@ def _land_file(transfer: Transfer, source: Source, landing: Landing, destination
     entry = source.item.entry
     if entry.kind != "file":
         raise InputError(f"{source.path} is no file and no folder")
-    owner = transfer.owner or (0, 0)
-    landing.make_parents(destination, owner)
+    landing.make_parents(destination, transfer.owner)
     kept = transfer.owner or (entry.uid, entry.gid)
     landing.put(_landed(transfer, replace(entry, xattrs={}), destination, kept), source.item, group=number)
 
@@ -226,6 +229,8 @@ class _Directory:
             self._landing.make_folder(destination, (0, 0))
         except InputError as error:
             raise InputError(f"failed to copy directory: mkdir {error}") from error
+        if existed:
+            self._landing.touch(destination)
         owner = self._transfer.owner
         if not existed and destination and owner is not None:
             self._landing.change(destination, owner=owner)

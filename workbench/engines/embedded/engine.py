@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
 from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
+from workbench.engines.embedded.cache_bound import CacheBound, trim_now_and_then
 from workbench.engines.embedded.images import EmbeddedImages
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
@@ -27,6 +29,7 @@ FEATURES = frozenset(
      "add-git", "parallel-stages"}
 )  # fmt: skip
 _NO_SETTINGS = Registries()
+_BOUND = CacheBound()
 
 
 class EmbeddedEngine:
@@ -34,9 +37,10 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS) -> None:
+    def __init__(self, root: Path, registries: Registries = _NO_SETTINGS, bound: CacheBound = _BOUND) -> None:
         self._root = root
         self._registries = registries
+        self._bound = bound
         self._store = Store(root)
         self._lock = threading.Lock()
         self._opened = False
@@ -85,6 +89,8 @@ class EmbeddedEngine:
         with open_agents(request.ssh) as agents:
             plan = replace(plan, agents=agents)
             Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+        with suppress(StoreError):  # what cannot be cleared away now can be later
+            trim_now_and_then(self._store, self._bound)
 
     def _triggers(self, name: str) -> tuple[Instruction, ...]:
         """The ONBUILD triggers of an image of the store; none for one that is not here, or cannot be read."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from workbench.engines.embedded.tools import Tools
 
 
+_CHOWN = "unable to convert uid/gid chown string to host mapping"
+
+
 class Gather:
     """For one instruction. `view` is the image so far, `find` the files that `--from` names."""
 
@@ -110,27 +113,22 @@ class Gather:
             raise StepFailed(str(error)) from error
 
     def owner(self, it: docker.Copy | docker.Add) -> tuple[int, int] | None:
-        """`--chown`: names of the image, or numbers; a group alone missing is the user's number, as in Docker. None
+        """`--chown`: names of the image, or numbers; without a colon the user's word is the group's too. None
         keeps the owners that the files have. Raises StepFailed."""
         if not it.chown:
             return None if isinstance(it, docker.Copy) and it.from_ else (0, 0)
         user, colon, group = it.chown.partition(":")
+        if ":" in group:
+            raise StepFailed(f"{_CHOWN}: invalid chown string format: {it.chown}", "It is USER or USER:GROUP.")
         accounts = self._view.accounts
         known = accounts.user(user)
-        if not user.isdigit() and known is None:
-            raise StepFailed(
-                "unable to convert uid/gid chown string to host mapping: "
-                f"can't find uid for user {user}: no such user: {user}"
-            )
-        uid = int(user) if user.isdigit() else known[0] if known else 0
-        if not colon or not group:
-            group = user
+        uid = int(user) if user.isdigit() else known[0] if known else None
+        if uid is None:
+            raise StepFailed(f"{_CHOWN}: can't find uid for user {user}: no such user: {user}")
+        group = group if colon else user
         gid = int(group) if group.isdigit() else accounts.group(group)
         if gid is None:
-            raise StepFailed(
-                "unable to convert uid/gid chown string to host mapping: "
-                f"can't find gid for group {group}: no such group: {group}"
-            )
+            raise StepFailed(f"{_CHOWN}: can't find gid for group {group}: no such group: {group}")
         return uid, gid
 
 

@@ -76,15 +76,17 @@ class Landing:
             self._real.add(full)
         return full
 
-    def make_parents(self, path: str, owner: tuple[int, int]) -> None:
+    def make_parents(self, path: str, owner: tuple[int, int] | None) -> None:
         """Makes the folders above `path` that are missing. Raises InputError where one is no folder."""
         parent = path.rpartition("/")[0]
         if parent:
             self.make_folder(parent, owner)
 
-    def make_folder(self, path: str, owner: tuple[int, int]) -> None:
-        """`mkdir -p`, following links as the kernel would, inside the image."""
+    def make_folder(self, path: str, owner: tuple[int, int] | None) -> None:
+        """`mkdir -p`, following links as the kernel would, inside the image. A folder whose set-group-ID bit is set
+        hands the bit on, and its group where no `owner` is given."""
         missing: list[str] = []
+        above: TarEntry | None = None
         while path:
             _check_length(path)
             entry = self.lookup(path)
@@ -94,12 +96,22 @@ class Landing:
             if entry is not None and entry.kind != "directory":
                 raise InputError(f"/{path}: not a directory")
             if entry is not None:
+                above = entry
                 break
             if path:
                 missing.append(path)
             path = path.rpartition("/")[0]
+        handed = above.mode & 0o2000 if above is not None else 0
+        uid, gid = owner or (0, above.gid if above is not None and handed else 0)
         for path in reversed(missing):
-            self._new[path] = _Put(TarEntry(path, "directory", 0o755, *owner), made=True)
+            self._new[path] = _Put(TarEntry(path, "directory", 0o755 | handed, uid, gid), made=True)
+
+    def touch(self, path: str) -> None:
+        """The layer has the folder at `path`, whether or not something is put into it: the classic builder makes and
+        removes a folder of its own (`.pivot_root…`) where it unpacks. The root is in no layer."""
+        entry = self.lookup(path)
+        if path and path not in self._new and entry is not None:
+            self._new[path] = _Put(entry)
 
     def put(self, entry: TarEntry, item: Item | None = None, *, group: int = 0) -> None:
         """Puts one entry at `entry.path`, whose parent is there. Content comes from `item`; items of one file become

@@ -115,7 +115,10 @@ class Layout:
         self.lock = FileLock(self.private / "lock")
         self.scratch = Scratch(self.private / "tmp")
         self.blobs = root / "blobs" / "sha256"
+        self._blobs = f"{self.blobs}/"
         self.reserve = Reserve(self.private / "reserve")
+        self.remembered: dict[str, tuple[object, Any]] = {}
+        """What was read of images, with the signs of the files that it was read from: `catalog` keeps it."""
         self._leases: list[Lease] = []
         self._leases_change = threading.Lock()
 
@@ -188,21 +191,31 @@ class Layout:
 
     def read_bytes(self, digest: str) -> bytes:
         """A small blob, its digest checked. Raises StoreError where it is missing or not what it was."""
-        path = self.blob_path(digest)
+        if not is_digest(digest):
+            self.blob_path(digest)  # raises
+        path = f"{self._blobs}{digest[7:]}"  # thousands are read for one list: pathlib would take most of the time
         try:
-            with disk_errors(path):
-                data = path.read_bytes()
+            with disk_errors(path), open(path, "rb", buffering=0) as file:
+                data = file.readall()
         except StoreError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise StoreError(f"{path}: the store is damaged: this blob is missing", hint=_MEND) from error
             raise
-        if f"sha256:{hashlib.sha256(data).hexdigest()}" != digest:
+        if hashlib.sha256(data).hexdigest() != digest[7:]:
             raise StoreError(f"{path}: the store is damaged: this blob is not what its name says", hint=_MEND)
         return data
 
     def read_json(self, digest: str) -> dict[str, Any]:
         """A blob that is a JSON object."""
-        return _as_object(self.read_bytes(digest), self.blob_path(digest))
+        return _as_object(self.read_bytes(digest), f"{self._blobs}{digest[7:]}")
+
+    def signs(self, *digests: str) -> tuple[tuple[int, int, int], ...] | None:
+        """What changes when one of these blobs does; None where one is missing."""
+        try:
+            found = [os.stat(f"{self._blobs}{digest[7:]}") for digest in digests]
+        except FileNotFoundError:
+            return None
+        return tuple((it.st_ino, it.st_size, it.st_mtime_ns) for it in found)
 
     def sync(self, digests: Iterable[str]) -> None:
         """Waits until these blobs and their names are on the disk."""
@@ -269,7 +282,7 @@ class Layout:
 
     def _write_index(self, index: dict[str, Any]) -> None:
         with disk_errors(self.root / "index.json"):
-            self.scratch.replace(self.root / "index.json", json.dumps(index, indent=2).encode() + b"\n")
+            self.scratch.replace(self.root / "index.json", _index_text(index))
 
     def old_blobs(self, seconds: float) -> Iterator[str]:
         """Digests of the blobs that nobody wrote or found again for so long."""
@@ -283,11 +296,18 @@ class Layout:
 _MEND = "Remove the image and build or load it again; `workbench images` shows the images that are whole."
 
 
+def _index_text(index: dict[str, Any]) -> bytes:
+    """An entry a line: a person can read it, and thousands are written at once (an indented dump is far slower)."""
+    head = json.dumps({key: value for key, value in index.items() if key != "manifests"})
+    lines = ",\n".join(json.dumps(entry) for entry in index["manifests"])
+    return f'{head[:-1]}, "manifests": [\n{lines}\n]}}\n'.encode()
+
+
 def _is_entry(entry: object) -> bool:
     return isinstance(entry, dict) and is_digest(entry.get("digest"))
 
 
-def _as_object(data: bytes, path: Path) -> dict[str, Any]:
+def _as_object(data: bytes, path: Path | str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -163,6 +163,8 @@ class ImageState:
                 self.config["ExposedPorts"] = {**(self.config.get("ExposedPorts") or {}), **ports}
                 return "EXPOSE " + " ".join(it.ports)
             case docker.Volume():
+                if not all(it.paths):
+                    raise InputError("VOLUME specified can not be an empty string", hint="Is a variable of it unset?")
                 added = {path.strip(): dict[str, str]() for path in it.paths}
                 self.config["Volumes"] = {**(self.config.get("Volumes") or {}), **added}
                 return f"VOLUME [{' '.join(it.paths)}]"
@@ -196,7 +198,9 @@ class ImageState:
         self.config["Env"] = env
 
     def set_workdir(self, path: str) -> str:
-        """WORKDIR, relative to the one before. Returns the comment."""
+        """WORKDIR, relative to the one before. Returns the comment. Raises InputError for an empty path."""
+        if not path:
+            raise InputError("cannot normalize nothing: WORKDIR has no path", hint="Is a variable of it unset?")
         if not path.startswith("/"):
             path = posixpath.normpath(posixpath.join("/", self.workdir, path))
         self.config["WorkingDir"] = path
@@ -242,9 +246,9 @@ def parse_ports(text: str) -> list[str]:
 
 
 def check_signal(text: str) -> None:
-    """Raises InputError where Docker knows no such signal."""
-    if text.isdigit():
-        if 0 < int(text) < 65:
+    """Raises InputError where Docker knows no such signal. Any number but 0 is one (moby 20.10, pkg/signal)."""
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        if int(text):
             return
     else:
         name = text.upper().removeprefix("SIG")

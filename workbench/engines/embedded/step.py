@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -130,7 +131,7 @@ class StageBuild:
     def _configure(self, comment: str, step: int) -> bool:
         def work() -> _Performed:
             with self._tools.container(step):
-                return _Performed(self.state.comment(comment))
+                return _Performed(self.state.comment(comment), self._created())
 
         keyword = comment.partition(" ")[0]
         return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=keyword, instruction=comment))
@@ -189,15 +190,25 @@ class StageBuild:
 
         def work() -> _Performed:
             with self._tools.container(step):
-                landing = Landing(self.view, self.state.base_time)
-                place = landing.resolve(self.state.workdir)
-                try:
-                    landing.make_folder(place, (0, 0))
-                except InputError as error:
-                    raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
-                return _Performed(self.state.content_comment(comment), self._write(landing))
+                return _Performed(self.state.content_comment(comment), self._created())
 
         return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=it.keyword, instruction=comment))
+
+    def _created(self) -> LayerRef | None:
+        """What the classic builder's container of a step changes where nothing runs in it: its working folder is made.
+        Raises StepFailed where that or a volume is a file (moby 20.10, daemon/create_unix.go)."""
+        if self.state.workdir == "/" and not self.state.volumes:
+            return None
+        landing = Landing(self.view, self.state.base_time)
+        for volume in self.state.volumes:
+            there = landing.lookup(landing.resolve(posixpath.normpath(f"/{volume}").lstrip("/")))
+            if there is not None and there.kind != "directory":
+                raise StepFailed(f"cannot mount volume over existing file, file exists {volume}")
+        try:
+            landing.make_folder(landing.resolve(self.state.workdir), (0, 0))
+        except InputError as error:
+            raise StepFailed(f"Cannot mkdir: {self.state.workdir} is not a directory") from error
+        return self._write(landing)
 
     def _write(self, landing: Landing) -> LayerRef | None:
         if landing.empty:

@@ -14,19 +14,23 @@ from typing import Any
 
 from workbench.engines.embedded.cache_roots import CacheRoots
 from workbench.engines.embedded.catalog import (
+    CONFIG_NOTE,
     CONTAINERD_NAME,
     CONTENT,
+    DIGESTS,
     PARENT,
     REF_NAME,
     TAGGED,
     Catalog,
     LayerRef,
     StoredImage,
+    entries_of,
     entry_tag,
+    find_image,
     read_catalog,
 )  # fmt: skip
 from workbench.engines.embedded.layout import CONFIG, LAYER, MANIFEST, BlobWriter, Descriptor, Layout
-from workbench.engines.embedded.refs import domain_name, familiar
+from workbench.engines.embedded.refs import domain_name, familiar, split_tag
 from workbench.engines.embedded.scratch import Lease
 from workbench.engines.embedded.unpacked import UnpackedLayers
 from workbench.errors import StoreError
@@ -153,7 +157,7 @@ class Store:
 
     def image(self, reference: str) -> StoredImage:
         """By tag, ID or prefix of an ID. Raises ImageNotFound."""
-        return self.catalog().find(reference)
+        return find_image(self.layout, self.layout.entries(), reference)
 
     def put_image(
         self, config: Mapping[str, Any] | bytes, layers: Sequence[LayerRef], *, tags: Sequence[str] = (),
@@ -173,7 +177,8 @@ class Store:
                     raise StoreError(f"{self.blob_path(layer.digest)}: this layer went away while it was used")
             made = self.layout.put_bytes(data)
             with self.layout.changing() as entries:
-                known = read_catalog(self.layout, entries).images.get(made.digest)
+                same = entries_of(self.layout, entries, made.digest)
+                known = read_catalog(self.layout, same).images.get(made.digest)
                 if known is None:
                     entry = self._write_manifest(made, [self._counted(layer) for layer in layers], parent)
                     entries.append(entry)
@@ -201,19 +206,26 @@ class Store:
         }
         made = self.layout.put_bytes(to_json(manifest))
         self.layout.sync({layer.digest for layer in layers} | {config.digest, made.digest})
-        entry: dict[str, Any] = {"mediaType": MANIFEST, "digest": made.digest, "size": made.size}
-        if parent:
-            entry["annotations"] = {PARENT: parent}
-        return entry
+        notes = {CONFIG_NOTE: config.digest} | ({PARENT: parent} if parent else {})
+        return {"mediaType": MANIFEST, "digest": made.digest, "size": made.size, "annotations": notes}
 
     def tag(self, reference: str, tag: str) -> str:
         """Gives an image one more name, taking it from whatever had it; the ID. Raises ImageNotFound, UsageError."""
         name = familiar(tag)
         with self.layout.changing() as entries:
-            image = read_catalog(self.layout, entries).find(reference)
+            image = find_image(self.layout, entries, reference)
             entry = next(entry for entry in entries if entry["digest"] == image.entries[0])
             set_tag(entries, entry, name)
         return image.id
+
+    def add_digest(self, identifier: str, name: str) -> None:
+        """Remembers that a registry calls this image `name`, a `repository@sha256:...`. Raises ImageNotFound."""
+        with self.layout.changing() as entries:
+            image = find_image(self.layout, entries, identifier)
+            for entry in entries:
+                if name not in image.digests and entry["digest"] in image.entries:
+                    notes = entry.get("annotations") or {}
+                    entry["annotations"] = {**notes, DIGESTS: " ".join((*image.digests, name))}
 
 
 def set_tag(entries: list[dict[str, Any]], entry: dict[str, Any], tag: str) -> None:
@@ -234,12 +246,15 @@ def set_tag(entries: list[dict[str, Any]], entry: dict[str, Any], tag: str) -> N
 
 
 def clear_tag(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:
-    """Takes the name off an entry; the entry itself goes where another one still describes the same image."""
+    """Takes the name off an entry, and the digests that the name's registry gave it: what an old `latest` was is
+    dangling. The entry itself goes where another one still describes the same image."""
     if any(other is not entry and other["digest"] == entry["digest"] for other in entries):
         entries[:] = [other for other in entries if other is not entry]
         return
     notes = {key: value for key, value in entry["annotations"].items() if key not in (REF_NAME, CONTAINERD_NAME)}
-    entry["annotations"] = notes
+    repository = split_tag(entry_tag(entry))[0]
+    digests = [name for name in str(notes.pop(DIGESTS, "")).split() if name.partition("@")[0] != repository]
+    entry["annotations"] = notes | ({DIGESTS: " ".join(digests)} if digests else {})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
+from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.engines.embedded.compression import CHUNK, compression, plain
+from workbench.engines.embedded.disk import refuse_larger_than_disk
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_index import clean, from_info
 from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
@@ -106,6 +108,7 @@ def unarchive(
     """Puts the archive's entries below `destination` (resolved). Plain bytes of a compressed archive are spooled in
     `scratch`, so that memory does not bound its size. Raises InputError, naming archive and entry."""
     landing.make_folder(destination, (0, 0))
+    landing.touch(destination)
     handle, spooled = tempfile.mkstemp(prefix="archive-", suffix=".tar", dir=scratch)
     spool = Path(spooled)
     with open(handle, "wb") as out, _reader(item) as tar:
@@ -114,12 +117,13 @@ def unarchive(
             out.write(data)
     unpacking = _Unpacking(landing, destination, name, spool, group)
     try:
-        with tarfile.open(spool, "r:", encoding="utf-8", errors="surrogateescape") as found:
+        with tarfile.open(spool, "r:", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape") as found:
             for info in found:
                 check()
                 unpacking.one(info)
+            unpacking.finish()
             _check_end(spool, found.offset, name)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except DAMAGED as error:
         raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
 
 
@@ -150,15 +154,27 @@ class _Member:
 
     def open(self) -> BinaryIO:
         if self.info.issparse():
-            with tarfile.open(self.spool, "r:") as tar:
-                source = tar.extractfile(self.info)
-                assert source is not None
-                import io
-
-                return io.BytesIO(source.read())
+            tar = tarfile.open(self.spool, "r:", tarinfo=StrictTarInfo)  # noqa: SIM115
+            member = tar.extractfile(self.info)
+            assert member is not None
+            return cast(BinaryIO, _Holes(member, tar))
         source = self.spool.open("rb")
         source.seek(self.info.offset_data)
         return source
+
+
+class _Holes:
+    """A sparse member, read piece by piece."""
+
+    def __init__(self, member: IO[bytes], tar: tarfile.TarFile) -> None:
+        self._member = member
+        self._tar = tar
+
+    def read(self, size: int = -1) -> bytes:
+        return self._member.read(size)
+
+    def close(self) -> None:
+        self._tar.close()
 
 
 class _Unpacking:
@@ -168,6 +184,14 @@ class _Unpacking:
         self._name = name
         self._spool = spool
         self._group = group
+        self._folders: dict[str, str] = {}
+        """Where each of the archive's folders was put, and its name."""
+
+    def finish(self) -> None:
+        """Raises InputError for a folder that a later file took the place of: Docker sets its time last, and fails."""
+        for path, name in self._folders.items():
+            if self._landing.lookup(path) is None:
+                raise InputError(f"{self._name}: {name}: a later entry replaced a folder that it lies in")
 
     def _refuse_dangling(self, path: str, parent: str) -> None:
         """Raises InputError where the way to `path` goes over a link to nothing, as mkdir and open do."""
@@ -209,5 +233,9 @@ class _Unpacking:
                 f"{self._name}: {info.name}: a device, which only root can unpack",
                 hint="Run as root, or leave the device out of the archive.",
             )
+        if info.issparse():
+            refuse_larger_than_disk(entry.size, self._spool.parent, f"{self._name}: {info.name}")
         item = _Member(entry, self._spool, info, self._group) if entry.kind == "file" else None
         self._landing.put(entry, item, group=self._group)
+        if entry.kind == "directory":
+            self._folders[full] = info.name

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from workbench.build.engine import Engine
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.format import human_age, human_duration
 from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
+from workbench.build.turns import WAITING
 from workbench.engines.owner.journal import Journal, Left, Span
 from workbench.engines.owner.settings import Engines, MakeEngine, Settings
 
-Remember = Callable[[BuildRequest, BuildProgress, int], None]
-"""Keeps the record of a finished build of a revision. Blocks on the disk."""
-
-WAITING = "another build of this context is running; this one waits for its end"
+Remember = Callable[[BuildRequest, BuildProgress, int, Engine, Awaitable[tuple[str | None, str]]], Awaitable[None]]
+"""Keeps the record of a finished build of a revision: by which engine, and what it was made from."""
 
 
 class Builds:
@@ -51,7 +51,8 @@ class Builds:
         self._left: tuple[Left, Span] | None = None
         self._progress = BuildProgress()
         self._request: BuildRequest | None = None
-        self._records: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Future[None]] = set()
+        self._asked = 0.0  # since the epoch, before the context was read for the last build
         self._flushing = False
         self._note = ""
         self.ended = asyncio.Event()
@@ -73,21 +74,23 @@ class Builds:
         """Nothing is built, and nothing is about to be."""
         return self._loop is None or self._loop.idle
 
-    def start(self, settings: Settings, state: LoopState, *, quiet: float, build_first: bool) -> None:
-        """Starts the loop where it takes up: in the state of a display whose owner died, or of a journal."""
+    def start(self, settings: Settings, state: LoopState, *, build_first: bool, since: float | None) -> None:
+        """Starts the loop where it takes up: in the state of a display whose owner died, or of a journal; `since` is
+        then from when on nobody watched."""
         self.settings = settings
         engine = self._engines.enter(settings)
         self._loop = LiveLoop(
             engine,
             self._next_request,
-            quiet=quiet,
+            quiet=settings.config.quiet,
             watching=state.watching,
+            on_focus=state.on_focus,
             on_event=self._on_event,
             on_state=self._on_state,
             own=(settings.config.store,),
         )
         self._loop.take_up(state)
-        self._task = asyncio.create_task(self._loop.run(build_first=build_first), name="live loop")
+        self._task = asyncio.create_task(self._loop.run(build_first=build_first, since=since), name="live loop")
 
     def take(self, left: Left) -> None:
         """Shows the build that an earlier owner left."""
@@ -99,6 +102,7 @@ class Builds:
         if self.loop.state.building is None:
             self.loop.engine = self._engines.enter(self.settings)
             self._request = self.settings.request
+            self._asked = time.time()
         return self.settings.request
 
     async def stop(self) -> None:
@@ -132,7 +136,7 @@ class Builds:
 
     def _on_event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildStarted) or self._journal is None or self._progress.finished is not None:
-            self._begin(revision, event.at)
+            self._begin(revision)
         self._note = ""
         self._progress.apply(event)
         assert self._journal is not None
@@ -145,7 +149,7 @@ class Builds:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def _begin(self, revision: int, at: float) -> None:
+    def _begin(self, revision: int) -> None:
         self._flush()
         if self._journal is not None:
             self._journal.close(remove=True)
@@ -153,7 +157,7 @@ class Builds:
             self._left[0].path.unlink(missing_ok=True)
             self._left = None
         self._progress = BuildProgress()
-        self._journal = Journal(self._folder, revision, at=at)
+        self._journal = Journal(self._folder, revision, at=self._asked)
 
     def _flush(self) -> None:
         self._flushing = False
@@ -169,8 +173,8 @@ class Builds:
 
     def _keep(self, progress: BuildProgress, revision: int) -> None:
         if self._request is not None:
-            work = asyncio.to_thread(self._remember, self._request, progress, revision)
-            task = asyncio.create_task(work, name="record of a build")
+            work = self._remember(self._request, progress, revision, self.loop.engine, self.loop.made_from())
+            task = asyncio.ensure_future(work)
             self._records.add(task)
             task.add_done_callback(self._records.discard)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Span:
 
 
 class Journal:
-    """Writes the journal of a build of `revision` into `folder`. From one thread. Raises OSError only at first."""
+    """Writes the journal of a build of `revision`, asked for `at` (seconds since the epoch), into `folder`. From one
+    thread. Raises OSError only at first."""
 
     def __init__(self, folder: Path, revision: int, *, at: float, bound: int = BOUND) -> None:
         self.revision = revision
@@ -51,12 +53,13 @@ class Journal:
         self._texts: list[str] = []  # of the last one that waits, where that is a log
         self._length = 0
         self._header = json.dumps({"revision": revision, "at": at}).encode() + b"\n"
-        self._at = at
+        self._born = time.time_ns()
         self._file, self.size = self._begin(self._header)
 
     @property
     def name(self) -> str:
-        return f"{self._at:.6f}-{self._generation}{_SUFFIX}"
+        """No journal of the context ever had it before: a reader goes by it."""
+        return f"{self._born:020}-{self._generation}{_SUFFIX}"
 
     @property
     def whole(self) -> Span:

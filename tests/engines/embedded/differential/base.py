@@ -10,7 +10,6 @@ from pathlib import Path
 
 from differential.case import TIME
 
-NAME = "differential-base"
 _APPLETS = [
     "cat",
     "chmod",
@@ -46,7 +45,7 @@ _APPLETS = [
     "wc",
 ]
 _FOLDERS = {
-    "bin": 0o755, "etc": 0o755, "proc": 0o555, "sys": 0o555, "dev": 0o755, "tmp": 0o1777, "root": 0o700,
+    "bin": 0o755, "wd": 0o755, "etc": 0o755, "proc": 0o555, "sys": 0o555, "dev": 0o755, "tmp": 0o1777, "root": 0o700,
     "d": 0o750, "d/sub": 0o2775, "d/sub/deep": 0o755, "e": 0o755, "o/p/q": 0o755, "o/p": 0o700, "o": 0o711,
 }  # fmt: skip
 _LINKS = {
@@ -62,26 +61,28 @@ _FILES = {
 }  # fmt: skip
 
 
-def archive(busybox: Path) -> bytes:
-    """As `docker save` writes it; the same bytes for the same busybox."""
-    layer = _layer(busybox.read_bytes())
+def archive(busybox: Path, name: str) -> bytes:
+    """As `docker save` writes it, for the tag `name`, which also makes its layer one of its own: Docker loses a layer
+    that one build makes while another's with the same content is removed ("layer does not exist")."""
+    layer = _layer(busybox.read_bytes(), name)
     diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     document = {
         "architecture": "amd64", "os": "linux", "created": "2001-01-01T00:00:00Z",
         "config": {
-            "Env": ["PATH=/bin", "BASED=on base", "EMPTY="], "Cmd": ["sh"], "WorkingDir": "/d", "Labels": {"base": "1"},
+            "Env": ["PATH=/bin", "BASED=on base", "EMPTY="], "Cmd": ["sh"], "WorkingDir": "/wd",
+            "Labels": {"base": "1"},
             "Volumes": {"/basevol": {}}, "ExposedPorts": {"1/tcp": {}},
         },
         "history": [{"created": "2001-01-01T00:00:00Z", "created_by": "made by hand", "comment": "the base"}],
         "rootfs": {"type": "layers", "diff_ids": [diff_id]},
     }  # fmt: skip
     config = json.dumps(document, sort_keys=True).encode()
-    name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [f"{NAME}:latest"], "Layers": ["layer/layer.tar"]}]
+    file = f"{hashlib.sha256(config).hexdigest()}.json"
+    manifest = [{"Config": file, "RepoTags": [f"{name}:latest"], "Layers": ["layer/layer.tar"]}]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for path, data in (
-            (name, config),
+            (file, config),
             ("layer/layer.tar", layer),
             ("manifest.json", json.dumps(manifest).encode()),
         ):
@@ -89,7 +90,7 @@ def archive(busybox: Path) -> bytes:
     return out.getvalue()
 
 
-def _layer(busybox: bytes) -> bytes:
+def _layer(busybox: bytes, name: str) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for path, mode in sorted(_FOLDERS.items()):
@@ -101,6 +102,7 @@ def _layer(busybox: bytes) -> bytes:
             _add(tar, path, data=text.encode(), mode=mode, owner=(5, 6) if path in ("f", "d/f") else (0, 0))
         for path, link in _LINKS.items():
             _add(tar, path, kind=tarfile.SYMTYPE, link=link)
+        _add(tar, "base", data=name.encode())
         for path in ("h2", "e/h3"):
             _add(tar, path, kind=tarfile.LNKTYPE, link="h1")
     return out.getvalue()

@@ -11,6 +11,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+BASE = "differential-base"
+"""The image that a case means by this name: `base.archive`."""
 TIME = 978307200
 """2001-01-01, the time of whatever has no time of its own."""
 
@@ -33,7 +35,8 @@ class Member:
 class Node:
     """A path of the context: `kind` is file, directory, symlink, hardlink, fifo or tar.
 
-    `data` is a file's content, a link's target, or how a tar is packed (`""`, gz, xz, bz2, and `cut` for a damaged one).
+    `data` is a file's content, a link's target, or how a tar is packed (gz, xz, bz2, or not; a
+    number behind it is how many bytes are missing at its end).
     """
 
     path: str
@@ -54,11 +57,11 @@ class Case:
     ignore: tuple[str, ...] = ()
     build_args: tuple[tuple[str, str], ...] = ()
 
-    def write(self, folder: Path) -> None:
-        """Makes the context in an empty folder; what cannot be made (a name twice) is left out."""
+    def write(self, folder: Path, base: str = BASE) -> None:
+        """Makes the context in an empty folder, with `base` in the place of BASE; a name that cannot be is left out."""
         for node in self.nodes:
             _make(folder, node)
-        (folder / "Dockerfile").write_bytes(encode("".join(f"{step}\n" for step in self.steps)))
+        (folder / "Dockerfile").write_bytes(encode("".join(f"{step}\n" for step in self.steps).replace(BASE, base)))
         if self.ignore:
             (folder / ".dockerignore").write_bytes(encode("".join(f"{line}\n" for line in self.ignore)))
         for path in (folder, *folder.rglob("*")):

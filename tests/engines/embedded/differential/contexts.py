@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 
 from differential.case import TIME, Member, Node
 from differential.words import NAMES, ODD_NAMES, Dice
@@ -59,7 +60,7 @@ def _node(dice: Dice, path: str, made: list[Node]) -> Node:
         case "directory":
             return Node(path, kind, mode=dice.one(_FOLDER_MODES), mtime=time)
         case "symlink":
-            return Node(path, kind, dice.one([it for it in _TARGETS if it]), mtime=time)
+            return Node(path, kind, _target(dice, path, made), mtime=time)
         case "hardlink":
             return Node(path, kind, dice.one(files), mtime=time)
         case "fifo":
@@ -69,12 +70,25 @@ def _node(dice: Dice, path: str, made: list[Node]) -> Node:
     return Node(path, kind, dice.one(_TEXTS), dice.one(_MODES), time)
 
 
+def _target(dice: Dice, path: str, made: list[Node]) -> str:
+    """Mostly something that is there."""
+    if made and (dice.careful or dice.chance(0.5)):
+        return posixpath.relpath(dice.one(made).path, posixpath.dirname(path) or ".")
+    return dice.one(_TARGETS)
+
+
 def _tar(dice: Dice, path: str, time: int) -> Node:
     how = dice.one(("", "", "gz", "gz", "xz", "bz2"))
-    if dice.chance(0.05):
+    if dice.bad(0.2):
         how += f" {dice.one((1, 100, 600, 1024, 5000))}"
-    members = tuple(_member(dice) for _ in range(dice.upto(6)))
-    return Node(path, "tar", how, mtime=time, members=members)
+    members: list[Member] = []
+    for _ in range(dice.upto(6)):
+        member = _member(dice)
+        files = [it.name for it in members if it.kind == "0" and not it.name.startswith("..")]
+        if member.kind == "1" and dice.careful:
+            member = replace(member, kind="1" if files else "0", link=dice.one(files) if files else "")
+        members.append(member)
+    return Node(path, "tar", how, mtime=time, members=tuple(members))
 
 
 def _member(dice: Dice) -> Member:
@@ -85,6 +99,8 @@ def _member(dice: Dice) -> Member:
         )
     kind = dice.weighted({"0": 8, "5": 5, "2": 3, "1": 2, "6": 0.5, "3": 0.3})
     link = ""
+    if kind == "6":  # where no COPY names it: Docker opens it, and waits for ever
+        name = "n1/pipe"
     if kind == "2":
         link = dice.one(("a", "../a", "/etc/passwd", "nowhere", "t", "/t", "../../../out", "."))
     elif kind == "1":
@@ -97,7 +113,7 @@ def _member(dice: Dice) -> Member:
 
 def ignore(dice: Dice, made: tuple[Node, ...]) -> tuple[str, ...]:
     """Mostly nothing; else lines of patterns that meet the context's names."""
-    if not dice.chance(0.3):
+    if not dice.chance(0.2):
         return ()
     return tuple(_pattern(dice, made) for _ in range(dice.upto(4, 1)))
 
@@ -107,9 +123,12 @@ def _pattern(dice: Dice, made: tuple[Node, ...]) -> str:
     folder, name = posixpath.split(path)
     pattern = dice.one(
         (
-            path, path, f"**/{name}", f"{folder or '*'}/*", "*", "**", "*.txt", "**/*.txt", f"{name[:1]}*", "?", "[a-c]",
-            "*/", f"{folder}/**" if folder else "d/**", f"/{path}", f"./{path}", f"x/../{path}", "# comment", "", f" {path} ",
-            f"{path}/", "d/*", "d/?", "**/sub", "[^a]", "Dockerfile", ".dockerignore", "*/*", "**/d/**", "d/**/x", "\\a",
+            path, path, f"**/{name}", f"{folder or '*'}/*", "*", "**", "*.txt", "**/*.txt", f"{name[:1]}*", "?",
+            "[a-c]",
+            "*/", f"{folder}/**" if folder else "d/**", f"/{path}", f"./{path}", f"x/../{path}", "# comment", "",
+            f" {path} ",
+            f"{path}/", "d/*", "d/?", "**/sub", "[^a]", "Dockerfile", ".dockerignore", "*/*", "**/d/**", "d/**/x",
+            "\\a",
         )
     )  # fmt: skip
     if "\n" in pattern:

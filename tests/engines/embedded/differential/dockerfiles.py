@@ -4,24 +4,46 @@ from __future__ import annotations
 
 import posixpath
 
-from differential import base, contexts
-from differential.case import Case, Node
+from differential import contexts
+from differential.case import BASE, Case, Node
 from differential.words import PLACES, RELATIVE, VARIABLES, Dice, key, listed, variable, word
+from workbench.dockerfile import parse
+from workbench.errors import DockerfileError
 
+_RUNS = 3
+_IN_BASE = (
+    "/d", "/d/", "/d/sub", "/e", "/e/.", "/lnk", "/lnk/", "/abs/", "/d/up", "/f", "/flink", "/h1", "/suid", "/o/p/q/",
+    "/o", "/d/sub/x", "/h*", "/d/*", "d", "/d/s?b", "/etc", "/e/chain/deep", "/out", "/tmp", "//e//", "/c/../e", "e/*",
+)  # fmt: skip
 WEIGHTS: dict[str, float] = {
     "COPY": 9, "ADD": 4, "RUN": 3, "WORKDIR": 4, "ENV": 5, "ARG": 4, "LABEL": 2, "CMD": 1.5, "ENTRYPOINT": 1.5,
     "USER": 1, "EXPOSE": 1, "VOLUME": 1, "STOPSIGNAL": 0.5, "HEALTHCHECK": 0.7, "SHELL": 0.7, "ONBUILD": 1.2,
     "MAINTAINER": 0.3,
 }  # fmt: skip
 OWNERS = ("app", "app:app", "1:2", "5", "app:50", "77", "77:staff", "1001:extra", "root:root", "0", "$U", "${U:-3:4}")
-_USERS = ("app", "1001", "app:staff", "5:6", "root", "0", "nobody", "$U", "${U:-77}", "a b", "77")
-_SIGNALS = ("SIGTERM", "9", "TERM", "sigusr1", "SIGRTMIN+3", "$S", "BAD", "65", "64", "0", "RTMAX", "+9")
-_SHELLS = (
-    '["/bin/sh", "-ec"]', '["/bin/sh", "-ec"]', '["sh","-c"]', '["/bin/busybox", "sh", "-c"]', "[]", "sh",
-    '["/bin/sh", "-xc", ""]',
+_USERS = ("app", "1001", "app:staff", "5:6", "root", "0", "${U:-77}", "77", "app:50")
+_BAD_USERS = ("nobody", "a b", "$U", "app:nogroup")
+_SIGNALS = ("SIGTERM", "9", "TERM", "sigusr1", "SIGRTMIN+3", "65", "64", "RTMAX", "+9")
+_BAD_SIGNALS = ("$S", "BAD", "0", "SIG", "9.5")
+_SHELLS = ('["/bin/sh", "-ec"]', '["sh","-c"]', '["/bin/busybox", "sh", "-c"]', '["/bin/sh", "-xc"]')
+_BAD_SHELLS = ("[]", "sh", '["/bin/sh", "-xc", ""]')
+_ODD_LISTS = (
+    "[]",
+    "['a']",
+    '["a"',
+    '["a",]',
+    "[ ]",
+)  # not '["a"] b', of which 20.10 takes the list: today's parser a line
+_BAD_LISTS = ("[1]", '["a" , 2]', "[null]", '["a", null]')
+_CHECK_FLAGS = (  # not --interval=0s and --retries=0: 20.10 refuses them, today's parser takes them
+    "--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=1.5h",
 )  # fmt: skip
-_ODD_LISTS = ("[]", "[1]", "['a']", '["a"', '["a"] b', '["a",]', "[ ]", '["a" , 2]', "[null]", '["a", null]')
-_BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "-1", "app:")
+_BAD_CHECK_FLAGS = ("--timeout=1us", "--retries=-1", "--timeout=x", "--retries=")
+_CHECKS = ("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "none", "CMD []", "cmd x $A")
+_BAD_CHECKS = ("CMD", "NONE x", "what")
+_NO_FOLDERS = ("/f", "/flink", "/h1", "/suid", "/d/sub/x", "/f/", "/loop", "/loop/x")
+_NUMBERS = ("1:2", "5", "0", "1001:50")
+_BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "app:")  # not -1, which Docker hands to chown(2): "as it is"
 
 
 def generate(seed: int | str, weights: dict[str, float] = WEIGHTS) -> Case:
@@ -29,6 +51,8 @@ def generate(seed: int | str, weights: dict[str, float] = WEIGHTS) -> Case:
     dice = Dice(seed)
     made = contexts.nodes(dice)
     steps = _Dockerfile(dice, made, weights).write()
+    if any(set(step) & set("*?[") for step in steps):  # Docker opens a FIFO that a COPY names, and waits for ever
+        made = tuple(node for node in made if node.kind != "fifo")
     names = [name for name in ("A", "B", "X", "GIVEN", "HTTP_PROXY") if dice.chance(0.25)]
     given = tuple((name, dice.one(("given", "", "two words", "$A", 'q"q', "/g"))) for name in names)
     return Case(tuple(steps), made, contexts.ignore(dice, made), given)
@@ -42,6 +66,7 @@ class _Dockerfile:
         self._scratch = False
         self._runs = 0
         self._stages: list[str] = []
+        self._from_scratch: list[bool] = []
         self._waiting: list[int] = []
         """Stages that nothing needs yet."""
 
@@ -56,21 +81,23 @@ class _Dockerfile:
         return steps
 
     def _global(self) -> str:
-        return f"ARG {self._dice.one(('A', 'B', 'BASE', 'GIVEN', 'X'))}={word(self._dice, 2)}"
+        """Without errors: the embedded engine says them before the first step, with the line."""
+        return f"ARG {self._dice.one(('A', 'B', 'BASE', 'GIVEN', 'X'))}={word(self._dice, 2, errors=0)}"
 
     def _from(self, number: int) -> str:
         dice = self._dice
-        image = base.NAME
+        image = BASE
         self._scratch = False
         if number and dice.chance(0.4):
             earlier = dice.upto(number - 1)
-            image = self._stages[earlier] or base.NAME
-            if earlier in self._waiting and image != base.NAME:
+            image = self._stages[earlier] or BASE
+            if earlier in self._waiting and image != BASE:
                 self._waiting.remove(earlier)
         elif dice.chance(0.15):
             image, self._scratch = "scratch", True
         name = dice.one((f"s{number}", f"S{number}", f"st-{number}", ""))
         self._stages.append(name)
+        self._from_scratch.append(self._scratch)
         self._waiting.append(number)
         return f"FROM {image}{dice.one((' AS ', ' as ')) + name if name else ''}"
 
@@ -79,7 +106,7 @@ class _Dockerfile:
         keyword = dice.weighted(self._weights)
         if keyword == "RUN":
             self._runs += 1
-            if self._scratch or self._runs > 3:
+            if self._scratch or self._runs > _RUNS:
                 keyword = "COPY"
         text: str = getattr(self, f"_{keyword.lower()}")()
         return (
@@ -113,24 +140,18 @@ class _Dockerfile:
         if number in self._waiting:
             self._waiting.remove(number)
         name = (
-            base.NAME
-            if number < 0
-            else self._stages[number]
-            if self._stages[number] and dice.chance(0.6)
-            else str(number)
+            BASE if number < 0 else self._stages[number] if self._stages[number] and dice.chance(0.6) else str(number)
         )
-        places = [place for place in PLACES if "loop" not in place]
-        sources = [
-            dice.one((*places, "/d", "/e/.", "/h*", "/d/*", "d", "/nosuch", "/*", "/d/s?b"))
-            for _ in range(dice.upto(2, 1))
-        ]
+        there = number < 0 or not self._from_scratch[number]
+        paths = _IN_BASE if there and not dice.bad(0.15) else [place for place in PLACES if "loop" not in place]
+        sources = [dice.one(paths) for _ in range(dice.upto(2, 1))]
         return self._transfer("COPY", sources, f"--from={name}")
 
     def _transfer(self, keyword: str, sources: list[str], *flags: str) -> str:
         dice = self._dice
         words = [keyword, *flags]
         if dice.chance(0.25):
-            owner = dice.one(_BAD_OWNERS if dice.chance(0.08) else OWNERS)
+            owner = dice.one(_BAD_OWNERS if dice.bad(0.15) else _NUMBERS if self._scratch else OWNERS)
             words.insert(dice.upto(len(words), 1), f"--chown={owner}")
         place = self._place(several=len(sources) > 1 or any("*" in source for source in sources))
         arguments = [*sources, place]
@@ -138,27 +159,29 @@ class _Dockerfile:
             return f"{' '.join(words)} {listed(arguments, dice)}"
         return " ".join([*words, *arguments])
 
-    def _place(self, *, several: bool = False) -> str:
+    def _place(self, *, several: bool = False, folder: bool = False) -> str:
         dice = self._dice
-        place = dice.one(PLACES) if dice.chance(0.75) else dice.one(RELATIVE)
+        place = dice.one(PLACES if dice.chance(0.75) else RELATIVE)
+        if dice.careful and (several or folder or "loop" in place) and place in _NO_FOLDERS:
+            place = "/new"
         if dice.chance(0.1):
             place = f"/{variable(dice)}/" if dice.chance(0.5) else f"{variable(dice)}"
-        if several and not place.endswith("/") and dice.chance(0.93):
+        if several and not place.endswith("/") and not dice.bad(0.1):
             place += "/"
         return place
 
     def _source(self) -> str:
         dice = self._dice
-        paths = [
-            node.path for node in self._made if not set(node.path) & set("\n\udcff\"'$#!\t\\") and node.kind != "fifo"
-        ]
+        odd = set("\n\udcff\"'$#!\t\\")
+        kinds = ("file", "directory", "hardlink", "tar") if dice.chance(0.85) else ("symlink",)
+        paths = [node.path for node in self._made if node.kind in kinds and not set(node.path) & odd]
         path = dice.one(paths) if paths else "a"
         folder = posixpath.dirname(path)
         if path.startswith("-"):
             path = f"./{path}"
         if path != path.strip():
             path = "a"
-        if dice.chance(0.04):
+        if dice.bad(0.05):
             return dice.one(("nosuch", "../up", "nosuch*", "/..", "[", "${UNDEFINED}", "a/../../x"))
         if dice.chance(0.3):
             return dice.one(
@@ -182,45 +205,52 @@ class _Dockerfile:
         )
 
     def _workdir(self) -> str:
-        return f"WORKDIR {self._place() or '/'}"
+        return f"WORKDIR {self._place(folder=True) or '/'}"
 
     def _volume(self) -> str:
+        """No RUN comes after a volume over something of the image, or meets one: in Docker its folder is a mount, which
+        cannot be removed or renamed; in the embedded engine it is a folder whose content is dropped after the step."""
         dice = self._dice
-        places = [
-            dice.one(("/vol", "/d", "/d/sub", "/lnk", "/new", "relative", "/w x", "/x/", "$WD", "/tmp"))
-            for _ in range(dice.upto(2, 1))
-        ]
-        return (
-            f"VOLUME {listed(places, dice)}"
-            if any(" " in it for it in places) or dice.chance(0.4)
-            else f"VOLUME {' '.join(places)}"
-        )
+        plain = ("/vol", "/new/vol", "relative", "/w x", "/data/", "$WD")
+        if over := dice.chance(0.4):
+            self._runs = _RUNS
+        places = dice.some(("/d", "/d/sub", "/lnk", "/new", "/x/", "/tmp", "/f") if over else plain, 2, 1)
+        if any(" " in it for it in places) or dice.chance(0.4):
+            return f"VOLUME {listed(places, dice)}"
+        return f"VOLUME {' '.join(places)}"
 
     def _run(self) -> str:
         dice = self._dice
         commands = [self._command_of_run() for _ in range(dice.upto(4, 1))]
         if dice.chance(0.1):
             return f"RUN {listed(['sh', '-c', '; '.join(commands)], dice)}"
-        return f"RUN {dice.one(('; ', '; ', ' && ')).join(commands)}{dice.one(('; true', '; true', ''))}"
+        return f"RUN {dice.one(('; ', '; ', ' && ')).join(commands)}{'' if dice.bad(0.5) else '; true'}"
 
     def _command_of_run(self) -> str:
         dice = self._dice
-        place, other = dice.one(PLACES), dice.one(PLACES)
+        places = [place for place in PLACES if "vol" not in place]
+        place, other = dice.one(places), dice.one(places)
         place, other = (f'"{it}"' if " " in it else it for it in (place, other))
         if place.strip('"/.') in ("", "e/.", "abs/."):
             place = "/d/sub/deep"
         return dice.one(
             (
-                f"rm -rf {place}", f"rm -rf {place}; mkdir {place}", f"mkdir -p {place}", f"touch {place}", f"echo new > {place}",
+                f"rm -rf {place}", f"rm -rf {place}; mkdir {place}", f"mkdir -p {place}", f"touch {place}",
+                f"echo new > {place}",
                 f"echo more >> {place}", f"chmod {dice.one(('700', '4755', '1777', 'u+s,g+s', 'a-r'))} {place}",
                 f"chown {dice.one(('5:6', 'app', '77:staff', '-h 8:9', '-R 1:2'))} {place}", f"mv {place} {other}",
                 f"ln {place} {other}", f"ln -s {place} {other}", f"ln -sfn {place} {other}", f"cp -a {place} {other}",
-                f"mkfifo {place}", f"rmdir {place}", "rm -r /d && mkdir /d && echo $A > /d/new",
-                "mv /d /moved && mkdir -p /d/sub", "rm /lnk && mkdir /lnk && touch /lnk/k", "rm -rf /d/sub && echo f > /d/sub",
-                "rm /f && mkdir /f", "ln /h1 /h4; echo more >> /h2", "cp /h1 /h9 && ln /h9 /e/h9", "mv /e /e2 && mv /e2 /e",
-                "mkdir -p /deep/er && touch -d @1000000000 /deep/er/t", "umask > /tmp/u; umask 077; mkdir /tmp/m; echo > /tmp/n",
-                "env | grep -v -e ^HOSTNAME= -e ^SHLVL= | sort > /tmp/env", "id > /tmp/id; pwd > /tmp/pwd", 'printf "%s|" "$A" "$B" "$X" > /tmp/v',
-                "false", "touch /etc/hosts /etc/new /proc/x", "ls -la /dev | wc -l >/dev/null", "rm -rf /tmp && mkdir /tmp",
+                "mkfifo /o/p/pipe", f"rmdir {place}", "rm -r /d && mkdir /d && echo $A > /d/new",
+                "mv /d /moved && mkdir -p /d/sub", "rm /lnk && mkdir /lnk && touch /lnk/k",
+                "rm -rf /d/sub && echo f > /d/sub",
+                "rm /f && mkdir /f", "ln /h1 /h4; echo more >> /h2", "cp /h1 /h9 && ln /h9 /e/h9",
+                "mv /e /e2 && mv /e2 /e",
+                "mkdir -p /deep/er && touch -d @1000000000 /deep/er/t",
+                "umask > /tmp/u; umask 077; mkdir /tmp/m; echo > /tmp/n",
+                "env | grep -v -e ^HOSTNAME= -e ^SHLVL= | sort > /tmp/env", "id > /tmp/id; pwd > /tmp/pwd",
+                'printf "%s|" "$A" "$B" "$X" > /tmp/v',
+                "false", "touch /etc/hosts /etc/new /proc/x", "ls -la /dev | wc -l >/dev/null",
+                "rm -rf /tmp && mkdir /tmp",
                 "echo a > '/tmp/od\\d na'\"me\"", "touch -h -d @5 /dangling; ln -s x /d/sub/s2",
             )
         )  # fmt: skip
@@ -261,7 +291,7 @@ class _Dockerfile:
         if form == "exec":
             return f"{keyword} {listed(words, dice)}"
         if form == "odd":
-            return f"{keyword} {dice.one(_ODD_LISTS)}"
+            return f"{keyword} {dice.one(_BAD_LISTS if dice.bad(0.3) else _ODD_LISTS)}"
         return f"{keyword} {self._line()}"
 
     def _cmd(self) -> str:
@@ -271,7 +301,7 @@ class _Dockerfile:
         return self._command("ENTRYPOINT")
 
     def _user(self) -> str:
-        return f"USER {self._dice.one(_USERS)}"
+        return f"USER {self._dice.one(_BAD_USERS if self._dice.bad(0.2) else _USERS)}"
 
     def _expose(self) -> str:
         ports = (
@@ -290,26 +320,33 @@ class _Dockerfile:
         )
         bad = ("80/foo", "70000", "9-8", "x", "80/", "-1", "1.2.3.4:80:90", ":80", "80:", "1-2:3-4")
         return "EXPOSE " + " ".join(
-            self._dice.one(bad if self._dice.chance(0.06) else ports) for _ in range(self._dice.upto(3, 1))
+            self._dice.one(bad if self._dice.bad(0.1) else ports) for _ in range(self._dice.upto(3, 1))
         )
 
     def _stopsignal(self) -> str:
-        return f"STOPSIGNAL {self._dice.one(_SIGNALS)}"
+        return f"STOPSIGNAL {self._dice.one(_BAD_SIGNALS if self._dice.bad(0.3) else _SIGNALS)}"
 
     def _healthcheck(self) -> str:
         dice = self._dice
-        flags = dice.some(
-            ("--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=0s",
-             "--timeout=1us", "--retries=0", "--retries=-1", "--interval=1.5h", "--timeout=x"), 2,
-        )  # fmt: skip
-        what = dice.one(("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "CMD", "none", "CMD []", "cmd x $A", "NONE x"))
+        what = dice.one(_BAD_CHECKS if dice.bad(0.2) else _CHECKS)
+        flags = dice.some(_BAD_CHECK_FLAGS if dice.bad(0.1) else _CHECK_FLAGS, 0 if what.lower() == "none" else 2)
         return " ".join(["HEALTHCHECK", *flags, what])
 
     def _shell(self) -> str:
-        return f"SHELL {self._dice.one(_SHELLS)}"
+        return f"SHELL {self._dice.one(_BAD_SHELLS if self._dice.bad(0.2) else _SHELLS)}"
 
     def _onbuild(self) -> str:
+        """With a trigger that can be read: Docker takes any, and fails where it is used."""
         while True:
-            text = self._instruction()
-            if not text.lower().startswith(("onbuild", "from", "maintainer")) and "--from" not in text:
-                return f"ONBUILD {text}"
+            text = f"ONBUILD {self._instruction()}"
+            if "--from" not in text and readable(text):
+                return text
+
+
+def readable(step: str) -> bool:
+    """Whether the parser takes an instruction."""
+    try:
+        parse(f"FROM scratch\n{step}\n")
+    except DockerfileError:
+        return False
+    return True

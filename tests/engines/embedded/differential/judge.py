@@ -1,53 +1,26 @@
-"""Builds a case with Docker's classic builder and with the embedded engine, and says what differs.
-
-Docker is driven by its own command, so that the file format, the ignore file and the context's tar are Docker's too.
-"""
+"""Says what differs between what both builders make of a case, and makes such a case small."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 import time
-import uuid
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from differential import base
+from differential.builders import DockerBuilder, EmbeddedBuilder, Outcome, Place
 from differential.case import Case
-from differential.snapshot import Snapshot, differences, read_archive, snapshot
-from workbench.build.events import BuildFinished
-from workbench.build.request import BuildRequest
+from differential.dockerfiles import readable
+from differential.shrink import shrink
+from differential.snapshot import differences
 from workbench.dockerfile import needed_stages, parse
-from workbench.engines.embedded.engine import EmbeddedEngine
-from workbench.engines.embedded.store import Store
 from workbench.errors import WorkbenchError
-
-_STEP = re.compile(r"^Step (\d+)/\d+ : ", re.MULTILINE)
-_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
-TIMEOUT = 60
-"""Seconds after which a build of Docker's counts as hung."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """An image, or the step that failed (0: before the first) with the engine's words for it."""
-
-    image: Snapshot | None = None
-    step: int = 0
-    message: str = ""
-
-    def __str__(self) -> str:
-        return "builds" if self.image else f"fails at step {self.step}: {self.message.strip()[-300:]}"
 
 
 def comparable(case: Case) -> bool:
     """Whether both engines do the same steps: the embedded engine leaves out stages that the target does not need, and
     refuses a Dockerfile without a FROM before its first step, where the classic builder fails behind its last ARG."""
+    if not all(readable(step) for step in case.steps if step.lower().startswith("onbuild")):
+        return False
     try:
         dockerfile = parse("".join(f"{step}\n" for step in case.steps))
         needed = needed_stages(dockerfile, None, dict(case.build_args))
@@ -57,87 +30,55 @@ def comparable(case: Case) -> bool:
 
 
 class Judge:
-    """Both engines with the same base. `close` removes from Docker what this judge made."""
+    """`built` counts the cases of which Docker made an image, `hung` those in which it waits for ever."""
 
     def __init__(self, host: str, busybox: Path, folder: Path) -> None:
-        self._environment = {**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_HOST": host, "LC_ALL": "C.UTF-8"}
-        self._prefix = f"differential-{uuid.uuid4().hex[:8]}"
-        self._folder = folder
-        self._root = folder / "store"
-        self.built = 0
-        """Cases of which Docker made an image."""
-        made = folder / "base.tar"
-        made.write_bytes(base.archive(busybox))
-        self._docker("load", "-q", "-i", str(made))
-        self._base = self._docker("image", "inspect", "-f", "{{.Id}}", base.NAME).stdout.strip()[7:19]
-        asyncio.run(EmbeddedEngine(self._root).images.load(made))
+        self.place = Place.make(folder, busybox)
+        self.docker = DockerBuilder(self.place, host)
+        self.embedded = EmbeddedBuilder(self.place)
+        self.built = self.hung = 0
 
     def close(self) -> None:
-        shutil.rmtree(self._root, ignore_errors=True)
+        self.docker.close()
 
     def differences(self, case: Case) -> list[str]:
         """What differs, a line each; nothing where both make the same image or fail at the same step."""
-        with self._context(case) as context:
+        with self.place.context(case) as context:
             since = time.time()
-            theirs = self.docker(case, context)
-            ours = self.embedded(case, context)
+            theirs = self.docker.build(case, context)
+            if theirs.step < 0:  # a FIFO that Docker opens
+                self.hung += 1
+                return []
+            ours = self.embedded.build(case, context)
         self.built += theirs.image is not None
         if theirs.image is None or ours.image is None:
-            same = theirs.image is ours.image and theirs.step == ours.step
+            same = theirs.image is ours.image and (theirs.step == ours.step or self._fails_there(case, theirs, ours))
             return [] if same else [f"outcome: Docker {theirs}; embedded {ours}"]
         return differences(theirs.image, ours.image, since)
 
-    @contextlib.contextmanager
-    def _context(self, case: Case):  # type: ignore[no-untyped-def]
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="context-") as name:
-            case.write(Path(name))
-            yield Path(name)
+    def _fails_there(self, case: Case, theirs: Outcome, ours: Outcome) -> bool:
+        """Where several stages fail, the embedded engine tells of another than the first: stages run side by side."""
+        if not 0 < theirs.step < ours.step:
+            return False
+        cut = replace(case, steps=case.steps[: theirs.step])
+        with self.place.context(cut) as context:
+            return self.embedded.build(cut, context).image is None
 
-    # -- Docker --------------------------------------------------------------------------------------------------
+    def smaller(self, case: Case, different: list[str]) -> Case:
+        """A small case in which something of the same sort differs."""
+        wanted = {_sort(line) for line in different}
+        return shrink(case, lambda it: comparable(it) and any(_sort(line) in wanted for line in self.differences(it)))
 
-    def _docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["docker", *arguments], env=self._environment, check=check, capture_output=True, text=True,
-            errors="surrogateescape", timeout=TIMEOUT,
-        )  # fmt: skip
 
-    def docker(self, case: Case, context: Path) -> Outcome:
-        """Raises TimeoutExpired where Docker hangs."""
-        tag = f"{self._prefix}-{context.name.lower().replace('_', '-')}:x"
-        arguments = [word for name, value in case.build_args for word in ("--build-arg", f"{name}={value}")]
-        done = self._docker("build", "--no-cache", "--force-rm", "-t", tag, *arguments, str(context), check=False)
-        said = done.stdout
-        try:
-            if done.returncode:
-                return Outcome(step=int(([0, *_STEP.findall(said)])[-1]), message=done.stderr.rpartition("\n\n")[2])
-            out = self._folder / f"{context.name}.tar"
-            self._docker("save", "-o", str(out), tag)
-            archive = out.read_bytes()
-            out.unlink()
-            return Outcome(read_archive(archive))
-        finally:
-            made = dict.fromkeys(reversed(_IMAGE.findall(said)))  # also of other stages, and of a build that failed
-            self._docker("rmi", tag, *(image for image in made if image != self._base), check=False)
+def _sort(line: str) -> str:
+    """What sort of a difference a line tells, so that shrinking does not slip from one to another."""
+    if line.startswith("outcome"):
+        return re.sub(r"(fails at step) (\d+): .*?(?=; embedded|$)", r"\1", line, flags=re.DOTALL)
+    return re.sub(r"^/'.*' ", "/", line.partition(": Docker")[0])
 
-    # -- embedded ------------------------------------------------------------------------------------------------
 
-    def embedded(self, case: Case, context: Path) -> Outcome:
-        return asyncio.run(self._embedded(case, context))
-
-    async def _embedded(self, case: Case, context: Path) -> Outcome:
-        request = BuildRequest(context=context, build_args=dict(case.build_args), no_cache=True)
-        engine = EmbeddedEngine(self._root)
-        try:
-            events = [event async for event in engine.build(request)]
-        except WorkbenchError as error:
-            return Outcome(message=str(error))
-        finally:
-            await engine.close()
-        end = events[-1]
-        assert isinstance(end, BuildFinished)
-        if end.outcome != "succeeded":
-            return Outcome(step=end.step or 0, message=end.error or "")
-        store = Store(self._root)
-        image = store.image(end.image)
-        layers = [store.blob_path(layer.digest).read_bytes() for layer in image.layers]
-        return Outcome(snapshot(image.config, layers))
+def describe(judge: Judge, case: Case, different: list[str]) -> str:
+    """What differs in the smallest case that shows it, and that case, ready for the table of found ones."""
+    small = judge.smaller(case, different)
+    lines = judge.differences(small) or [f"{different}, but not always"]
+    return "\n".join([*(f"    {line[:600]}" for line in lines[:8]), f"    {small!r},"])

@@ -18,7 +18,8 @@ ODD_NAMES = (
 PLACES = (
     "/", "/a", "/a/", "/d", "/d/", "/d/sub", "/d/sub/", "/e", "/e/", "/lnk", "/lnk/", "/lnk/sub/new", "/abs/", "/abs/n",
     "/e/chain/k", "/d/up/up2/", "/dangling", "/dangling/", "/loop", "/loop/x", "/f", "/f/", "/flink", "/h1", "/suid",
-    "/o/p/q/", "/new", "/new/", "/new/er/", "/out/x", "/d/sub/x", "/basevol/", "/basevol/in", "/vol/", "/w x/", "/tmp/", "/x",
+    "/o/p/q/", "/new", "/new/", "/new/er/", "/out/x", "/d/sub/x", "/basevol/", "/basevol/in", "/vol/", "/w x/",
+    "/tmp/", "/x",
     "/x/", "/b", "/c/../g", "//twice//", "/./dot/.", "/q/.", "/e/..", "/abs/..", "/lnk/../k",
 )  # fmt: skip
 _DOUBLE = ("", "two words", "$A", "${B:-x y}", "it's", 'a\\"b', "\\$A", "\\\\", "\\n", "#", "é")
@@ -27,10 +28,12 @@ RELATIVE = (".", "./", "rel", "rel/", "..", "../up/", "sub", "sub/", "../lnk/", 
 
 
 class Dice:
-    """What the generators ask: one source of randomness, from one seed."""
+    """What the generators ask: one source of randomness, from one seed. A `careful` one makes nothing that is known to
+    be an error, so that most cases get to their last step."""
 
     def __init__(self, seed: int | str) -> None:
         self.random = random.Random(seed)
+        self.careful = self.chance(0.75)
 
     def one(self, of: Sequence[_Some]) -> _Some:
         return of[int(self.random.random() * len(of))]
@@ -44,6 +47,10 @@ class Dice:
 
     def chance(self, share: float) -> bool:
         return self.random.random() < share
+
+    def bad(self, share: float) -> bool:
+        """Whether to make an error here."""
+        return self.chance(share) and not self.careful
 
     def weighted(self, weights: dict[_Some, float]) -> _Some:
         return self.random.choices(list(weights), list(weights.values()))[0]
@@ -61,9 +68,9 @@ def variable(dice: Dice) -> str:
     return f"{form.replace('%', name)}{inner}}}"
 
 
-def word(dice: Dice, parts: int = 3) -> str:
-    """One value: no blank that is not quoted or escaped. Rarely one that is an error."""
-    if dice.chance(0.02):
+def word(dice: Dice, parts: int = 3, errors: float = 0.04) -> str:
+    """One value: no blank that is not quoted or escaped. A share of `errors` cannot be read."""
+    if dice.bad(errors):
         return dice.one(('"open', "'open", "${A", "${}", "${A:?no}", "${A:", "$", "${A:=x}", '${A:-"}'))
     return "".join(_part(dice) for _ in range(dice.upto(parts, 1)))
 
