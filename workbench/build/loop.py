@@ -125,8 +125,9 @@ class LiveLoop:
         self._over = asyncio.Event()
         self._over.set()
 
-    async def run(self, *, build_first: bool = False) -> None:
-        """Watches and builds until `stop`, once. Cancelling this coroutine cancels the build and waits for its end."""
+    async def run(self, *, build_first: bool = False, since: float | None = None) -> None:
+        """Watches and builds until `stop`, once. Cancelling this coroutine cancels the build and waits for its end.
+        What changed after the moment `since`, when nobody watched, counts as a change."""
         from workbench.build.bearing import Judge
 
         self._over.clear()
@@ -135,6 +136,8 @@ class LiveLoop:
         try:
             if (request := self._request()) is not None:
                 await self._watcher.follow(request)
+                if since is not None:
+                    await self._look_back(request, since)
             while not self._stopping:
                 if self._wanted:
                     await self._build_once()
@@ -146,6 +149,13 @@ class LiveLoop:
             await self._judge.stop()
             self._done.set()
             self._over.set()
+
+    async def _look_back(self, request: BuildRequest, since: float) -> None:
+        from workbench.build.changed import changed_since
+
+        if await asyncio.to_thread(changed_since, request, since):
+            self._tell(saved=self.state.saved + 1)
+            self._catch_up()
 
     def build_now(self) -> None:
         """Builds the context as it is, watching or not; a running build is cancelled first."""

@@ -162,8 +162,8 @@ async def test_an_owner_that_is_killed_is_told_and_replaced(context: Path, confi
     assert display.finished is not None and display.finished.lost and display.finished.outcome == "failed"
     assert isinstance(display.loop.state.error, EngineLost) and display.loop.state.error.hint
     record(seconds=0.0)
-    display.loop.build_now()
-    await display.until(lambda: display.loop.state.settled, "it is not built again")
+    (context / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")  # before another one watches
+    await display.until(lambda: display.loop.state.built == 2, "the save was missed")
     await display.leave()
     await until_gone(context)
 

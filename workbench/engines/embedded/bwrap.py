@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from workbench.engines.embedded.subids import has_range
+
 Mode = Literal["root", "user"]
 """`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself."""
 
@@ -47,7 +49,9 @@ class Ability:
     def __str__(self) -> str:
         if self.bwrap is None or self.mode is None:
             return f"no RUN: {self.reason}"
-        who = "as root" if self.mode == "root" else "without root"
+        who = "without root"
+        if self.mode == "root":
+            who = "without root, with a range of sub-UIDs" if has_range() else "as root"
         return f"bwrap {self.bwrap.version} from {self.bwrap.source}, {who}, overlay"
 
 
@@ -125,4 +129,4 @@ def namespaces(mode: Mode, uid: int = 0, gid: int = 0) -> list[str]:
     user = ["--unshare-user"]
     if mode == "user":
         user += ["--uid", str(uid), "--gid", str(gid)]
-    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"]
+    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--new-session"]

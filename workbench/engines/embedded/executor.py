@@ -193,7 +193,7 @@ class StageFailed(Exception):
 def open_tools(build: Executor, cancel: Cancel, found: Scan | None, context: ContextTree | None) -> Iterator[Tools]:
     """What the steps of a build use, for as long as it runs."""
     with build.store.keep(), build.store.temporary() as scratch:
-        runner = Runner(build.store, scratch, ability, cancel)
+        runner = Runner(build.store, scratch, ability, cancel, build.plan.groups)
         cache = StepCache(build.store)
         trail = Trail(build.store, cache, build.request)
         tools = Tools(

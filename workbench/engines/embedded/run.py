@@ -17,6 +17,7 @@ from typing import Literal
 
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Ability
+from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, group
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
@@ -24,7 +25,7 @@ from workbench.engines.embedded.lowers import fit, mount_points, refuse_place
 from workbench.engines.embedded.sandbox import SHM_SIZE, Bind, Container, run
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.upper import Owner, real_owner, write_upper
-from workbench.engines.embedded.view import ImageView
+from workbench.engines.embedded.view import ImageView, account_number
 from workbench.engines.worker import Cancel
 from workbench.errors import EngineUnavailable, InputError
 
@@ -78,21 +79,22 @@ def identify(user: str, view: ImageView) -> Identity:
     name = name or "0"
     accounts = view.accounts
     known = accounts.user(name)
-    if known is None and not name.isdigit():
+    number = account_number(name)
+    if known is None and number is None:
         raise InputError(
             f"unable to find user {name}: no matching entries in passwd file",
             hint=f"Make the user first (RUN adduser {name}), or use a number.",
         )
-    uid, gid, home = known or (int(name), 0, "/")
+    uid, gid, home = known or (number or 0, 0, "/")
     more = [] if colon and group else accounts.groups_of(name)
     if colon and group:
-        found = None if group.isdigit() else accounts.group(group)
-        if found is None and not group.isdigit():
+        found = accounts.group(group)
+        if found is None:
             raise InputError(
                 f"unable to find group {group}: no matching entries in group file",
                 hint=f"Make the group first (RUN addgroup {group}), or use a number.",
             )
-        gid = found if found is not None else int(group)
+        gid = found
     return Identity(uid, gid, tuple(dict.fromkeys((gid, *more))), home or "/")
 
 
@@ -133,6 +135,7 @@ class Runner:
     scratch: Path
     ability: Callable[[], Ability]
     cancel: Cancel
+    limits: Limits = NO_LIMITS
     guardian: Guardian = field(default_factory=Guardian)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -150,7 +153,8 @@ class Runner:
             preparation = _Preparation(request, view, place, able.mode)
             lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
             container = preparation.container(fit(lowers, self.scratch))
-            code = run(container, able.bwrap, able.mode, self.guardian, self.cancel, log)
+            with group(self.limits, self.guardian) as made:
+                code = run(container, able.bwrap, able.mode, self.guardian, self.cancel, log, made)
             if code:
                 return RunResult(code)
             preparation.discard_volumes()
@@ -236,9 +240,11 @@ class _Preparation:
         else:
             argv = list(request.argv)
             program = locate(argv[0], request.workdir, env, self._view)
+        # bwrap sets PWD, which a shell believes; Docker does not, and the shell finds the real folder.
+        workdir = "/" + self._view.resolve(posixpath.normpath(request.workdir).lstrip("/"))
         return Container(
             lowers=lowers, upper=self.upper, work=self._work, program=program, argv=argv, env=env,
-            workdir=posixpath.normpath(request.workdir), uid=identity.uid, gid=identity.gid, groups=identity.groups,
+            workdir=workdir, uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits, insecure=request.insecure,
         )  # fmt: skip

@@ -74,14 +74,15 @@ class Builds:
         """Nothing is built, and nothing is about to be."""
         return self._loop is None or self._loop.idle
 
-    def start(self, settings: Settings, state: LoopState, *, quiet: float, build_first: bool) -> None:
-        """Starts the loop where it takes up: in the state of a display whose owner died, or of a journal."""
+    def start(self, settings: Settings, state: LoopState, *, build_first: bool, since: float | None) -> None:
+        """Starts the loop where it takes up: in the state of a display whose owner died, or of a journal; `since` is
+        then from when on nobody watched."""
         self.settings = settings
         engine = self._engines.enter(settings)
         self._loop = LiveLoop(
             engine,
             self._next_request,
-            quiet=quiet,
+            quiet=settings.config.quiet,
             watching=state.watching,
             on_focus=state.on_focus,
             on_event=self._on_event,
@@ -89,7 +90,7 @@ class Builds:
             own=(settings.config.store,),
         )
         self._loop.take_up(state)
-        self._task = asyncio.create_task(self._loop.run(build_first=build_first), name="live loop")
+        self._task = asyncio.create_task(self._loop.run(build_first=build_first, since=since), name="live loop")
 
     def take(self, left: Left) -> None:
         """Shows the build that an earlier owner left."""
