@@ -86,7 +86,7 @@ _COMMON = frozenset(
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
     # No container outlives its step, so --rm=false has nothing to keep.
-    "embedded": _COMMON | {"--pull", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
+    "embedded": _COMMON | {"--pull", "--cache-from", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
     "docker": _COMMON
     | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
        "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",
