@@ -301,7 +301,7 @@ class StageBuild:
         tools = self._tools
         keyword = it.keyword
         refuse_zero(keyword, [*it.sources, it.destination])
-        gather = Gather(tools, self.view, lambda name: self._source(self.stage, name))
+        gather = Gather(tools, lambda: self.view, lambda name: self._source(self.stage, name))
         sources = gather.sources(it)
         if len(sources) > 1 and not it.destination.endswith("/"):
             raise StepFailed(
@@ -324,10 +324,9 @@ class StageBuild:
             return Manifest(keyword=keyword, instruction=effect(it), inputs=pack(copy.inputs(transfer, rows, origin)))
 
         anywhere = it.link and not it.chmod  # as BuildKit: with --chmod it is an ordinary copy
-        below = ImageView() if anywhere else self.view
 
         def work() -> _Performed:
-            return self._land(transfer, created_by, below)
+            return self._land(transfer, created_by, ImageView() if anywhere else self.view)
 
         return self._cached(keyword, inputs, created_by, work, told, anywhere=anywhere)
 
