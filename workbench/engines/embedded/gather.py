@@ -32,7 +32,8 @@ _CHOWN = "unable to convert uid/gid chown string to host mapping"
 
 
 class Gather:
-    """For one instruction. `view` gives the image so far, read only where it is asked for; `find` the files that `--from` names."""
+    """For one instruction. `view` gives the image so far and is asked only where that is needed; `find` gives the
+    files that `--from` names."""
 
     def __init__(self, tools: Tools, view: Callable[[], ImageView], find: Callable[[str], Tree]) -> None:
         self._tools = tools
