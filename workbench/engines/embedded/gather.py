@@ -28,9 +28,10 @@ _CHOWN = "unable to convert uid/gid chown string to host mapping"
 
 
 class Gather:
-    """For one instruction. `view` is the image so far, `find` the files that `--from` names."""
+    """For one instruction. `view` gives the image so far and is asked only where that is needed; `find` gives the
+    files that `--from` names."""
 
-    def __init__(self, tools: Tools, view: ImageView, find: Callable[[str], Tree]) -> None:
+    def __init__(self, tools: Tools, view: Callable[[], ImageView], find: Callable[[str], Tree]) -> None:
         self._tools = tools
         self._view = view
         self._find = find
@@ -120,7 +121,7 @@ class Gather:
         user, colon, group = it.chown.partition(":")
         if ":" in group:
             raise StepFailed(f"{_CHOWN}: invalid chown string format: {it.chown}", "It is USER or USER:GROUP.")
-        accounts = self._view.accounts
+        accounts = self._view().accounts
         known = accounts.user(user)
         uid = int(user) if user.isdigit() else known[0] if known else None
         if uid is None:
