@@ -57,6 +57,12 @@ class Config:
     """Gigabytes (10^9 bytes) of layers that it keeps beside those of images."""
     insecure: tuple[str, ...] = ()
     """Registries (`host:port`) whose certificate is not checked, or which have none."""
+    builds_kept: int = 200
+    """Finished builds of one context that are kept; the oldest go."""
+    builds_days: float = 90
+    """Days after which a finished build goes."""
+    builds_megabytes: float = 64
+    """Of the Dockerfiles and logs of one context's builds, compressed."""
 
     @property
     def store(self) -> Path:
@@ -137,6 +143,7 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
     "cache_steps": int, "cache_gb": (int, float),
+    "builds_kept": int, "builds_days": (int, float), "builds_megabytes": (int, float),
 }  # fmt: skip
 
 

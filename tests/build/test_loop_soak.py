@@ -123,11 +123,11 @@ class Soak:
         for number in range(SAVES):
             await person.save(number)
             await person.rest()
-        quiet = 0
-        async with asyncio.timeout(30):
-            while quiet < 25:  # half a second: what is told late may still come
-                await asyncio.sleep(0.02)
-                quiet = quiet + 1 if self.loop.state.settled else 0
+        quiet = turns = 0
+        while quiet < 25:  # half a second: what is told late may still come
+            await asyncio.sleep(0.02)
+            quiet, turns = quiet + 1 if self.loop.state.settled else 0, turns + 1
+            assert turns < 1000, f"not settled: {self.loop.state} {self.failures[-1:]}"
         await self.loop.stop()
         await task
         assert not self.failures

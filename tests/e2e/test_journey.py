@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import NewTerminal
 from tests.e2e.terminal import Terminal
-from tests.e2e.workbench_session import Session, mounts_naming, processes_naming, until
+from tests.e2e.workbench_session import Session, until
 
 WORKBENCH = str(Path(sys.executable).with_name("workbench"))
 LONG = f"5{os.getpid():07}"
@@ -107,24 +107,6 @@ def test_the_demo_opens_built(new_terminal: NewTerminal, tmp_path: Path, static_
     assert (tmp_path / "workbench-genesis" / "busybox.tar.xz").is_file()
     source = REPOSITORY / "sample_contexts" / "genesis" / "Dockerfile"
     assert (tmp_path / "workbench-genesis" / "Dockerfile").read_text() == source.read_text()
-
-
-@pytest.mark.slow
-def test_kill_9_in_mid_build_leaves_nothing(
-    engine: list[str], context: Path, new_terminal: NewTerminal, tmp_path: Path
-) -> None:
-    dockerfile = context / "Dockerfile"
-    good = dockerfile.read_text()
-    dockerfile.write_text(f'{good}RUN ["/bin/busybox", "sleep", "{LONG}"]\n')
-    session = open_workbench(new_terminal(), engine, context)
-    until(lambda: bool(processes_naming(f"sleep {LONG}")), "the endless step did not start", 30)
-    session.kill(signal.SIGKILL)
-    until(lambda: not processes_naming(f"sleep {LONG}"), "the step outlived the workbench")
-    assert mounts_naming(str(tmp_path)) == []
-    dockerfile.write_text(good)
-    terminal = new_terminal()
-    open_workbench(terminal, engine, context).until_built()
-    quit_from(terminal)
 
 
 @pytest.mark.slow

@@ -155,12 +155,12 @@ async def test_a_save_writes_the_file_and_builds_it(context: Path) -> None:
     engine = ReplayEngine(recording("genesis"))
     app = make_app(context, engine)
     async with running(app) as pilot:
-        await pilot.press(*"# ")
+        await pilot.press(*"ARG A", "enter")
         await until(pilot, lambda: "unsaved" in screen_text(app).splitlines()[0], "the mark of unsaved text")
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app._live.state.built == 2, "the second revision is built")
         await until(pilot, lambda: "built r2 · saved r2" in screen_text(app), "and said")
-        assert (context / "Dockerfile").read_text().startswith("# FROM scratch\n")
+        assert (context / "Dockerfile").read_text().startswith("ARG A\nFROM scratch\n")
         assert len(engine.requests) == 2
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.app import App
 
+from tests.tui.stage import NARROW, make_app, make_context, running, screen_text, until
 from workbench.build.events import BuildFinished, BuildStarted, PlannedStep, StepFinished, StepLog, StepStarted
 from workbench.build.history import History
 from workbench.build.progress import StepState
@@ -81,3 +84,37 @@ def test_marks_stand_on_the_first_line_of_each_instruction() -> None:
     from workbench.build.progress import BuildProgress
 
     assert set(marks_of(BuildProgress().apply_all(EVENTS), 0.0)) == {1, 2}
+
+
+async def test_on_focus_a_save_waits_until_the_terminal_has_the_focus_or_the_editor_is_left(tmp_path: Path) -> None:
+    context = make_context(tmp_path / "lab", "FROM scratch\nCOPY src /\n")
+    app = make_app(context, config=Config(watch="focus"))
+    async with running(app) as pilot:
+        for revision, look in ((2, "focus"), (3, "panel")):
+            app.activate("dockerfile")
+            await pilot.pause()
+            (context / "src/app.py").write_text(f"revision {revision}\n")
+            await until(pilot, lambda wanted=revision: app._live.state.saved == wanted, "the save is seen")  # type: ignore[misc]
+            assert app._live.state.built == revision - 1
+            assert "watching on focus" in screen_text(app)
+            if look == "focus":
+                app.post_message(events.AppBlur())
+                app.post_message(events.AppFocus())
+            else:
+                await pilot.press("alt+3")
+            await until(pilot, lambda wanted=revision: app._live.state.built == wanted, f"built at {look}")  # type: ignore[misc]
+        await pilot.press("f6")
+        await until(pilot, lambda: "not watching" in screen_text(app), "off")
+        await pilot.press("f6")
+        await until(pilot, lambda: app._live.state.mode == "focus", "and back to what it was")
+
+
+async def test_why_a_change_built_nothing_is_on_the_screen(tmp_path: Path) -> None:
+    context = make_context(tmp_path / "lab", "FROM scratch\nCOPY src /\n")
+    app = make_app(context)
+    async with running(app, NARROW) as pilot:
+        await app._live.loop.made_from()
+        await asyncio.sleep(0.15)  # the watch's own measure: what comes sooner counts as a change
+        (context / "src/app.py").touch()
+        await until(pilot, lambda: "nothing to rebuild: the same bytes (src/app.py)" in screen_text(app), "the reason")
+        assert app._live.state.saved == 1

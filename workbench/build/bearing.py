@@ -47,8 +47,8 @@ class Bearing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Basis:
-    """What the last build was begun with."""
+class Basis:
+    """What the last build was begun with. Everything but the request is None where it could not be read."""
 
     request: BuildRequest
     engine: Engine
@@ -67,7 +67,7 @@ class Judge:
         self._digests = DigestCache(state_dir() / "digests.json")
         self._context: Path | None = None
         self._facts = Facts(self._digests)
-        self._basis: asyncio.Task[_Basis] | None = None
+        self._basis: asyncio.Task[Basis] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._changed: set[str] | None = set()  # while somebody looks; None: anything
         self._halt = False
@@ -80,9 +80,10 @@ class Judge:
         self._bases.clear()
         self._basis = asyncio.create_task(asyncio.to_thread(_read_basis, request, engine), name="basis of a build")
 
-    async def text(self) -> str | None:
-        """The Dockerfile of the build that began last, as it was then. None where it could not be read."""
-        return (await self._basis).text if self._basis is not None else None
+    @property
+    def basis(self) -> asyncio.Task[Basis] | None:
+        """What the build that began last was begun with, as soon as it is known."""
+        return self._basis
 
     async def settle(self) -> None:
         """A build has ended: looks at what is there, for the next change to be judged by. One at a time."""
@@ -127,7 +128,7 @@ class Judge:
         why = next(why for why in (_SAME_STEPS, _SAME_SENT, _NOT_TAKEN, _SAME_BYTES) if why in whys)
         return Bearing("nothing" if why == _SAME_BYTES else "context", idle or whys == {_NOT_TAKEN}, why)
 
-    async def _whys(self, paths: frozenset[str], since: float, basis: _Basis) -> set[str] | None:
+    async def _whys(self, paths: frozenset[str], since: float, basis: Basis) -> set[str] | None:
         try:
             whys = await asyncio.to_thread(self._compare, paths, since, basis)
         except (WorkbenchError, OSError):
@@ -136,7 +137,7 @@ class Judge:
             return None
         return whys
 
-    def _compare(self, paths: frozenset[str], since: float, basis: _Basis) -> set[str] | None:
+    def _compare(self, paths: frozenset[str], since: float, basis: Basis) -> set[str] | None:
         """Why each of the paths changes no image, None where one may. On another thread. Raises InputError for what
         cannot be read."""
         context, rules = basis.request.context, basis.rules
@@ -165,7 +166,7 @@ class Judge:
                 return None
         return whys
 
-    def _sends_the_same(self, context: Path, basis: _Basis) -> bool:
+    def _sends_the_same(self, context: Path, basis: Basis) -> bool:
         """Whether the ignore rules of now send what those of the last build sent."""
         before = self._facts.sent()
         if before is None:
@@ -174,7 +175,7 @@ class Judge:
         after = self._facts.look(context, rules, None)
         return after is not None and before == frozenset(after.facts)
 
-    async def _bases_take_nothing(self, basis: _Basis) -> bool:
+    async def _bases_take_nothing(self, basis: Basis) -> bool:
         """Whether no base has an ONBUILD trigger; False where that is not known."""
         assert basis.taken is not None
         for base in basis.taken.bases:
@@ -189,7 +190,7 @@ class Judge:
                 return False
         return True
 
-    async def _look(self, basis: _Basis) -> None:
+    async def _look(self, basis: Basis) -> None:
         context, rules = basis.request.context, basis.rules
         if context is None or rules is None:
             return
@@ -231,13 +232,13 @@ def _has_other_names(path: Path) -> bool:
     return found.st_nlink > 1 and not path.is_dir()
 
 
-def _read_basis(request: BuildRequest, engine: Engine) -> _Basis:
+def _read_basis(request: BuildRequest, engine: Engine) -> Basis:
     """Everything is None where it cannot be read: then every change matters."""
     text = dockerfile = taken = rules = None
     try:
         if request.context is not None:
             rules = load_rules(request.context, request.dockerfile)
-        text = _read_text(request)
+        text = read_text(request)
         dockerfile = parse(text)
         if request.context is not None:
             every = engine.name not in ("embedded", "buildkit")
@@ -246,19 +247,20 @@ def _read_basis(request: BuildRequest, engine: Engine) -> _Basis:
             )
     except (WorkbenchError, OSError):
         pass  # the build says what is wrong
-    return _Basis(request, engine, text, dockerfile, taken, rules, time.monotonic())
+    return Basis(request, engine, text, dockerfile, taken, rules, time.monotonic())
 
 
-def _read_text(request: BuildRequest) -> str:
+def read_text(request: BuildRequest) -> str:
+    """The Dockerfile of now. Blocks. Raises OSError, DockerfileError where it is not UTF-8."""
     if request.dockerfile_text is not None:
         return request.dockerfile_text
     return decode(((request.context or Path()) / request.dockerfile).read_bytes())
 
 
-def _same_steps(basis: _Basis) -> str | None:
+def _same_steps(basis: Basis) -> str | None:
     """Whether the Dockerfile of now says the same on the same lines, and how far it is the same; None where not.
     Comments may differ: no step moves, so that what is said of a line stays true of it."""
-    now = _read_text(basis.request)
+    now = read_text(basis.request)
     if now == basis.text:
         return _SAME_BYTES
     before = basis.dockerfile

@@ -84,13 +84,19 @@ _COMMON = frozenset(
     {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--force-rm", "--network", "--add-host", "--shm-size",
      "--ulimit", "--compress"}
 )  # fmt: skip
+_GROUPS = frozenset(
+    {"--cgroup-parent", "--cpu-period", "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory",
+     "--memory-swap"}
+)  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
     # No container outlives its step, so --rm=false has nothing to keep.
-    "embedded": _COMMON | {"--pull", "--cache-from", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
+    "embedded": _COMMON
+    | _GROUPS
+    | {"--pull", "--cache-from", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
     "docker": _COMMON
-    | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--cgroup-parent", "--cpu-period",
-       "--cpu-quota", "--cpu-shares", "--cpuset-cpus", "--cpuset-mems", "--memory", "--memory-swap", "--security-opt",
-       "--isolation", "--squash"},
+    | _GROUPS
+    | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--security-opt", "--isolation",
+       "--squash"},
     # BuildKit never keeps containers (--rm=false), and its steps have no limits of their own (--memory).
     "buildkit": frozenset(
         {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--no-cache-filter", "--force-rm", "--network",

@@ -6,6 +6,7 @@ The rules are those of docker/go-units: sizes are decimal (kB is 1000 bytes), ag
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 _HOUR = 3600
@@ -58,6 +59,18 @@ def human_duration(seconds: float) -> str:
     if whole < _HOUR:
         return f"{whole // 60}m{whole % 60:02}s"
     return f"{whole // _HOUR}h{whole % _HOUR // 60:02}m"
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float | None], *, bars: str = _BARS) -> str:
+    """A bar for each value, the lowest and the highest at the ends of the scale; a blank where there is none."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    span = (high - low) or 1.0
+    top = len(bars) - 1
+    return "".join(" " if value is None else bars[round((value - low) / span * top)] for value in values)
 
 
 def timestamp(created: float) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage
 
 
@@ -39,7 +40,7 @@ class Image:
 
     @property
     def dangling(self) -> bool:
-        return not self.tags and not self.intermediate
+        return not self.tags and not self.digests and not self.intermediate
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,11 @@ class ImageStore(Protocol):
         """A file system tar becomes a one-layer image; its ID. Raises InputError, UsageError."""
         ...
 
-    async def pull(self, reference: str) -> str:
+    async def pull(self, reference: str, talk: Talk | None = None) -> str:
         """Raises Unsupported, ImageNotFound."""
         ...
 
-    async def push(self, reference: str) -> None:
+    async def push(self, reference: str, talk: Talk | None = None) -> None:
         """Raises Unsupported, ImageNotFound."""
         ...
 

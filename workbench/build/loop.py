@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ from workbench.config import data_dir, state_dir
 from workbench.errors import EngineLost
 
 if TYPE_CHECKING:
-    from workbench.build.bearing import Judge
+    from workbench.build.bearing import Basis, Judge
     from workbench.context.watch import ContextChanged
 
 _TURN = 0.01
@@ -115,6 +115,8 @@ class LiveLoop:
         self._last_end: float | None = 0.0  # None while a build runs
         self._stands_for = 0  # the newest revision whose image the running build makes
         self._cancels: list[float] = []  # when changes cancelled builds of which none has ended since
+        self._done = asyncio.Event()  # the build that began last has ended
+        self._done.set()
         self._wanted = False
         self._tried = 0  # the newest revision whose build ended by itself: watching need not try it again
         self._unbuilt: frozenset[str] = frozenset()
@@ -123,8 +125,9 @@ class LiveLoop:
         self._over = asyncio.Event()
         self._over.set()
 
-    async def run(self, *, build_first: bool = False) -> None:
-        """Watches and builds until `stop`, once. Cancelling this coroutine cancels the build and waits for its end."""
+    async def run(self, *, build_first: bool = False, since: float | None = None) -> None:
+        """Watches and builds until `stop`, once. Cancelling this coroutine cancels the build and waits for its end.
+        What changed after the moment `since`, when nobody watched, counts as a change."""
         from workbench.build.bearing import Judge
 
         self._over.clear()
@@ -133,6 +136,8 @@ class LiveLoop:
         try:
             if (request := self._request()) is not None:
                 await self._watcher.follow(request)
+                if since is not None:
+                    await self._look_back(request, since)
             while not self._stopping:
                 if self._wanted:
                     await self._build_once()
@@ -142,7 +147,15 @@ class LiveLoop:
         finally:
             await self._watcher.stop()
             await self._judge.stop()
+            self._done.set()
             self._over.set()
+
+    async def _look_back(self, request: BuildRequest, since: float) -> None:
+        from workbench.build.changed import changed_since
+
+        if await asyncio.to_thread(changed_since, request, since):
+            self._tell(saved=self.state.saved + 1)
+            self._catch_up()
 
     def build_now(self) -> None:
         """Builds the context as it is, watching or not; a running build is cancelled first."""
@@ -171,15 +184,21 @@ class LiveLoop:
         if self.state.mode == "focus" and self._unbuilt_there:
             self._want()
 
-    async def made_from(self) -> tuple[str | None, str]:
+    def made_from(self) -> Awaitable[tuple[str | None, str]]:
         """Of the build that began last: the Dockerfile's text (None where it could not be read), and the digest of the
         context ("" where it changed meanwhile, or is too large to be read for that). Waits until they are known."""
-        if self._judge is None:
+        return self._made_from(self._judge, self._judge.basis if self._judge else None, self._done)
+
+    async def _made_from(
+        self, judge: Judge | None, basis: Awaitable[Basis] | None, done: asyncio.Event
+    ) -> tuple[str | None, str]:
+        if judge is None or basis is None:
             return None, ""
-        text = await self._judge.text()
+        text = (await basis).text
+        await done.wait()
         if self._settling is not None:
             await asyncio.wait({self._settling})
-        return text, self._judge.digest()
+        return text, await asyncio.to_thread(judge.digest) if self._done is done else ""
 
     @property
     def idle(self) -> bool:
@@ -279,7 +298,7 @@ class LiveLoop:
         revision = self._stands_for = self.state.saved
         assert self._judge is not None, "builds are made while the loop runs"
         self._judge.begin(request, self.engine)
-        self._last_end = None
+        self._last_end, self._done = None, asyncio.Event()
         try:
             finished = await self._follow_build(request, revision)
         except Exception as error:
@@ -317,6 +336,7 @@ class LiveLoop:
             if revision == self.state.saved:
                 self._unbuilt = frozenset()
             self._settle()
+        self._done.set()
         self._tell(
             building=None,
             built=revision if outcome == "succeeded" else self.state.built,

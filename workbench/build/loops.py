@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,8 @@ class Loop(Protocol):
     def set_mode(self, mode: Mode) -> None: ...
 
     def attend(self) -> None: ...
+
+    def made_from(self) -> Awaitable[tuple[str | None, str]]: ...
 
     async def stop(self) -> None: ...
 

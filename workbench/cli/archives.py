@@ -13,6 +13,7 @@ from workbench.build.images import ImageStore
 from workbench.cli import output
 from workbench.cli.engine import with_images
 from workbench.cli.parser import Parser
+from workbench.cli.transfer import Teller
 from workbench.config import Config
 from workbench.errors import InputError, UsageError
 
@@ -100,7 +101,11 @@ def _import(args: argparse.Namespace, config: Config) -> int:
 
 def _push(args: argparse.Namespace, config: Config) -> int:
     async def work(images: ImageStore) -> int:
-        await images.push(args.name)
+        teller = Teller(quiet=args.quiet)
+        try:
+            await images.push(args.name, teller.talk)
+        finally:
+            teller.close()
         if not args.quiet:
             output.talk(f"pushed {args.name}")
         return 0
@@ -110,7 +115,12 @@ def _push(args: argparse.Namespace, config: Config) -> int:
 
 def _pull(args: argparse.Namespace, config: Config) -> int:
     async def work(images: ImageStore) -> int:
-        print(await images.pull(args.name))
+        teller = Teller(quiet=args.quiet)
+        try:
+            identifier = await images.pull(args.name, teller.talk)
+        finally:
+            teller.close()
+        print(identifier)
         return 0
 
     return with_images(config, work, quiet=args.quiet)

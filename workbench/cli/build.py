@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.build.engine import Engine
 from workbench.build.events import BuildFinished
@@ -18,6 +19,9 @@ from workbench.cli.request import add_request_arguments, build_request, request_
 from workbench.cli.source import Source, open_source, read_bytes
 from workbench.config import Config
 from workbench.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from workbench.build.progress import BuildProgress
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -48,7 +52,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         request = build_request(fields, source)
         aside = any(_to_stdout(text) for text in args.output)
         display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
-        return with_engine(in_turn(engine, alone=False), _Headless(request, source, display, args.iidfile))
+        work = _Headless(request, source, display, args.iidfile, config)
+        return with_engine(in_turn(engine, alone=False), work)
 
 
 def _to_stdout(output: str) -> bool:
@@ -73,11 +78,14 @@ def _check(args: argparse.Namespace) -> int:
 class _Headless:
     """The work of one build: shows its events, and turns its end into an exit code."""
 
-    def __init__(self, request: BuildRequest, source: Source, display: Display, iidfile: str | None) -> None:
+    def __init__(
+        self, request: BuildRequest, source: Source, display: Display, iidfile: str | None, config: Config
+    ) -> None:
         self._request = request
         self._source = source
         self._display = display
         self._iidfile = iidfile
+        self._config = config
 
     async def __call__(self, engine: Engine, stop: signals.Stop) -> int:
         from workbench.build.progress import BuildProgress
@@ -96,9 +104,10 @@ class _Headless:
         finally:
             await build.aclose()
         assert progress.finished is not None, "the last event of a build is BuildFinished"
+        code = self._end(progress.finished, progress.failed_step.text if progress.failed_step else "")
         if not self._source.temporary:
-            _remember(self._request, progress)
-        return self._end(progress.finished, progress.failed_step.text if progress.failed_step else "")
+            await remember(self._request, progress, engine, self._config)
+        return code
 
     def _end(self, finished: BuildFinished, text: str) -> int:
         if finished.outcome == "succeeded":
@@ -140,13 +149,25 @@ def _forget(path: Path) -> None:
         raise UsageError(f"--iidfile {path}: there is no folder {path.absolute().parent}")
 
 
-def _remember(request: BuildRequest, progress: Any) -> None:
+async def remember(
+    request: BuildRequest,
+    progress: BuildProgress,
+    engine: Engine,
+    config: Config,
+    *,
+    revision: int = 0,
+    made_from: Awaitable[tuple[str | None, str]] | None = None,
+) -> None:
     """The record of finished builds; a state folder that cannot be written is not worth a failed build."""
-    from workbench.build.history import History, record_of
+    import asyncio
 
-    if request.context is None:
-        return
+    from workbench.build.history import Bounds
+    from workbench.build.keeping import keep, read_now
+
+    if made_from is None:
+        whole = progress.status != "cancelled"  # who cancels does not wait for more
+        made_from = asyncio.to_thread(read_now, request, whole)
     try:
-        History().add(request.context, record_of(request, progress))
+        await keep(request, progress, engine, made_from, revision=revision, bounds=Bounds.of(config))
     except OSError as error:
         output.talk(f"the build is not in the history: {error.strerror}")

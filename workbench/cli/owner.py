@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,14 +59,20 @@ def _make_engine(config: Config) -> Engine:
     return make(config.engine, config)
 
 
-def _remember(request: BuildRequest, progress: BuildProgress, revision: int) -> None:
+async def _remember(
+    request: BuildRequest,
+    progress: BuildProgress,
+    revision: int,
+    engine: Engine,
+    made_from: Awaitable[tuple[str | None, str]],
+) -> None:
     """The record of a finished build; a state folder that cannot be written is not worth a lost build."""
-    from workbench.build.history import History, record_of
+    from workbench.build.history import Bounds
+    from workbench.build.keeping import keep
+    from workbench.config import load_config
 
-    if request.context is None:
-        return
     try:
-        History().add(request.context, record_of(request, progress, revision=revision))
+        await keep(request, progress, engine, made_from, revision=revision, bounds=Bounds.of(load_config()))
     except OSError as error:
         print(f"the build is not in the history: {error}", file=sys.stderr, flush=True)
 

@@ -69,6 +69,17 @@ def _gone(removal: Removal, untagged: str, deleted: str) -> str:
     return "".join([*lines, *(f"{deleted}: {identifier}\n" for identifier in removal.deleted)])
 
 
+def _warn(removal: Removal, how: str) -> None:
+    """Says which earlier builds lose their images."""
+    from workbench.build.history import History
+
+    gone = set(removal.deleted)
+    numbers = sorted({it.number for it in History().all() if it.image in gone})
+    if numbers:
+        shown = f"{'…, ' if len(numbers) > 10 else ''}{', '.join(map(str, numbers[-10:]))}"
+        output.talk(f"{how} with it: what `workbench rollback` needs to go back to build {shown}")
+
+
 def _prune(args: argparse.Namespace, config: Config) -> int:
     if args.all and args.cache:
         raise UsageError("--all is about images and --cache about what is no image: one after the other")
@@ -77,13 +88,18 @@ def _prune(args: argparse.Namespace, config: Config) -> int:
     question = f"WARNING! This will remove {what}.\nAre you sure you want to continue? [y/N] "
 
     async def work(images: ImageStore) -> int:
-        if not (args.force or args.dry_run or output.confirm(question)):
+        asks = not (args.force or args.dry_run)
+        if asks and not args.cache:
+            _warn(await images.prune(all=args.all, dry_run=True), "would go")
+        if asks and not output.confirm(question):
             output.talk("nothing was removed")
             return 0
         if args.cache:
             removal = await images.prune_cache(dry_run=args.dry_run)
         else:
             removal = await images.prune(all=args.all, dry_run=args.dry_run)
+        if not asks:
+            _warn(removal, "would go" if args.dry_run else "went")
         if args.format == "json":
             print(json.dumps({"untagged": removal.untagged, "deleted": removal.deleted,
                               "bytes_freed": removal.bytes_freed, "dry_run": args.dry_run}))  # fmt: skip

@@ -155,6 +155,9 @@ def _in_folder(context: Path, file: str | None, shown: str) -> Source:
         path = os.path.normpath(file.lstrip("/"))
         if path.startswith(".."):
             raise InputError(f"{file} lies outside of the context")
+    for name in (path, f"{path}.dockerignore", ".dockerignore"):
+        if not (context / name).resolve().is_relative_to(context.resolve()):
+            raise InputError(f"{shown}: {name} is a link that leads out of the context")
     if not (context / path).is_file():
         raise InputError(f"{'the tar on stdin' if shown == '-' else shown} has no {path}")
     return Source(context, path, None, path, temporary=True)

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from workbench.context import tar_header as tar
 from workbench.context.ignore import IGNORE_FILE
+from workbench.context.opening import open_entry
 from workbench.context.scan import KINDS, Cancelled, Entry, Scan
 from workbench.errors import InputError
 
@@ -211,17 +212,14 @@ class _Writer:
 
     def _add_file(self, entry: Entry, name: bytes) -> bool:
         """Header and content as the file is now. False where there is no such file any more."""
-        path = f"{self._root}/{entry.path}"
         try:
-            # Without O_NONBLOCK a FIFO that took the file's place would hold us.
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd, found = open_entry(self._root, entry)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
                 raise _unreadable(entry.path, error.strerror) from error
             self._changed.append(entry.path)
             return False
         try:
-            found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 self._changed.append(entry.path)
                 return False

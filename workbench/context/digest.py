@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from workbench.context.opening import open_entry
 from workbench.context.scan import Entry
 from workbench.errors import InputError, StoreError
 
@@ -100,9 +101,8 @@ class DigestCache:
     def _read(self, root: Path, entry: Entry, check: Callable[[], None]) -> tuple[Key | None, str]:
         """The digest, and the key to remember it by unless the file is in motion."""
         try:
-            fd = os.open(f"{root}/{entry.path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd, before = open_entry(root, entry)
             with open(fd, "rb", buffering=0) as file:  # noqa: PTH123
-                before = os.fstat(fd)
                 if not stat.S_ISREG(before.st_mode):
                     raise InputError(f"{entry.path} of the build context is no file any more")
                 hashed = hashlib.sha256()

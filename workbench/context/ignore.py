@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.context.matcher import Matcher, NameTests
+from workbench.context.opening import read_file
 from workbench.context.pattern import BadPattern
 from workbench.errors import InputError
 
@@ -182,7 +183,7 @@ def load_rules(context: Path, dockerfile: str | Path = "Dockerfile") -> IgnoreRu
     build_files = (*_within(context, path), IGNORE_FILE)
     for file in candidates:
         try:
-            text = file.read_bytes().decode("utf-8", "surrogateescape")
+            text = read_file(file).decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

@@ -12,18 +12,25 @@ import stat
 import tarfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
+from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.errors import InputError, StoreError
 
 _MAGIC = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
+class Readable(Protocol):
+    """At most so many bytes, b"" at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Peeked:
     """A stream whose first bytes were looked at."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.head = b""
         while len(self.head) < 512 and (piece := stream.read(512 - len(self.head))):
@@ -33,7 +40,10 @@ class Peeked:
     def read(self, size: int = -1) -> bytes:
         if size < 0:
             left, self._left = self._left, b""
-            return left + self._stream.read()
+            pieces = [left]
+            while piece := self._stream.read(1 << 20):
+                pieces.append(piece)
+            return b"".join(pieces)
         if self._left:
             left, self._left = self._left[:size], self._left[size:]
             return left
@@ -56,10 +66,10 @@ def unpack(stream: Peeked, folder: Path) -> None:
     if stream.head.startswith(_ZSTD):
         raise InputError("a context that is compressed with zstd cannot be read", hint="Compress it with gzip or xz.")
     try:
-        with tarfile.open(fileobj=stream, mode="r|*", errorlevel=1) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=stream, mode="r|*", errorlevel=1, tarinfo=StrictTarInfo) as tar:  # type: ignore[call-overload]
             for member in tar:
                 _place(tar, member, folder)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (*DAMAGED, zlib.error) as error:
         raise InputError(f"the tar of the context is damaged: {error}") from error
     except OSError as error:
         raise StoreError(f"the context cannot be unpacked into {folder}: {error.strerror or error}") from error
@@ -97,6 +107,8 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     content = tar.extractfile(member)
     assert content is not None, "a regular file has content"
+    if member.issparse() and member.size > shutil.disk_usage(path.parent).free:
+        raise InputError(f"the tar of the context has a file of {member.size} bytes, more than the disk has free")
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as out:
         shutil.copyfileobj(content, out, 1 << 20)

@@ -87,7 +87,9 @@ def make(name: str, config: Config) -> Engine:
             from workbench.engines.embedded.cache_bound import CacheBound
             from workbench.engines.embedded.engine import EmbeddedEngine
             from workbench.engines.embedded.registry.settings import Registries
+            from workbench.engines.embedded.subids import enter_range
 
+            enter_range()
             bound = CacheBound(config.cache_steps, int(config.cache_gb * 1e9))
             return EmbeddedEngine(config.store, Registries(config.mirrors, config.insecure), bound)
         case "docker":

@@ -18,6 +18,7 @@ from workbench.build.events import BuildEvent, BuildFinished, from_json
 from workbench.build.forecast import Forecast
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import BuildRequest, normalise_tag
+from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage, ImageUsage, Usage
 from workbench.errors import ImageNotFound, InputError, Unsupported
 
@@ -181,10 +182,10 @@ class ReplayImages:
     ) -> str:
         raise Unsupported("import", engine="replay", engines=["embedded", "docker"])
 
-    async def pull(self, reference: str) -> str:
+    async def pull(self, reference: str, talk: Talk | None = None) -> str:
         raise Unsupported("pull", engine="replay", engines=["docker"])
 
-    async def push(self, reference: str) -> None:
+    async def push(self, reference: str, talk: Talk | None = None) -> None:
         raise Unsupported("push", engine="replay", engines=["docker"])
 
     async def changes(self) -> AsyncIterator[None]:

@@ -42,13 +42,6 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.tui.workspace import Workspace
 
 
-_MODES: Mapping[Mode, str] = {
-    "on": "Build each save at once",
-    "focus": "Build what was saved when this terminal gets the focus, or the editor is left",
-    "off": "Build only when asked to",
-}
-
-
 class WorkbenchApp(App[int]):
     """The terminal UI on one context and one engine. `run` gives the exit code.
 
@@ -68,6 +61,7 @@ class WorkbenchApp(App[int]):
         Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False),
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False),
+        Binding("b,alt+5", "builds", "Builds", id="builds.open"),
         Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
@@ -212,6 +206,8 @@ class WorkbenchApp(App[int]):
             return
         state = event.state
         self.base.query_one(TitleLine).state = self._live.state
+        if state.building is None and event.before.building is not None:
+            ending.build_ended(self)
         if state.saved != event.before.saved:
             self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
             self.context_panel.look(self.request.dockerfile)
@@ -290,12 +286,10 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel. Who leaves the editor looks at what it makes."""
+        """A click may have chosen another panel."""
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
-                if self.active == "dockerfile" != name:
-                    self._live.loop.attend()
                 self._mark_active(name)
 
     # -- what a person asks
@@ -311,6 +305,8 @@ class WorkbenchApp(App[int]):
             targets[-1 if last else 0].focus()
 
     def _mark_active(self, name: str) -> None:
+        if self.live is not None and self.active == "dockerfile" != name:
+            self.live.loop.attend()  # who leaves the editor looks at what it makes
         self.active = name
         self.workspace.mark_active(name)
         for strip in self.base.query(Strip):
@@ -347,10 +343,6 @@ class WorkbenchApp(App[int]):
         """Off, and back to what it was."""
         self._live.loop.set_watching(not self._live.state.watching)
 
-    def watch_mode(self, mode: Mode) -> None:
-        """Changes are built at once, when somebody looks, or when asked for."""
-        self._live.loop.set_mode(mode)
-
     def on_app_focus(self) -> None:
         """The terminal has the focus again: somebody looks."""
         if self.live is not None:
@@ -364,6 +356,11 @@ class WorkbenchApp(App[int]):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(keys.sections(self)))
+
+    def action_builds(self) -> None:
+        from workbench.tui.screens.builds import open_builds
+
+        self.work(open_builds(self), "builds", "list the finished builds")
 
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
@@ -380,9 +377,7 @@ class WorkbenchApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""
         yield from keys.commands(self)
-        for mode, text in _MODES.items():
-            if self.live is not None and mode != self.live.state.mode:
-                yield SystemCommand(f"Watching: {mode}", text, partial(self.watch_mode, mode))
+        yield from keys.modes(self)
         for name in self.engines:
             if name != self.engine.name:
                 yield SystemCommand(
@@ -426,5 +421,5 @@ class WorkbenchApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""
-        own = ("panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "help")
+        own = ("panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "help", "builds")
         return not (len(self.screen_stack) > 1 and action in own)

@@ -53,7 +53,9 @@ async def _ask_about_the_build(app: WorkbenchApp, live: Live) -> Ending | None:
     if live.loop.outlives:
         lines = ["Left running, it is here again when the workbench opens on this context."]
         answers = [("cancel", "Quit and cancel it"), ("leave", "Leave it running"), ("stay", "Stay")]
-    answer = await _ask(app, f"Build r{live.state.building} is running", lines, answers)
+    answer = await _ask(app, f"Build r{live.state.building} is running", lines, answers, about_build=True)
+    if answer == "ended":
+        app.notify(f"Build r{live.state.ended} {live.state.outcome}: nothing to ask any more. q quits.", markup=False)
     if answer == "leave":
         return "leave"
     return "cancel" if answer == "cancel" else None
@@ -117,10 +119,20 @@ def _heard(app: WorkbenchApp, code: int) -> None:
     app.run_worker(ended, group="end", exclusive=True, exit_on_error=False, description="end by a signal")
 
 
-async def _ask(app: WorkbenchApp, title: str, lines: list[str], answers: list[tuple[str, str]]) -> str | None:
+def build_ended(app: WorkbenchApp) -> None:
+    """A question about the build that ran is of no use now: it closes by itself."""
     from workbench.tui.screens.dialogs import ConfirmDialog
 
-    return await app.push_screen_wait(ConfirmDialog(title, lines, answers))
+    if isinstance(app.screen, ConfirmDialog) and app.screen.about_build:
+        app.screen.answer("ended")
+
+
+async def _ask(
+    app: WorkbenchApp, title: str, lines: list[str], answers: list[tuple[str, str]], *, about_build: bool = False
+) -> str | None:
+    from workbench.tui.screens.dialogs import ConfirmDialog
+
+    return await app.push_screen_wait(ConfirmDialog(title, lines, answers, about_build=about_build))
 
 
 async def ask_recovery(app: WorkbenchApp, text: str, age: str) -> None:

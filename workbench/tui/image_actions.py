@@ -12,6 +12,7 @@ from workbench.build.request import normalise_tag
 from workbench.errors import UsageError, WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.build.history import Record
     from workbench.tui.app import WorkbenchApp
 
 _AGAIN_AFTER = 5.0
@@ -76,6 +77,25 @@ class ImageActions:
         await self.refresh()
         gone = [*done.untagged, *(short_id(it) for it in done.deleted)]
         self._app.notify(f"{', '.join(gone)} · {human_size(done.bytes_freed)} freed", title="Deleted", markup=False)
+
+    async def roll_back(self, build: Record) -> None:
+        """Gives the names of a build's image back to it, and says what they had before."""
+        from workbench.build.rollback import roll_back
+
+        store, name = self._app.engine.images, self._app.engine.name
+        if (build.engine == "embedded") != (name == "embedded"):
+            told = f"Build {build.number} is an image of the {build.engine} engine, and {name} is in use."
+            self._app.notify(told, title="Not rolled back", severity="error", markup=False)
+            return
+        try:
+            done = [await roll_back(store, (), tag, build) for tag in build.tags]
+        except WorkbenchError as error:
+            self._refused(error)
+            return
+        await self.refresh()
+        lines = [f"{it.tag}: {short_id(it.before) or 'nothing'} -> {short_id(build.image)}" for it in done]
+        told = "\n".join(lines) or f"Build {build.number} has no name to go back to."
+        self._app.notify(told, title=f"Rolled back to build {build.number}", markup=False)
 
     async def tag(self, image: Image, reference: str) -> None:
         """Asks for a name, and gives it to the image."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from textual.keys import format_key
 from textual.widget import Widget
 
 if TYPE_CHECKING:
+    from workbench.build.loop import Mode
     from workbench.tui.app import WorkbenchApp
 
 _NAMES = {"context": "Context", "dockerfile": "Editor", "build": "Build", "images": "Images"}
@@ -37,6 +38,21 @@ def commands(app: WorkbenchApp) -> Iterator[SystemCommand]:
             for binding in _unique(_bindings(widget)):
                 title = f"{_NAMES[panel]}: {binding.description}"
                 yield SystemCommand(title, _keys(binding), partial(_run, app, widget, binding.action))
+
+
+_MODES: Mapping[Mode, str] = {
+    "on": "Build each save at once",
+    "focus": "Build what was saved when this terminal gets the focus, or the editor is left",
+    "off": "Build only when asked to",
+}
+
+
+def modes(app: WorkbenchApp) -> Iterator[SystemCommand]:
+    """The ways of watching, but for the one that is on."""
+    if app.live is not None:
+        for mode, text in _MODES.items():
+            if mode != app.live.state.mode:
+                yield SystemCommand(f"Watching: {mode}", text, partial(app.live.loop.set_mode, mode))
 
 
 def unknown(app: WorkbenchApp, keys: Iterable[str]) -> list[str]:

@@ -3,9 +3,8 @@ second."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -77,6 +76,7 @@ class Live:
         self._timer: Timer | None = None
         self._last = 0.0
         self._make_request = make_request
+        self._config = config
         self.loop: Loop = (make_loop or LiveLoop)(
             engine,
             make_request,
@@ -107,8 +107,8 @@ class Live:
             self._flush(event)
             if not self.loop.keeps_records:
                 self._target.run_worker(
-                    self._remember(self.progress, revision), group="history", exit_on_error=False,
-                    description="keep the record of a finished build",
+                    self._remember(self.progress, revision, self.loop.made_from()), group="history",
+                    exit_on_error=False, description="keep the record of a finished build",
                 )  # fmt: skip
         elif self._timer is None:
             wait = max(0.0, self._last + 1 / PER_SECOND - time.monotonic())
@@ -121,13 +121,14 @@ class Live:
         self._last = time.monotonic()
         self._target.post_message(self.Moved(finished))
 
-    async def _remember(self, progress: BuildProgress, revision: int) -> None:
-        from workbench.build.history import History, record_of
+    async def _remember(
+        self, progress: BuildProgress, revision: int, made_from: Awaitable[tuple[str | None, str]]
+    ) -> None:
+        from workbench.build.history import Bounds
+        from workbench.build.keeping import keep
 
         request = self._make_request()
-        if request.context is not None:
-            record = record_of(request, progress, revision=revision)
-            await asyncio.to_thread(History().add, request.context, record)
+        await keep(request, progress, self.loop.engine, made_from, revision=revision, bounds=Bounds.of(self._config))
 
     def _on_told(self, text: str) -> None:
         self._target.post_message(self.Told(text))

@@ -81,7 +81,8 @@ class Workspace(Vertical):
             box.title = title_of(live.progress, live.revision, now)
             box.strip_text = strip_of(live.progress, live.revision, now)
         if state.spared and not live.running:
-            box.title = box.strip_text = f"{box.title} · {state.spared}"
+            box.title = f"{box.title} · {state.spared}"
+            box.strip_text = f"Build  {state.spared}"
         if state.problem and state.ended is not None and not live.running:
             box.title = box.strip_text = f"Build r{state.ended}  ✘ not built: {state.problem}"
         problem = "" if isinstance(state.error, DockerfileError) else state.problem

@@ -8,10 +8,11 @@ import socket
 import threading
 from pathlib import Path
 
+import grpclib.stream
 import pytest
 from grpclib.client import Channel
 from grpclib.protocol import H2Protocol
-from grpclib.server import Server
+from grpclib.server import Server, Stream
 from h2.config import H2Configuration
 
 from workbench.engines.address import Address
@@ -43,12 +44,16 @@ def test_a_name_that_is_not_utf8_travels() -> None:
 
 
 async def test_what_is_private_in_grpclib_is_as_we_use_it() -> None:
-    """`_create_connection` makes the connection, `_protocol_factory` what speaks on it, `_h2_config` how it reads."""
+    """`_create_connection` makes the connection, `_protocol_factory` what speaks on it, `_h2_config` how it reads;
+    `_stream` takes encoded messages once the call's metadata are sent."""
     channel = Channel("docker", 80)
     assert inspect.iscoroutinefunction(channel._create_connection)
     assert "await self._create_connection()" in inspect.getsource(Channel.__connect__)
     assert isinstance(channel._protocol_factory(), H2Protocol)
     channel.close()
+    source = inspect.getsource(Stream.send_message)
+    assert "if not self._send_initial_metadata_done" in source and "send_message(self._stream, " in source
+    assert "await stream.send_data(reply_data" in inspect.getsource(grpclib.stream.send_message)
     server = Server([])
     assert isinstance(server._h2_config, H2Configuration)
     server._h2_config = H2Configuration(client_side=False, header_encoding="utf-8")

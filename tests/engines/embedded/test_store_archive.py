@@ -5,12 +5,14 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import io
 import json
 import lzma
 import os
 import shutil
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ import pytest
 from store_tools import config_of, header, make_tar
 
 from workbench.engines.embedded.catalog import machine
+from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.load import load
 from workbench.engines.embedded.save import save
 from workbench.engines.embedded.store import Store
+from workbench.engines.embedded.zstd import Decompressed
 from workbench.errors import ImageNotFound, InputError, StoreError
 
 MakeImage = Callable[..., str]
@@ -251,3 +255,32 @@ def test_the_docker_engine_loads_what_is_saved_and_back(
         ]  # type: ignore[index]
     finally:
         subprocess.run(["docker", "-H", docker_host, "rmi", "-f", tag], capture_output=True, check=False)
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="no zstd command")
+@pytest.mark.parametrize("damage", ["", "cut", "changed"])
+def test_zstd_by_its_command(tmp_path: Path, damage: str) -> None:
+    data = os.urandom(300_000) + bytes(3_000_000)
+    packed = bytearray(subprocess.run(["zstd", "-cq"], input=data, stdout=subprocess.PIPE, check=True).stdout)
+    if damage == "cut":
+        del packed[-1000:]
+    elif damage:
+        packed[150_000] ^= 1
+    stream = Decompressed(io.BytesIO(packed), "x.zst")
+    try:
+        if not damage:
+            assert stream.read(10) == data[:10] and stream.read() == data[10:] and stream.read(1) == b""
+            return
+        with pytest.raises(InputError, match="damaged zstd"):
+            while stream.read(1 << 20):
+                pass
+    finally:
+        stream.close()
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="no zstd command")
+def test_zstd_that_nobody_reads_to_its_end(tmp_path: Path) -> None:
+    packed = subprocess.run(["zstd", "-cq"], input=os.urandom(3_000_000), stdout=subprocess.PIPE, check=True).stdout
+    with plain(io.BytesIO(packed), "x.zst") as stream:
+        assert len(stream.read(100)) == 100
+    assert not [thread for thread in threading.enumerate() if thread.name == "zstd"]

@@ -21,10 +21,8 @@ from typing import Any
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
-from workbench.engines.buildkit import ed25519
 from workbench.engines.buildkit.credentials import Credentials
 from workbench.engines.buildkit.messages import messages
-from workbench.engines.buildkit.tokens import TokenRefused, fetch_token
 from workbench.errors import WorkbenchError
 
 _AUTH = "/moby.filesync.v1.Auth/"
@@ -56,6 +54,8 @@ class Auth:
         await stream.send_message(messages().CredentialsResponse(Username=user, Secret=secret))
 
     async def _fetch(self, stream: Any) -> None:
+        from workbench.engines.buildkit.tokens import TokenRefused, fetch_token  # most builds need none
+
         request = await stream.recv_message()
         if given := await self._credentials.registry_token(request.Host):
             await stream.send_message(messages().FetchTokenResponse(Token=given, ExpiresIn=60))
@@ -72,12 +72,16 @@ class Auth:
         )
 
     async def _authority(self, stream: Any) -> None:
+        from workbench.engines.buildkit import ed25519
+
         request = await stream.recv_message()
         seed = await self._key(request.Host, request.Salt)
         await stream.send_message(messages().GetTokenAuthorityResponse(PublicKey=ed25519.public_key(seed)))
 
     async def _verify(self, stream: Any) -> None:
         """The signature comes before what it signs (nacl/sign)."""
+        from workbench.engines.buildkit import ed25519
+
         request = await stream.recv_message()
         seed = await self._key(request.Host, request.Salt)
         signed = ed25519.sign(seed, request.Payload) + request.Payload

@@ -8,7 +8,6 @@ from typing import Any
 from workbench.build.request import BuildRequest
 from workbench.engines.buildkit.control import Control
 from workbench.engines.buildkit.exporters import Backend
-from workbench.engines.buildkit.http import get_json
 from workbench.engines.buildkit.outputs import Output
 from workbench.engines.buildkit.transport import Connector
 from workbench.engines.threads import in_thread
@@ -29,13 +28,13 @@ async def look(connector: Connector, control: Control, request: BuildRequest, ou
     matters = outputs or request.cache_to or request.attests or "," in (request.platform or "")
     if not (version and matters):
         return Backend(version)
-    many = len(outputs) > 1 and _api(await in_thread(get_json, connector.dialer, "/version")) >= _MANY_API
+    many = len(outputs) > 1 and _api(await _ask(connector, "/version")) >= _MANY_API
     return Backend(version, containerd=await _has_containerd(connector), many=many)
 
 
 async def look_by_api(connector: Connector, error: WorkbenchError) -> Backend:
     """Where there is no `/grpc`. Raises `error` where the engine has no BuildKit at all."""
-    said = await in_thread(get_json, connector.dialer, "/version")
+    said = await _ask(connector, "/version")
     components = said.get("Components") or [] if isinstance(said, dict) else []
     if not components or any("podman" in str(it.get("Name", "")).lower() for it in components):
         raise error
@@ -48,5 +47,11 @@ def _api(version: Any) -> tuple[int, ...]:
 
 async def _has_containerd(connector: Connector) -> bool:
     """Whether images are kept by containerd, as buildx finds out: a line of `docker info`."""
-    info: Any = await in_thread(get_json, connector.dialer, "/info")
+    info = await _ask(connector, "/info")
     return any(_SNAPSHOTTER in str(line) for line in info.get("DriverStatus") or [])
+
+
+async def _ask(connector: Connector, target: str) -> Any:
+    from workbench.engines.buildkit.http import get_json  # most builds ask nothing
+
+    return await in_thread(get_json, connector.dialer, target)

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from workbench.engines.buildkit.transport import Connector
 
 
+_INSIST = 1.0
+"""Seconds after which a wish to cancel is said again: longer than the farewell takes."""
+
+
 class BuildKitBuild:
     """`work` of a ThreadBuild for one request."""
 
@@ -146,16 +150,22 @@ class _Build:
     async def run(self, address: Address) -> BuildFinished:
         """The last event, the others told; before the first it raises."""
         from workbench.engines.buildkit.control import Control
-        from workbench.engines.buildkit.http import NotOffered
+        from workbench.engines.buildkit.offered import NotOffered
         from workbench.engines.buildkit.transport import LOSSES, Connector
 
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
 
+        def insist() -> None:
+            """A library may swallow the first wish: `asyncio.wait_for` of Python 3.11 does, where both come at once."""
+            if not task.done():
+                task.cancel()
+                loop.call_later(_INSIST, insist)
+
         def ask() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and the build with it
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(insist)
 
         forget = self._cancel.on_ask(ask)
         connector = Connector(address)
@@ -197,7 +207,7 @@ class _Build:
         """Without `/grpc`: `POST /build`, with a session where the engine has that, else with a tar."""
         from workbench.engines.buildkit.backend import look_by_api
         from workbench.engines.buildkit.build_call import BuildCall, build_query, context_tar, refuse_without_grpc
-        from workbench.engines.buildkit.http import NotOffered
+        from workbench.engines.buildkit.offered import NotOffered
         from workbench.engines.buildkit.options import refuse_for
 
         asked, attributes = self._asked, dict(self._asked.solve.attributes)

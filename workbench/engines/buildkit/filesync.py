@@ -20,7 +20,7 @@ from grpclib.exceptions import GRPCError
 from workbench.context.scan import Cancelled
 from workbench.engines.buildkit.files import File, Tree, Wanted
 from workbench.engines.buildkit.messages import DATA, FAILED, FINISHED, REQUEST, STAT, messages
-from workbench.engines.buildkit.transport import LOSSES
+from workbench.engines.buildkit.transport import LOSSES, send_together
 from workbench.errors import InputError, WorkbenchError
 
 _PIECE = 128 * 1024
@@ -114,7 +114,7 @@ class Transfer:
                     tasks.remove(task)
             receiving.result()
         except (InputError, OSError) as error:
-            await self._send(FAILED, data=str(error).encode("utf-8", "surrogateescape"))
+            await self._send(messages().Packet(type=FAILED, data=str(error).encode("utf-8", "surrogateescape")))
             raise
         finally:
             self._left = True
@@ -128,26 +128,22 @@ class Transfer:
             if packet.type == REQUEST:
                 self._requests.put_nowait(packet.ID)
             elif packet.type == FINISHED:
-                await self._send(FINISHED)
+                await self._send(messages().Packet(type=FINISHED))
                 return
             elif packet.type == FAILED:
                 raise InputError(f"the engine refused the context: {packet.data.decode('utf-8', 'replace')}")
 
     async def _list(self) -> None:
-        pb = messages()
         files = await asyncio.to_thread(self._tree.files, self._wanted, lambda: self._left)
-        number = 0
         while batch := await asyncio.to_thread(self._take, files):
-            for file in batch:
+            for number, file in enumerate(batch, self.sent.listed):
                 if file.has_data:
                     self._data[number] = file.path
                     self.sent.total_bytes += file.size
-                number += 1
-                self.sent.listed = number
-                await self._send(STAT, stat=pb.Stat(
-                    path=file.path, mode=file.mode, size=file.size, modTime=file.mtime_ns, linkname=file.link,
-                ))  # fmt: skip
-        await self._send(STAT)
+            packets = await asyncio.to_thread(_facts, batch)
+            self.sent.listed += len(batch)
+            await self._send(*packets)
+        await self._send(messages().Packet(type=STAT))
 
     def _take(self, files: Iterator[File]) -> list[File]:
         try:
@@ -168,29 +164,43 @@ class Transfer:
         try:
             file = await asyncio.to_thread(self._tree.open, path)
         except FileNotFoundError:
-            await self._send(DATA, number=number)
+            await self._send(messages().Packet(type=DATA, ID=number))
             return
         except OSError as error:
             shown = path.decode("utf-8", "surrogateescape")
             raise InputError(f"{shown}: {error.strerror}", hint="Make it readable, or leave it out.") from error
+        packet = messages().Packet
         with file:
             self.sent.files += 1
-            while pieces := await asyncio.to_thread(_read, file):
-                for piece in pieces:
-                    self.sent.bytes += len(piece)
-                    await self._send(DATA, number=number, data=piece)
-        await self._send(DATA, number=number)
+            pieces = await asyncio.to_thread(_read, file)
+            while pieces:
+                last = len(pieces) < _WINDOW
+                self.sent.bytes += sum(map(len, pieces))
+                packets = [packet(type=DATA, ID=number, data=piece) for piece in pieces]
+                await self._send(*packets, *([packet(type=DATA, ID=number)] if last else ()))
+                if last:
+                    return
+                pieces = await asyncio.to_thread(_read, file)
+        await self._send(packet(type=DATA, ID=number))
 
-    async def _send(self, kind: int, *, number: int = 0, data: bytes = b"", stat: Any = None) -> None:
+    async def _send(self, *packets: Any) -> None:
         async with self._turn:
-            await self._stream.send_message(messages().Packet(type=kind, ID=number, data=data, stat=stat))
+            await send_together(self._stream, packets)
+
+
+def _facts(files: list[File]) -> list[Any]:
+    """A Packet for each, in order."""
+    pb = messages()
+    return [
+        pb.Packet(type=STAT, stat=pb.Stat(
+            path=file.path, mode=file.mode, size=file.size, modTime=file.mtime_ns, linkname=file.link,
+        )) for file in files
+    ]  # fmt: skip
 
 
 def _read(file: Any) -> list[bytes]:
-    pieces = []
-    for _ in range(_WINDOW):
-        piece = file.read(_PIECE)
-        if not piece:
-            break
+    """The next pieces, fewer than _WINDOW at the end."""
+    pieces: list[bytes] = []
+    while len(pieces) < _WINDOW and (piece := file.read(_PIECE)):
         pieces.append(piece)
     return pieces

@@ -14,10 +14,6 @@ from workbench.engines.dial import Dialer
 from workbench.errors import EngineError, EngineLost, EngineUnavailable
 
 
-class NotOffered(EngineUnavailable):
-    """The engine answers, and has no such thing."""
-
-
 class Refused(EngineError):
     """The engine answered a call with an error; `status` is HTTP's."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.build.images import HistoryEntry, Image, Removal
+from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage, Usage
 from workbench.engines.address import Address
 from workbench.engines.buildkit.usage import prune_usage, read_usage
@@ -61,10 +62,10 @@ class NoImages:
     ) -> str:
         self._refuse("import")
 
-    async def pull(self, reference: str) -> str:
+    async def pull(self, reference: str, talk: Talk | None = None) -> str:
         self._refuse("pull")
 
-    async def push(self, reference: str) -> None:
+    async def push(self, reference: str, talk: Talk | None = None) -> None:
         self._none(reference)
 
     async def changes(self) -> AsyncIterator[None]:

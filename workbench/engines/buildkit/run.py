@@ -50,6 +50,8 @@ class Run:
 
     async def follow(self, solver: Solver, session: Session | None) -> Solved | BuildFinished:
         """What the engine answers in the end, everything else told; or how the build failed. Raises one of LOSSES."""
+        if self._cancel.asked:  # whoever swallowed it: nothing is begun any more
+            raise asyncio.CancelledError
         solving = asyncio.create_task(solver.solve())
         following = asyncio.create_task(self._follow(solver))
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import normalise_tag
+from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage
 from workbench.engines.address import Address
 from workbench.engines.docker import removal, transfer, usage
@@ -79,11 +80,11 @@ class DockerImages:
         name = normalise_tag(tag) if tag else ""
         return await self._calls.run(lambda client: transfer.import_tar(client, archive, name, changes, message))
 
-    async def pull(self, reference: str) -> str:
-        return await self._calls.run(lambda client: transfer.pull(client, reference))
+    async def pull(self, reference: str, talk: Talk | None = None) -> str:
+        return await self._calls.run(lambda client: transfer.pull(client, reference, talk))
 
-    async def push(self, reference: str) -> None:
-        await self._calls.run(lambda client: transfer.push(client, reference))
+    async def push(self, reference: str, talk: Talk | None = None) -> None:
+        await self._calls.run(lambda client: transfer.push(client, reference, talk))
 
     async def changes(self) -> AsyncIterator[None]:
         """Once at the start too: what changed before the engine began to tell is not missed. A lost engine is tried

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from workbench.build.talk import Talk
 from workbench.engines.docker.calls import read_progress
 from workbench.errors import ImageError, ImageInUse, ImageNotFound, InputError, StoreError, UsageError
 
@@ -84,23 +85,49 @@ def import_tar(client: Client, archive: Path, tag: str, changes: Sequence[str], 
     return identifier
 
 
-def pull(client: Client, reference: str) -> str:
+def pull(client: Client, reference: str, talk: Talk | None = None) -> str:
     """The ID of the image that came. Raises ImageNotFound, ImageError."""
     repository, tag = _split(reference)
+    told = Told(talk or Talk())
     with _registry(reference):
         for message in client.pull(repository, tag=tag, stream=True, decode=True):
             _raise_error(message)
+            told.hear(message)
     separator = "@" if tag.startswith("sha256:") else ":"
     return str(client.facts(f"{repository}{separator}{tag}")["Id"])
 
 
-def push(client: Client, reference: str) -> None:
+def push(client: Client, reference: str, talk: Talk | None = None) -> None:
     """Raises ImageNotFound, ImageError."""
     repository, tag = _split(reference)
     client.facts(f"{repository}:{tag}")
+    told = Told(talk or Talk())
     with _registry(reference):
         for message in client.push(repository, tag=tag, stream=True, decode=True):
             _raise_error(message)
+            told.hear(message)
+
+
+class Told:
+    """The engine's words about a transfer, layer by layer, as one: what is said, and the bytes of all layers."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def hear(self, message: Any) -> None:
+        """`{"status", "id", "progressDetail": {"current", "total"}}`; anything else says nothing."""
+        if not isinstance(message, dict) or not isinstance(message.get("status"), str):
+            return
+        status, layer = message["status"], str(message.get("id") or "")
+        detail = message.get("progressDetail") or {}
+        if isinstance(detail, dict) and detail.get("current"):
+            if status in ("Downloading", "Pushing"):
+                current = int(detail["current"])
+                self._layers[layer] = (current, max(current, int(detail.get("total") or 0)))
+                self._talk.progress(*(sum(numbers) for numbers in zip(*self._layers.values(), strict=True)))
+            return
+        self._talk.say(f"{layer}: {status}" if layer else status)
 
 
 @contextlib.contextmanager

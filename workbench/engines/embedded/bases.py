@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.build.events import StepLog, StepProgress
 from workbench.build.request import BuildRequest
+from workbench.build.talk import Talk
 from workbench.engines.embedded.archive_base import archive_name, bring_archive, locate
 from workbench.engines.embedded.messages import StepFailed, base_missing
 from workbench.engines.embedded.platforms import Platform, platform_of
@@ -100,7 +101,7 @@ class Bases:
         return self._ready[key]
 
     def _pull(self, found: Found, step: int) -> str:
-        from workbench.engines.embedded.registry.pull import Talk, bring
+        from workbench.engines.embedded.registry.pull import bring
 
         what = f"Pulling {found.access.reference}"
         talk = Talk(

@@ -12,13 +12,16 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-Mode = Literal["root", "user"]
-"""`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself."""
+from workbench.engines.embedded.subids import has_range
+
+Mode = Literal["root", "user", "chroot"]
+"""`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself.
+`chroot`: as root, where no namespace can be made."""
 
 OVERLAY_SINCE = (0, 11)
 _TRIES = 3
@@ -45,15 +48,29 @@ class Ability:
     hint: str = ""
 
     def __str__(self) -> str:
+        if self.mode == "chroot":
+            return f"chroot, because {self.reason}: processes, network and host name are not kept apart"
         if self.bwrap is None or self.mode is None:
             return f"no RUN: {self.reason}"
-        who = "as root" if self.mode == "root" else "without root"
+        who = "without root"
+        if self.mode == "root":
+            who = "without root, with a range of sub-UIDs" if has_range() else "as root"
         return f"bwrap {self.bwrap.version} from {self.bwrap.source}, {who}, overlay"
 
 
 @lru_cache(maxsize=1)
 def ability() -> Ability:
     """Looks once in the life of the process: two or three runs of bwrap, some milliseconds."""
+    able = _look()
+    if able.mode is None and os.geteuid() == 0:
+        from workbench.engines.embedded.chroot import can_chroot
+
+        if can_chroot():
+            return replace(able, mode="chroot")
+    return able
+
+
+def _look() -> Ability:
     found = find()
     if found is None:
         return Ability(
@@ -125,4 +142,4 @@ def namespaces(mode: Mode, uid: int = 0, gid: int = 0) -> list[str]:
     user = ["--unshare-user"]
     if mode == "user":
         user += ["--uid", str(uid), "--gid", str(gid)]
-    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"]
+    return [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--new-session"]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from workbench.engines.embedded.layout import INDEX, LAYER, Layout, is_digest
-from workbench.engines.embedded.refs import digest_of, find_id, tag_of
+from workbench.engines.embedded.refs import digest_of, find_id, split_tag, tag_of
 from workbench.errors import ImageNotFound, StoreError
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -18,6 +18,8 @@ TAGGED = "workbench.tagged"
 CONTENT = "workbench.content-size"
 CONFIG_NOTE = "workbench.config"
 """An entry's image, so that one of thousands is found without reading all their manifests."""
+DIGESTS = "workbench.digests"
+"""The digests under which an image came from registries: `name@sha256:...`, blanks between."""
 _MOST_REMEMBERED = 4096
 
 
@@ -46,6 +48,8 @@ class StoredImage:
     layers: tuple[LayerRef, ...]
     tags: tuple[str, ...] = ()
     parent: str = ""
+    digests: tuple[str, ...] = ()
+    """`name@sha256:...`: what registries call it."""
     tagged: float = 0.0
     """When it was last given a tag, in seconds since the epoch; 0 where never."""
     entries: tuple[str, ...] = ()
@@ -80,8 +84,9 @@ class Catalog:
             if name in self.damaged_tags:
                 raise self.problems[self.damaged_tags[name]]
         if digest := digest_of(reference):
+            name = split_tag(tag_of(reference.partition("@")[0]))[0]
             for image in self.images.values():
-                if image.manifest_digest == digest:
+                if image.manifest_digest == digest or f"{name}@{digest}" in image.digests:
                     return image
         elif identifier := find_id(reference, self.images):
             return self.images[identifier]
@@ -163,6 +168,7 @@ def _read_image(layout: Layout, digest: str, entries: list[dict[str, Any]], tags
         _bare_image(layout, digest),
         tags=tuple(dict.fromkeys(tags)),
         parent=next((note[PARENT] for note in notes if is_digest(note.get(PARENT))), ""),
+        digests=tuple(dict.fromkeys(name for note in notes for name in str(note.get(DIGESTS) or "").split())),
         tagged=max((_number(note.get(TAGGED)) for note in notes), default=0.0),
         entries=(digest,),
     )
@@ -192,6 +198,7 @@ def _joined(first: StoredImage, second: StoredImage) -> StoredImage:
         first,
         tags=tuple(dict.fromkeys((*first.tags, *second.tags))),
         parent=first.parent or second.parent,
+        digests=tuple(dict.fromkeys((*first.digests, *second.digests))),
         tagged=max(first.tagged, second.tagged),
         entries=(*first.entries, *second.entries),
     )

@@ -34,13 +34,15 @@ def compression(head: bytes) -> str:
 def plain(source: BinaryIO, name: str) -> Iterator[BinaryIO]:
     """The decompressed bytes of a stream that can peek or seek; `name` is for the errors.
 
-    Raises InputError where the data is damaged or zstd has no module here.
+    Raises InputError where the data is damaged, or is zstd and nothing here reads that.
     """
     start = source.tell()
     kind = compression(source.read(6))
     source.seek(start)
+    opened = source
     try:
-        opened = _opener(kind, name)(source) if kind else source
+        if kind:
+            opened = _opener(kind, name)(source)
         yield opened
     except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
         raise InputError(f"{name}: damaged {kind or 'archive'}: {error}") from error
@@ -48,6 +50,9 @@ def plain(source: BinaryIO, name: str) -> Iterator[BinaryIO]:
         if kind == "bzip2" and error.errno is None:  # bz2 says "Invalid data stream" so
             raise InputError(f"{name}: damaged bzip2: {error}") from error
         raise
+    finally:
+        if opened is not source:
+            opened.close()  # of these only the reader: the file under it is the caller's
 
 
 def _opener(kind: str, name: str) -> Callable[[BinaryIO], BinaryIO]:
@@ -63,9 +68,13 @@ def _opener(kind: str, name: str) -> Callable[[BinaryIO], BinaryIO]:
         except ImportError:
             continue
         return lambda source: cast(BinaryIO, zstd.open(source, "rb"))
+    from workbench.engines.embedded.zstd import command, decompressed
+
+    if command():
+        return lambda source: cast(BinaryIO, decompressed(source, name))
     raise InputError(
-        f"{name}: compressed with zstd, which this Python cannot read",
-        hint="`pip install zstandard`, or decompress it with `zstd -d`.",
+        f"{name}: compressed with zstd, which neither this Python nor a command here can read",
+        hint="Install Debian's zstd, or `pip install zstandard`.",
     )
 
 

@@ -37,6 +37,7 @@ def row(image: StoredImage, catalog: Catalog) -> Image:
     return Image(
         id=image.id,
         tags=image.tags,
+        digests=image.digests,
         created=seconds(image.config.get("created")),
         size=image.size,
         parent=image.parent,
@@ -58,7 +59,7 @@ def inspect(image: StoredImage) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "Id": image.id,
         "RepoTags": list(image.tags),
-        "RepoDigests": [],
+        "RepoDigests": list(image.digests),
         "Parent": image.parent,
         "Comment": config.get("comment") or _comment(config),
         "Created": config.get("created") or _NEVER,

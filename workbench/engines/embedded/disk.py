@@ -8,17 +8,19 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from workbench.errors import StoreError
+from workbench.errors import InputError, StoreError
 
 _HINTS = {
     errno.ENOSPC: "The disk is full: free some space, or remove images with `workbench prune`.",
     errno.EDQUOT: "Your disk quota is used up: free some space, or remove images with `workbench prune`.",
+    errno.EFBIG: "A file would be larger than allowed here: see `ulimit -f`, and what the file system can hold.",
     errno.EROFS: "The file system is read-only: choose another store with --root or WORKBENCH_ROOT.",
     errno.EACCES: "The store belongs to somebody else: choose another with --root or WORKBENCH_ROOT.",
     errno.EPERM: "The store belongs to somebody else: choose another with --root or WORKBENCH_ROOT.",
@@ -71,6 +73,13 @@ class FileLock:
             self._mine.depth = 0
             fcntl.flock(handle, fcntl.LOCK_UN)  # a child between fork and exec has the handle too
             os.close(handle)
+
+
+def refuse_larger_than_disk(size: int, folder: Path, what: str) -> None:
+    """Raises InputError where `size` bytes would not fit into what is free under `folder`: a stranger's file of holes
+    says that it is a petabyte, and finding out would fill the disk."""
+    if size > shutil.disk_usage(folder).free:
+        raise InputError(f"{what}: {size} bytes, more than the disk has free")
 
 
 def sync_file(path: Path) -> None:

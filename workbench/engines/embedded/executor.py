@@ -73,6 +73,10 @@ class Executor:
             forget()
         self.digests.save()
 
+    def warn(self, message: str) -> None:
+        """Tells of what does not fail the build."""
+        self.emit(BuildWarning(message=message, code="Chroot"))
+
     def scan(self) -> Scan | None:
         """What is sent; None without a context. Raises InputError, Cancelled."""
         context = self.request.context
@@ -195,7 +199,7 @@ class StageFailed(Exception):
 def open_tools(build: Executor, cancel: Cancel, found: Scan | None, context: ContextTree | None) -> Iterator[Tools]:
     """What the steps of a build use, for as long as it runs."""
     with build.store.keep(), build.store.temporary() as scratch:
-        runner = Runner(build.store, scratch, ability, cancel)
+        runner = Runner(build.store, scratch, ability, cancel, build.plan.groups, build.warn)
         cache = StepCache(build.store)
         trail = Trail(build.store, cache, build.request)
         tools = Tools(

@@ -10,17 +10,35 @@ from __future__ import annotations
 import subprocess
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 _SCRIPT = """\
 trap '' HUP INT TERM
 alive=
+set --
 while read -r sign it; do
-  if [ "$sign" = + ]; then alive="$alive $it"; continue; fi
-  left=
-  for one in $alive; do [ "$one" = "$it" ] || left="$left $one"; done
-  alive=$left
+  case "$sign" in
+  +) alive="$alive $it" ;;
+  d) set -- "$@" "$it" ;;
+  u) for one in "$@"; do shift; [ "$one" = "$it" ] || set -- "$@" "$one"; done ;;
+  *)
+    left=
+    for one in $alive; do [ "$one" = "$it" ] || left="$left $one"; done
+    alive=$left
+    ;;
+  esac
 done
 for one in $alive; do kill -9 "${one%,*}" "${one#*,}"; done
+tries=0
+while [ $# -gt 0 ] && [ $tries -lt 100 ]; do
+  for one in "$@"; do
+    shift
+    rmdir "$one" 2>/dev/null
+    [ ! -d "$one" ] || set -- "$@" "$one"
+  done
+  [ $# = 0 ] || sleep 0.05
+  tries=$((tries + 1))
+done
 """
 
 
@@ -39,6 +57,15 @@ class Guardian:
         """They have ended."""
         with suppress(OSError):
             self._tell(f"- {child},{parent}\n")
+
+    def watch_folder(self, folder: Path) -> None:
+        """This control group, which is about to be made, goes too. Raises OSError where there is no shell."""
+        self._tell(f"d {folder}\n")
+
+    def forget_folder(self, folder: Path) -> None:
+        """It is gone, or stays."""
+        with suppress(OSError):
+            self._tell(f"u {folder}\n")
 
     def _tell(self, line: str) -> None:
         with self._lock:

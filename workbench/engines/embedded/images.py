@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.build.images import HistoryEntry, Image, Removal
+from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage
 from workbench.engines.embedded import describe, filters
 from workbench.engines.embedded.registry.settings import Registries
@@ -99,21 +100,21 @@ class EmbeddedImages:
 
         return await self._run(lambda store: import_tar(store, archive, tag=tag, changes=changes, message=message))
 
-    async def pull(self, reference: str) -> str:
+    async def pull(self, reference: str, talk: Talk | None = None) -> str:
         """Raises ImageNotFound; ImageError where the registry cannot be reached or refuses; UsageError."""
         from workbench.engines.embedded.registry.pull import pull
         from workbench.engines.embedded.registry.reference import parse_reference
 
         wanted = parse_reference(reference)
-        return await self._cancellable(lambda store, cancel: pull(store, wanted, self._registries, cancel))
+        return await self._cancellable(lambda store, cancel: pull(store, wanted, self._registries, cancel, talk))
 
-    async def push(self, reference: str) -> None:
+    async def push(self, reference: str, talk: Talk | None = None) -> None:
         """Raises ImageNotFound; ImageError where the registry cannot be reached or refuses; UsageError."""
         from workbench.engines.embedded.registry.push import push
         from workbench.engines.embedded.registry.reference import parse_reference
 
         target = parse_reference(reference)
-        await self._cancellable(lambda store, cancel: push(store, target, self._registries, cancel))
+        await self._cancellable(lambda store, cancel: push(store, target, self._registries, cancel, talk))
 
     async def changes(self) -> AsyncIterator[None]:
         from workbench.engines.embedded.changes import index_changes

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from workbench.context.strict_tar import DAMAGED, HEADER_MAX, SIZE_MAX, StrictTarInfo
 from workbench.engines.embedded.layer_tar import BLOCK, Kind, TarEntry
 from workbench.errors import InputError
 
@@ -139,6 +140,8 @@ def _scan(source: BinaryIO) -> Iterator[tuple[TarEntry, int]]:
             return
         kind = block[156:157]
         size = int(extra.get(b"size", 0)) or _number(block[124:136])
+        if not 0 <= size <= SIZE_MAX or (kind in b"xgLK" and size > HEADER_MAX):
+            raise ValueError(f"a size of {size} bytes")
         padded = size + -size % BLOCK
         if kind in b"xgLK":
             data = source.read(padded)[:size]
@@ -162,6 +165,8 @@ def _records(data: bytes) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     while data:
         length, _, _ = data.partition(b" ")
+        if not len(length) < int(length) <= len(data):
+            raise ValueError(f"an extended header's record of length {int(length)}")
         record, data = data[len(length) + 1 : int(length) - 1], data[int(length) :]
         key, _, value = record.partition(b"=")
         found[key] = value
@@ -197,13 +202,13 @@ def _xattrs(extra: dict[bytes, bytes]) -> dict[str, bytes]:
 
 def _scan_rare(path: Path) -> Iterator[tuple[TarEntry, int]]:
     try:
-        with tarfile.open(path, "r:", encoding="utf-8", errors="surrogateescape") as tar:
+        with tarfile.open(path, "r:", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape") as tar:
             for info in tar:
                 if info.type in (tarfile.GNUTYPE_SPARSE,) or info.sparse is not None:
                     raise InputError(f"{path}: {info.name}: a sparse file, which a layer must not have")
                 entry = from_info(info)
                 yield entry, info.offset_data
-    except tarfile.TarError as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: a damaged layer: {error}") from error
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
 from workbench.build.secrets import read_secrets
+from workbench.context.opening import read_file
 from workbench.dockerfile import (
     Dockerfile,
     Stage,
@@ -28,6 +29,7 @@ from workbench.dockerfile import (
 )
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.stages import Triggers, build_steps
+from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, plan_limits
 from workbench.engines.embedded.contexts import Place, read_places
 from workbench.engines.embedded.platforms import (
     Platform,
@@ -67,6 +69,8 @@ class Plan:
     """What is built for."""
     platforms: Mapping[int, Platform | None] = field(default_factory=dict)
     """What FROM asks for, by the index of its stage."""
+    groups: Limits = NO_LIMITS
+    """Control groups."""
 
 
 def make_plan(request: BuildRequest, triggers: Triggers | None = None) -> Plan:
@@ -96,8 +100,9 @@ def make_plan(request: BuildRequest, triggers: Triggers | None = None) -> Plan:
     platforms = _platforms(dockerfile, stages, given, platform)
     _check_programs(dockerfile, stages, platform if request.platform else None, platforms, given)
     steps, numbers = _steps(dockerfile, stages, request)
-    return Plan(dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets,
-        platform=platform, platforms=platforms,
+    return Plan(
+        dockerfile, path, stages, target, steps, numbers, _limits(request), contexts, secrets,
+        platform=platform, platforms=platforms, groups=plan_limits(request),
     )  # fmt: skip
 
 
@@ -109,7 +114,7 @@ def _read_dockerfile(request: BuildRequest) -> tuple[str, str]:
     if request.dockerfile_text is not None:
         return (shown if path.exists() else request.dockerfile), request.dockerfile_text
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError as error:
         raise InputError(f"no Dockerfile at {path}", hint="Write one, or name another with -f.") from error
     except OSError as error:

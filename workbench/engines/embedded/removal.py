@@ -105,7 +105,8 @@ class _Simulation:
         while changed:
             changed = False
             for identifier, tags in list(self._tags.items()):
-                if (every or not tags) and not self._has_children(identifier):
+                nameless = not tags and not self._catalog.images[identifier].digests  # what came by its digest has one
+                if (every or nameless) and not self._has_children(identifier):
                     self._untag(identifier, list(tags))
                     self._delete(identifier, with_parents=False)
                     changed = True

@@ -25,9 +25,11 @@ from typing import Literal
 
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
+from workbench.engines.embedded.cgroups import Group
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.seccomp import docker_filter, owner_filter
 from workbench.engines.embedded.starter import Start, known_machine, program
+from workbench.engines.embedded.subids import extents
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError, StoreError
 
@@ -44,6 +46,7 @@ _MASKED = (
     "/sys/devices/virtual/powercap",
 )  # fmt: skip
 """moby 28, oci/defaults.go; each is empty inside."""
+_GROUPS = "/sys/fs/cgroup"
 _OF_THE_NETWORK = ("/sys/class/net", "/sys/devices/virtual/net")
 _CHUNK = 1 << 16
 SHM_SIZE = 64 << 20
@@ -94,7 +97,10 @@ class Container:
 Log = Callable[[str, Stream], None]
 
 
-def run(container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, cancel: Cancel, log: Log) -> int:
+def run(
+    container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, cancel: Cancel, log: Log,
+    group: Group | None = None,
+) -> int:  # fmt: skip
     """Runs it to its end and returns its exit code (128 + signal where a signal ended it).
 
     `log` gets the output as it comes. Raises Cancelled within moments of cancelling, when all of it is gone; raises
@@ -102,12 +108,12 @@ def run(container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, canc
     """
     cancel.check()
     with contextlib.ExitStack() as held:
-        start = _Start(container, bwrap, mode, guardian, held)
+        start = _Start(container, bwrap, mode, guardian, group, held)
         held.callback(start.end)
         process = start.go()
         held.callback(cancel.on_ask(start.kill))
         start.let_run()
-        _pump(process, log)
+        pump(process, log)
         code = process.wait()
     cancel.check()
     return 128 - code if code < 0 else code
@@ -117,12 +123,14 @@ class _Start:
     """The descriptors and arguments of one start of bwrap."""
 
     def __init__(
-        self, container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, held: contextlib.ExitStack
-    ) -> None:
+        self, container: Container, bwrap: Bwrap, mode: Mode, guardian: Guardian, group: Group | None,
+        held: contextlib.ExitStack,
+    ) -> None:  # fmt: skip
         self._container = container
         self._bwrap = bwrap
         self._mode = mode
         self._guardian = guardian
+        self._group = group
         self._held = held
         self._theirs: list[int] = []
         self._alive: list[int] = []
@@ -161,6 +169,8 @@ class _Start:
         if self._child:
             self._see(self._child)
             self._guardian.watch(self._child, self.process.pid)
+            if self._group is not None:
+                self._group.add(self._child)
         return self.process
 
     def _see(self, process: int) -> None:
@@ -214,8 +224,9 @@ class _Start:
             return
         try:
             if self._mode == "root":
-                for name in ("uid_map", "gid_map"):
-                    Path(f"/proc/{self._child}/{name}").write_text("0 0 4294967295")
+                for kind in ("uid", "gid"):
+                    same = "".join(f"{first} {first} {count}\n" for first, count in extents(kind))
+                    Path(f"/proc/{self._child}/{kind}_map").write_text(same)
             os.write(self._block, b"1")
         except (BrokenPipeError, FileNotFoundError, ProcessLookupError):
             return  # it was killed, or ended by itself and says why
@@ -257,6 +268,7 @@ class _Start:
         out += ["--dev", "/dev", "--size", str(container.shm_size), "--perms", "1777", "--tmpfs", "/dev/shm"]
         out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
         out += () if container.insecure else _covers(self._mode)
+        out += self._groups()
         for path in _OF_THE_NETWORK if container.network == "none" else ():
             out += ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else []
         for bind in container.binds:
@@ -277,6 +289,15 @@ class _Start:
             if rules is not None:
                 out += ["--add-seccomp-fd", str(self._memory(rules))]
         return out
+
+    def _groups(self) -> list[str]:
+        """The command's own control group, read-only, in the place of the machine's."""
+        if not os.path.isdir(_GROUPS):
+            return []
+        out = ["--tmpfs", _GROUPS]
+        for name, folder in (self._group.folders if self._group is not None else {}).items():
+            out += ["--ro-bind", str(folder), f"{_GROUPS}/{name}".rstrip("/")]
+        return [*out, "--remount-ro", _GROUPS]
 
     def _command(self) -> list[str]:
         container = self._container
@@ -310,17 +331,18 @@ def _covers(mode: Mode) -> tuple[str, ...]:
 
 
 def _mounted_below_sys() -> list[str]:
-    """The machine's control groups, its debugfs and the like, which a sysfs of the sandbox's own would not have."""
+    """The machine's debugfs and the like, which a sysfs of the sandbox's own would not have."""
     found: list[str] = []
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/mountinfo").read_text().splitlines():
             path = line.split(" ")[4]
-            if path.startswith("/sys/") and not path.startswith(tuple(f"{above}/" for above in (*found, *_MASKED))):
+            covered = tuple(f"{above}/" for above in (*found, *_MASKED, _GROUPS))
+            if path.startswith("/sys/") and not f"{path}/".startswith(covered):
                 found.append(path)
     return found
 
 
-def _pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:
+def pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:
     """Hands on all output until both pipes are closed. Bytes that are not UTF-8 become U+FFFD."""
     make = codecs.getincrementaldecoder("utf-8")
     streams: list[tuple[int, Stream]] = []

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.engines.embedded.compression import compression, decompress, open_plain_file
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.store import Store
-from workbench.engines.embedded.tar_reader import StrictTarInfo
 from workbench.engines.embedded.tree import clean_name
 from workbench.errors import InputError
 
@@ -106,7 +106,7 @@ class _Tar:
                 if count > _MAX_NAMES:
                     raise InputError(f"{name}: more than {_MAX_NAMES} files: not an image archive")
                 self._members[clean_name(member.name, name)] = member
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        except DAMAGED as error:
             raise InputError(f"{name}: not an image archive: {error}") from error
 
     def has(self, name: str) -> bool:

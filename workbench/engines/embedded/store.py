@@ -17,6 +17,7 @@ from workbench.engines.embedded.catalog import (
     CONFIG_NOTE,
     CONTAINERD_NAME,
     CONTENT,
+    DIGESTS,
     PARENT,
     REF_NAME,
     TAGGED,
@@ -29,7 +30,7 @@ from workbench.engines.embedded.catalog import (
     read_catalog,
 )  # fmt: skip
 from workbench.engines.embedded.layout import CONFIG, LAYER, MANIFEST, BlobWriter, Descriptor, Layout
-from workbench.engines.embedded.refs import domain_name, familiar
+from workbench.engines.embedded.refs import domain_name, familiar, split_tag
 from workbench.engines.embedded.scratch import Lease
 from workbench.engines.embedded.unpacked import UnpackedLayers
 from workbench.errors import StoreError
@@ -217,6 +218,15 @@ class Store:
             set_tag(entries, entry, name)
         return image.id
 
+    def add_digest(self, identifier: str, name: str) -> None:
+        """Remembers that a registry calls this image `name`, a `repository@sha256:...`. Raises ImageNotFound."""
+        with self.layout.changing() as entries:
+            image = find_image(self.layout, entries, identifier)
+            for entry in entries:
+                if name not in image.digests and entry["digest"] in image.entries:
+                    notes = entry.get("annotations") or {}
+                    entry["annotations"] = {**notes, DIGESTS: " ".join((*image.digests, name))}
+
 
 def set_tag(entries: list[dict[str, Any]], entry: dict[str, Any], tag: str) -> None:
     """Changes index entries so that `tag` names what `entry` describes."""
@@ -236,12 +246,15 @@ def set_tag(entries: list[dict[str, Any]], entry: dict[str, Any], tag: str) -> N
 
 
 def clear_tag(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:
-    """Takes the name off an entry; the entry itself goes where another one still describes the same image."""
+    """Takes the name off an entry, and the digests that the name's registry gave it: what an old `latest` was is
+    dangling. The entry itself goes where another one still describes the same image."""
     if any(other is not entry and other["digest"] == entry["digest"] for other in entries):
         entries[:] = [other for other in entries if other is not entry]
         return
     notes = {key: value for key, value in entry["annotations"].items() if key not in (REF_NAME, CONTAINERD_NAME)}
-    entry["annotations"] = notes
+    repository = split_tag(entry_tag(entry))[0]
+    digests = [name for name in str(notes.pop(DIGESTS, "")).split() if name.partition("@")[0] != repository]
+    entry["annotations"] = notes | ({DIGESTS: " ".join(digests)} if digests else {})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
+from workbench.context.strict_tar import DAMAGED, SIZE_MAX, StrictTarInfo
 from workbench.errors import InputError
 
 BLOCK = 512
@@ -23,19 +24,6 @@ _CONTENT = frozenset({b"0", b"\0", b"7"})
 _BARE = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 """Types after whose header no data stands, whatever size it names."""
 _HEADERS = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"})
-
-
-class StrictTarInfo(tarfile.TarInfo):
-    """`tarfile` takes a damaged header in mid-archive for the end; here it is an error."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> StrictTarInfo:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"damaged header ({error})") from error
 
 
 Data = Callable[[int], bytes]
@@ -52,7 +40,7 @@ def read_tar(
     """
     try:
         yield from _Reader(_Source(source, seekable)).entries()
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except DAMAGED as error:
         raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
 
 
@@ -160,8 +148,8 @@ class _Reader:
         if "mtime" in words:
             entry.mtime = float(words["mtime"])
         entry.size = size = 0 if kind in _BARE else _word(words, "size", block[124:136])
-        if size < 0:
-            raise tarfile.ReadError("a size below zero")
+        if not 0 <= size <= SIZE_MAX:
+            raise tarfile.ReadError(f"a size of {size} bytes")
         if kind == b"\0" and entry.name.endswith("/"):
             kind = b"5"  # as before there were types
         if kind == b"5":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workbench.engines.embedded.compression import CHUNK
-from workbench.engines.embedded.disk import remove_tree
+from workbench.engines.embedded.disk import refuse_larger_than_disk, remove_tree
 from workbench.engines.embedded.tar_reader import Data
 from workbench.errors import InputError, StoreError
 
@@ -153,6 +153,8 @@ class TreeWriter:
         self, path: str, full: str, entry: tarfile.TarInfo, data: Data | None, xattrs: Mapping[str, bytes]
     ) -> int:
         if entry.isreg():
+            if entry.issparse():
+                refuse_larger_than_disk(entry.size, self.root, entry.name)
             self._file(full, entry, data, xattrs)
             return entry.size
         if entry.isdir():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import posixpath
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import BinaryIO, Protocol
 
 from workbench.context.classic import classic_sent
 from workbench.context.digest import DigestCache
+from workbench.context.opening import open_entry
 from workbench.context.scan import Entry, Scan
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.view import Found, ImageView, resolve
@@ -135,7 +137,11 @@ class ContextItem:
     def _capability(self) -> Mapping[str, bytes]:
         """The one extended attribute that the docker CLI sends."""
         with suppress(OSError):
-            return {"security.capability": os.getxattr(self._tree.scan.root / self._entry.path, "security.capability")}
+            return {
+                "security.capability": os.getxattr(
+                    self._tree.scan.root / self._entry.path, "security.capability", follow_symlinks=False
+                )
+            }
         return {}
 
     @property
@@ -151,13 +157,14 @@ class ContextItem:
             raise self._unreadable(error) from error
 
     def open(self) -> BinaryIO:
-        path = self._tree.scan.root / self._entry.path
+        entry = self._entry
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            facts = os.fstat(descriptor)
+            descriptor, facts = open_entry(self._tree.scan.root, entry)
         except OSError as error:
             raise self._unreadable(error) from error
-        entry = self._entry
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            raise InputError(f"{entry.path}: no file any more")
         if (facts.st_size, facts.st_mtime_ns, facts.st_ino) != (entry.size, entry.mtime_ns, entry.inode):
             self._tree.changed.add(entry.path)
         return os.fdopen(descriptor, "rb", buffering=0)

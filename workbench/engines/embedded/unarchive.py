@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
+from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.engines.embedded.compression import CHUNK, compression, plain
+from workbench.engines.embedded.disk import refuse_larger_than_disk
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_index import clean, from_info
 from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
@@ -115,13 +117,13 @@ def unarchive(
             out.write(data)
     unpacking = _Unpacking(landing, destination, name, spool, group)
     try:
-        with tarfile.open(spool, "r:", encoding="utf-8", errors="surrogateescape") as found:
+        with tarfile.open(spool, "r:", tarinfo=StrictTarInfo, encoding="utf-8", errors="surrogateescape") as found:
             for info in found:
                 check()
                 unpacking.one(info)
             unpacking.finish()
             _check_end(spool, found.offset, name)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except DAMAGED as error:
         raise InputError(f"{name}: not a tar archive, or a damaged one: {error}") from error
 
 
@@ -152,15 +154,27 @@ class _Member:
 
     def open(self) -> BinaryIO:
         if self.info.issparse():
-            with tarfile.open(self.spool, "r:") as tar:
-                source = tar.extractfile(self.info)
-                assert source is not None
-                import io
-
-                return io.BytesIO(source.read())
+            tar = tarfile.open(self.spool, "r:", tarinfo=StrictTarInfo)  # noqa: SIM115
+            member = tar.extractfile(self.info)
+            assert member is not None
+            return cast(BinaryIO, _Holes(member, tar))
         source = self.spool.open("rb")
         source.seek(self.info.offset_data)
         return source
+
+
+class _Holes:
+    """A sparse member, read piece by piece."""
+
+    def __init__(self, member: IO[bytes], tar: tarfile.TarFile) -> None:
+        self._member = member
+        self._tar = tar
+
+    def read(self, size: int = -1) -> bytes:
+        return self._member.read(size)
+
+    def close(self) -> None:
+        self._tar.close()
 
 
 class _Unpacking:
@@ -219,6 +233,8 @@ class _Unpacking:
                 f"{self._name}: {info.name}: a device, which only root can unpack",
                 hint="Run as root, or leave the device out of the archive.",
             )
+        if info.issparse():
+            refuse_larger_than_disk(entry.size, self._spool.parent, f"{self._name}: {info.name}")
         item = _Member(entry, self._spool, info, self._group) if entry.kind == "file" else None
         self._landing.put(entry, item, group=self._group)
         if entry.kind == "directory":

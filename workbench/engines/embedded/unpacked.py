@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, cast
 
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.layout import Layout
+from workbench.engines.embedded.subids import has_range
 from workbench.errors import StoreError
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -22,12 +23,13 @@ class UnpackedLayers:
 
     A folder appears by one rename, so it is complete after a kill. It is not synced; after a power loss the kernel
     may have lost some of it, so what an earlier boot unpacked is unpacked again. What root unpacked has other
-    owners than what a user did: each has a folder of its own.
+    owners than what a user did, with a range of sub-UIDs or without: each has a folder of its own.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self.folder = layout.private / ("layers" if os.geteuid() == 0 else "layers-rootless")
+        name = "layers-rootless" if os.geteuid() != 0 else "layers-subids" if has_range() else "layers"
+        self.folder = layout.private / name
         self.boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
 
     def path(self, diff_id: str) -> Path:

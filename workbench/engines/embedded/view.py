@@ -184,6 +184,13 @@ class ImageView:
         return Accounts(self.read_text("etc/passwd") or "", self.read_text("etc/group") or "")
 
 
+def account_number(text: str) -> int | None:
+    """A user's or group's number as runc takes it (libcontainer/user: up to 2^31 - 1), None for what is none."""
+    if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 1 << 31:
+        return int(text)
+    return None
+
+
 class Accounts:
     """`/etc/passwd` and `/etc/group` of an image."""
 
@@ -191,23 +198,30 @@ class Accounts:
         self._users: dict[str, tuple[int, int, str]] = {}
         self._groups: dict[str, tuple[int, frozenset[str]]] = {}
         for fields in _lines(passwd, 6):
-            if fields[2].isdigit() and fields[3].isdigit():
-                self._users.setdefault(fields[0], (int(fields[2]), int(fields[3]), fields[5]))
+            uid, gid = account_number(fields[2]), account_number(fields[3])
+            if uid is not None and gid is not None:
+                self._users.setdefault(fields[0], (uid, gid, fields[5]))
         for fields in _lines(group, 4):
-            if fields[2].isdigit():
-                self._groups.setdefault(fields[0], (int(fields[2]), frozenset(fields[3].split(","))))
+            if (gid := account_number(fields[2])) is not None:
+                self._groups.setdefault(fields[0], (gid, frozenset(fields[3].split(","))))
 
     def user(self, name: str) -> tuple[int, int, str] | None:
-        """(uid, gid, home) by name; digits are always a number, never a name."""
+        """(uid, gid, home) by name, or by number where a user has it. A number is never a name: an image could call
+        root so (CVE-2016-3697)."""
         known = self._name(name)
         return None if known is None else self._users[known]
 
     def _name(self, user: str) -> str | None:
-        if not user.isdigit():
+        uid = account_number(user)
+        if uid is None:
             return user if user in self._users else None
-        return next((name for name, facts in self._users.items() if facts[0] == int(user)), None)
+        return next((name for name, facts in self._users.items() if facts[0] == uid), None)
 
     def group(self, name: str) -> int | None:
+        """The number of a group by its name; a number is itself."""
+        gid = account_number(name)
+        if gid is not None:
+            return gid
         return self._groups[name][0] if name in self._groups else None
 
     def groups_of(self, user: str) -> list[int]:

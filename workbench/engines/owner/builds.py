@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from workbench.build.engine import Engine
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.format import human_age, human_duration
 from workbench.build.loop import LiveLoop, LoopState
@@ -21,8 +22,8 @@ from workbench.build.turns import WAITING
 from workbench.engines.owner.journal import Journal, Left, Span
 from workbench.engines.owner.settings import Engines, MakeEngine, Settings
 
-Remember = Callable[[BuildRequest, BuildProgress, int], None]
-"""Keeps the record of a finished build of a revision. Blocks on the disk."""
+Remember = Callable[[BuildRequest, BuildProgress, int, Engine, Awaitable[tuple[str | None, str]]], Awaitable[None]]
+"""Keeps the record of a finished build of a revision: by which engine, and what it was made from."""
 
 
 class Builds:
@@ -50,7 +51,7 @@ class Builds:
         self._left: tuple[Left, Span] | None = None
         self._progress = BuildProgress()
         self._request: BuildRequest | None = None
-        self._records: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Future[None]] = set()
         self._asked = 0.0  # since the epoch, before the context was read for the last build
         self._flushing = False
         self._note = ""
@@ -73,21 +74,23 @@ class Builds:
         """Nothing is built, and nothing is about to be."""
         return self._loop is None or self._loop.idle
 
-    def start(self, settings: Settings, state: LoopState, *, quiet: float, build_first: bool) -> None:
-        """Starts the loop where it takes up: in the state of a display whose owner died, or of a journal."""
+    def start(self, settings: Settings, state: LoopState, *, build_first: bool, since: float | None) -> None:
+        """Starts the loop where it takes up: in the state of a display whose owner died, or of a journal; `since` is
+        then from when on nobody watched."""
         self.settings = settings
         engine = self._engines.enter(settings)
         self._loop = LiveLoop(
             engine,
             self._next_request,
-            quiet=quiet,
+            quiet=settings.config.quiet,
             watching=state.watching,
+            on_focus=state.on_focus,
             on_event=self._on_event,
             on_state=self._on_state,
             own=(settings.config.store,),
         )
         self._loop.take_up(state)
-        self._task = asyncio.create_task(self._loop.run(build_first=build_first), name="live loop")
+        self._task = asyncio.create_task(self._loop.run(build_first=build_first, since=since), name="live loop")
 
     def take(self, left: Left) -> None:
         """Shows the build that an earlier owner left."""
@@ -170,8 +173,8 @@ class Builds:
 
     def _keep(self, progress: BuildProgress, revision: int) -> None:
         if self._request is not None:
-            work = asyncio.to_thread(self._remember, self._request, progress, revision)
-            task = asyncio.create_task(work, name="record of a build")
+            work = self._remember(self._request, progress, revision, self.loop.engine, self.loop.made_from())
+            task = asyncio.ensure_future(work)
             self._records.add(task)
             task.add_done_callback(self._records.discard)
 

@@ -25,6 +25,8 @@ _AGAIN = 0.3
 """Seconds between two looks at whether an owner of another version has ended."""
 _TURN = 0.01
 """Seconds of folding events after which others on the loop have their turn."""
+_UNTOLD = 0.5
+"""Seconds before its end from which an owner may not have told a change."""
 _DEATHS = 3
 """Owners that may die under one display; then it builds in its own process."""
 
@@ -71,6 +73,7 @@ class OwnedLoop:
         self._started = False
         self._stopping = False
         self._deaths = 0
+        self._unwatched: float | None = None  # since when no owner watches, where one did
         self._hurry = asyncio.Event()
         self._over = asyncio.Event()
         self._over.set()
@@ -109,6 +112,7 @@ class OwnedLoop:
                     break
                 if not self._stopping and not await self._still_there():
                     self._deaths += 1
+                    self._unwatched = time.time() - _UNTOLD
                     build_first = False
                     self._lost()
             if not self._stopping:
@@ -148,6 +152,10 @@ class OwnedLoop:
             self._inner.attend()
         elif self._writer is not None:
             self._send({"do": "attend"})
+
+    async def made_from(self) -> tuple[str | None, str]:
+        """Known to whoever builds: the owner keeps the records itself."""
+        return await self._inner.made_from() if self._inner is not None else (None, "")
 
     async def stop(self) -> None:
         """Cancels the build, whoever else looks at it, and returns when nothing of it is left."""
@@ -214,6 +222,7 @@ class OwnedLoop:
             "on_disconnect": self._config.on_disconnect,
             "state": self._state,
             "first": not self._started,
+            "since": self._unwatched,
             **self._settings(),
         }
         try:
@@ -297,7 +306,7 @@ class OwnedLoop:
         self.keeps_records = False
         if any(message["do"] == "build_now" for message in self._unsent):
             build_first = True
-        await self._inner.run(build_first=build_first)
+        await self._inner.run(build_first=build_first, since=self._unwatched)
 
 
 def _next(pieces: Any) -> Sequence[BuildEvent] | None:

@@ -13,7 +13,6 @@ from typing import Any
 from workbench.build.loop import LoopState
 from workbench.build.turns import Turn
 from workbench.engines.owner.builds import Builds, Remember, state_after, told_of
-from workbench.engines.owner.changed import changed_since
 from workbench.engines.owner.journal import Left, left_in
 from workbench.engines.owner.place import LOG_BOUND, Place, peer_of
 from workbench.engines.owner.settings import MakeEngine, Settings
@@ -145,19 +144,18 @@ class Owner:
             if not self._displays:
                 self._builds.loop.set_watching(self._watching)
             return []
-        build_first, told = bool(hello["build_first"]), []
         state: LoopState = hello["state"]
+        build_first, since, told = bool(hello["build_first"]), hello["since"], []
         left, self._left = self._left, None
         if left is not None and not hello["first"]:
             left.path.unlink(missing_ok=True)  # the display has seen it all
         elif left is not None:
             finished = left.finished
             state = state_after(finished, state)
-            if build_first and not finished.lost:
-                build_first = await asyncio.to_thread(changed_since, settings.request, left.at)
+            build_first, since = build_first and finished.lost, left.at
             self._builds.take(left)
             told = [{"told": told_of(finished)}]
-        self._builds.start(settings, state, quiet=settings.config.quiet, build_first=build_first)
+        self._builds.start(settings, state, build_first=build_first, since=since)
         return told
 
     async def _hear(self, reader: asyncio.StreamReader, display: _Display) -> bool:

@@ -42,6 +42,7 @@ class ConfirmDialog(ModalScreen[str | None]):
         title: one line; like `lines` it is shown as text, not as markup.
         answers: (name, label), the first has the focus.
         danger: the answer that takes something away for good.
+        about_build: whether the question is of a running build, and of no use when that has ended.
     """
 
     DEFAULT_CSS = f"ConfirmDialog {{ {_BOX} }}"
@@ -56,9 +57,16 @@ class ConfirmDialog(ModalScreen[str | None]):
     ]
 
     def __init__(
-        self, title: str, lines: Sequence[str], answers: Sequence[tuple[str, str]], *, danger: str | None = None
+        self,
+        title: str,
+        lines: Sequence[str],
+        answers: Sequence[tuple[str, str]],
+        *,
+        danger: str | None = None,
+        about_build: bool = False,
     ) -> None:
         super().__init__()
+        self.about_build = about_build
         self._title = title
         self._lines = list(lines)
         self._answers = list(answers)

@@ -14,16 +14,19 @@ Layout = Callable[[int], Sequence[Row]]
 
 
 class Reader(RowView):
-    """Shows what its layout gives. Pieces may have the component classes `reader--head`, `--name`, `--muted`."""
+    """Shows what its layout gives. Pieces may have the component classes `reader--head`, `--name`, `--muted`,
+    `--added` and `--gone`."""
 
     DEFAULT_CSS = """
     Reader {
         & > .reader--head { color: $text-primary; text-style: bold; }
         & > .reader--name { color: $text-accent; }
         & > .reader--muted { color: $foreground-muted; }
+        & > .reader--added { color: $text-success; }
+        & > .reader--gone { color: $text-error; }
     }
     """
-    COMPONENT_CLASSES = {"reader--head", "reader--name", "reader--muted"}
+    COMPONENT_CLASSES = {"reader--head", "reader--name", "reader--muted", "reader--added", "reader--gone"}
 
     def __init__(self, layout: Layout, *, id: str | None = None) -> None:
         super().__init__(id=id)

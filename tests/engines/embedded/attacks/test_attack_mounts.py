@@ -57,7 +57,7 @@ async def test_an_image_whose_system_folder_is_a_link(build: Builder, outside: O
 
 @pytest.mark.parametrize("path", ["etc/resolv.conf", "etc/hosts"])
 async def test_the_files_that_docker_mounts_are_links(build: Builder, outside: Outside, path: str) -> None:
-    """CVE-2021-30465, CVE-2015-3627: a mount on a link of the image lands where the link says, outside."""
+    """CVE-2021-30465, CVE-2015-3629: a mount on a link of the image lands where the link says, outside."""
     for link in (str(outside.secret), f"/oldroot{outside.secret}", outside.climb() + "/secret"):
         await run(build, f"RUN rm -f /{path}; ln -s {link} /{path}; true", f"RUN echo x > /{path}; true")
         outside.check()

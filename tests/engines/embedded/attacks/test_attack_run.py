@@ -44,7 +44,7 @@ KEPT_OUT = {
     "timer-list": "grep . /proc/timer_list && echo ESCAPED",
     "latency-stats": "grep . /proc/latency_stats && echo ESCAPED",
     "sched-debug": "grep . /proc/sched_debug && echo ESCAPED",
-    "interrupts": "grep . /proc/interrupts && echo ESCAPED",  # CVE-2024-21626's neighbour: keystroke timing
+    "interrupts": "grep . /proc/interrupts && echo ESCAPED",  # keystrokes can be timed there
     "scsi": "ls /proc/scsi/* && echo ESCAPED",
     "dmesg": "dmesg | grep . && echo ESCAPED",
     "memory-of-the-machine": "head -c1 /dev/mem && echo ESCAPED; head -c1 /dev/port && echo ESCAPED",

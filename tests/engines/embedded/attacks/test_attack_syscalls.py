@@ -28,7 +28,7 @@ CALLS = {
     "reboot": probe(169, [0xFEE1DEAD, 672274793, 0x4321FEDC]),
     "swapon": probe(167, [0, 0]),
     "keyctl": probe(250, [0, 0xFFFFFFFD, 0]),  # CVE-2016-0728
-    "add_key": probe(248, [0, 0, 0]),  # the host's keyrings know no namespace: CVE-2014-3687's advice
+    "add_key": probe(248, [0, 0, 0]),  # keyrings know no namespace
     "request_key": probe(249, [0, 0, 0]),
     "bpf": probe(321, [0, 0, 0]),  # CVE-2020-8835, CVE-2021-3490
     "userfaultfd": probe(323, [0]),

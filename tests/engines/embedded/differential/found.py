@@ -15,6 +15,8 @@ FOUND = {
     "groups of a name and a group": Case((_FROM, "USER app:staff", "RUN id > /tmp/id")),
     "groups of a number": Case((_FROM, "USER 5:6", "RUN id > /tmp/id")),
     "a number that is a user's name": Case((_FROM, "USER 77", "RUN id > /tmp/id")),
+    # RUN: a shell's working folder is the real one.
+    "a working folder through a link": Case((_FROM, "WORKDIR /lnk/sub", "RUN pwd > /pwd; echo $PWD >> /pwd")),
     # Words that become nothing.
     "WORKDIR of nothing": Case((_FROM, "WORKDIR ${X}")),
     "VOLUME of nothing": Case((_FROM, "VOLUME $WD")),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from differential.builders import DockerBuilder, EmbeddedBuilder, Place
+from differential.builders import DockerBuilder, EmbeddedBuilder, Outcome, Place
 from differential.case import Case
 from differential.dockerfiles import readable
 from differential.shrink import shrink
@@ -51,9 +52,17 @@ class Judge:
             ours = self.embedded.build(case, context)
         self.built += theirs.image is not None
         if theirs.image is None or ours.image is None:
-            same = theirs.image is ours.image and theirs.step == ours.step
+            same = theirs.image is ours.image and (theirs.step == ours.step or self._fails_there(case, theirs, ours))
             return [] if same else [f"outcome: Docker {theirs}; embedded {ours}"]
         return differences(theirs.image, ours.image, since)
+
+    def _fails_there(self, case: Case, theirs: Outcome, ours: Outcome) -> bool:
+        """Where several stages fail, the embedded engine tells of another than the first: stages run side by side."""
+        if not 0 < theirs.step < ours.step:
+            return False
+        cut = replace(case, steps=case.steps[: theirs.step])
+        with self.place.context(cut) as context:
+            return self.embedded.build(cut, context).image is None
 
     def smaller(self, case: Case, different: list[str]) -> Case:
         """A small case in which something of the same sort differs."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from differential.case import TIME, Case, Node
 
 
-def shrink(case: Case, differs: Callable[[Case], bool], tries: int = 150) -> Case:
+def shrink(case: Case, differs: Callable[[Case], bool], tries: int = 100) -> Case:
     """A smaller case for which `differs` is still true. `differs` is asked at most `tries` times."""
     left = tries
     progress = True

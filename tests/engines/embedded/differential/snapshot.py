@@ -69,7 +69,8 @@ def read_archive(archive: bytes) -> Snapshot:
 
 
 def flatten(layers: Sequence[bytes]) -> dict[str, Facts]:
-    """The file system, by path. Names of one file have the same `names`; folders have no size."""
+    """The file system, by path. Names of one file have the same `names`; what else has several names
+    (a link, a FIFO) counts once each, as in the comparison of buildah's suite."""
     tree: dict[str, Facts] = {}
     for number, layer in enumerate(layers):
         with tarfile.open(fileobj=io.BytesIO(layer), encoding="utf-8", errors="surrogateescape") as tar:
@@ -82,7 +83,8 @@ def flatten(layers: Sequence[bytes]) -> dict[str, Facts]:
     names: dict[int, list[str]] = {}
     for path, facts in tree.items():
         names.setdefault(id(facts), []).append(path)
-    return {path: {**tree[path], "names": sorted(names[id(tree[path])])} for path in sorted(tree)}
+    files = {path: sorted(names[id(facts)]) for path, facts in tree.items() if facts["type"] == "file"}
+    return {path: {**tree[path], "names": files.get(path, [path])} for path in sorted(tree)}
 
 
 def _clean(name: str) -> str:

@@ -15,10 +15,11 @@ from test_registry_transfer import login
 from tests.conftest import missing
 from workbench.build.events import BuildFinished, StepLog, StepProgress
 from workbench.build.request import BuildRequest
+from workbench.build.talk import Talk
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.registry.access import Access
 from workbench.engines.embedded.registry.manifests import Blob
-from workbench.engines.embedded.registry.pull import Talk, pull
+from workbench.engines.embedded.registry.pull import pull
 from workbench.engines.embedded.registry.push import push
 from workbench.engines.embedded.registry.records import Records
 from workbench.engines.embedded.registry.reference import parse_reference

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 from fake_registry import Fake, Request, digest_of, fake_registry, times
 
+from workbench.build.talk import Talk
+from workbench.engines.embedded import describe
 from workbench.engines.embedded.catalog import machine
 from workbench.engines.embedded.images import EmbeddedImages
-from workbench.engines.embedded.registry.pull import Talk, pull
+from workbench.engines.embedded.registry.pull import pull
 from workbench.engines.embedded.registry.reference import parse_reference
 from workbench.engines.embedded.registry.settings import Registries
+from workbench.engines.embedded.removal import prune, remove
 from workbench.engines.embedded.store import Store
 from workbench.engines.worker import Cancel, Cancelled
 from workbench.errors import ImageError, ImageNotFound
@@ -168,6 +171,31 @@ def test_by_digest_it_gets_no_tag(store: Store, fake: Fake) -> None:
     digest = digest_of(fake.manifests["1"][1])
     assert get(store, fake, f"a/x@{digest}") == identifier
     assert store.image(identifier).tags == ()
+
+
+def test_what_came_by_its_digest_is_found_by_it_and_not_dangling(store: Store, fake: Fake) -> None:
+    identifier = fake.image(b"x")
+    digest = digest_of(fake.manifests["1"][1])
+    get(store, fake, f"a/x@{digest}")
+    name = f"{fake.host}/a/x@{digest}"
+    image = store.image(name)
+    assert (image.id, image.digests) == (identifier, (name,))
+    assert describe.inspect(image)["RepoDigests"] == [name]
+    shown = describe.row(image, store.catalog())
+    assert shown.digests == (name,) and not shown.dangling
+    assert prune(store).deleted == ()
+    assert prune(store, dry_run=True).deleted == ()
+    assert remove(store, [name]).deleted == (identifier,)
+
+
+def test_an_old_latest_is_dangling_when_its_name_has_moved(store: Store, fake: Fake) -> None:
+    old = fake.image(b"old", tag="latest")
+    get(store, fake, "a/x:latest")
+    assert store.image(old).digests and prune(store).deleted == ()
+    new = fake.image(b"new", tag="latest")
+    get(store, fake, "a/x:latest")
+    assert prune(store).deleted == (old,)
+    assert store.image(new).digests[0].startswith(f"{fake.host}/a/x@")
 
 
 def test_of_an_index_the_one_for_this_machine(store: Store, fake: Fake) -> None:

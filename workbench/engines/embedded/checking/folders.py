@@ -15,7 +15,7 @@ from workbench.engines.embedded.layout import is_digest
 from workbench.engines.embedded.store import Store
 from workbench.errors import InputError
 
-FOLDERS = ("layers", "layers-rootless")
+FOLDERS = ("layers", "layers-rootless", "layers-subids")
 _SHOWN = 3
 _TYPES = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "symlink": stat.S_IFLNK, "fifo": stat.S_IFIFO}
 
@@ -24,7 +24,7 @@ def layer_folders(store: Store) -> Iterator[tuple[str, Path]]:
     """Diff ID ("" where the name is none) and folder, of root's layers and of the users'."""
     for name in FOLDERS:
         folder = store.private / name
-        if folder.is_dir():
+        if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):  # another user's are closed
             for path in folder.iterdir():
                 digest = f"sha256:{path.name}"
                 yield (digest if is_digest(digest) else ""), path

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.build.talk import Talk
 from workbench.engines.embedded.catalog import LayerRef
 from workbench.engines.embedded.compression import chunks, open_plain_file, plain
 from workbench.engines.embedded.load import read_config
@@ -28,15 +29,6 @@ from workbench.errors import ImageError, ImageNotFound, InputError, StoreError
 _AT_ONCE = 4
 _LARGEST_CONFIG = 16 << 20
 _OFTEN = 0.1
-
-
-@dataclass(slots=True)
-class Talk:
-    """Who is told how a pull goes on: `progress(current, total)` in bytes, about ten times a second, and lines in the
-    words of `docker pull`. From any thread."""
-
-    progress: Callable[[int, int], None] = lambda current, total: None
-    say: Callable[[str], None] = lambda line: None
 
 
 @dataclass(slots=True)
@@ -95,6 +87,7 @@ def bring(store: Store, found: Found, talk: Talk) -> str:
         if foreign:
             Records(store).add_image(f"{reference.name}:{reference.version}", str(found.platform), identifier)
         else:
+            store.add_digest(identifier, f"{reference.name}@{found.remote.digest}")
             Records(store).add_image(reference.name, found.remote.digest, identifier)
     talk.say(f"Digest: {found.remote.digest}")
     state = "Image is up to date" if known else "Downloaded newer image"

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from workbench.build.talk import Talk
 from workbench.engines.embedded.catalog import LayerRef, StoredImage
 from workbench.engines.embedded.compression import chunks, compression, open_plain_file, plain
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.layout import CONFIG, LAYER, MANIFEST
 from workbench.engines.embedded.registry.access import FIRST, Access
 from workbench.engines.embedded.registry.manifests import Blob
-from workbench.engines.embedded.registry.pull import Talk, short
+from workbench.engines.embedded.registry.pull import short
 from workbench.engines.embedded.registry.records import Place, Records
 from workbench.engines.embedded.registry.reference import Reference
 from workbench.engines.embedded.registry.settings import Registries, api_host

@@ -1,0 +1,79 @@
+"""A build that ended comes into the history, with what it was made from and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+
+from workbench.build.details import details_of
+from workbench.build.engine import Engine
+from workbench.build.history import Bounds, History, LayerRecord, record_of
+from workbench.build.progress import BuildProgress
+from workbench.build.request import BuildRequest
+from workbench.errors import WorkbenchError
+
+_WITHIN = 2.0
+"""Seconds that an engine has to describe its image, and a large context to be read; then it is kept without."""
+
+
+async def keep(
+    request: BuildRequest,
+    progress: BuildProgress,
+    engine: Engine,
+    made_from: Awaitable[tuple[str | None, str]],
+    *,
+    revision: int = 0,
+    bounds: Bounds | None = None,
+) -> int | None:
+    """The number that the build got; None where no folder belongs to it. Raises OSError."""
+    finished = progress.finished
+    if request.context is None or finished is None:
+        return None
+    text, digest = await made_from
+    size, layers = await _image(engine, finished.image)
+    record = record_of(request, progress, revision=revision, text=text, context_digest=digest, size=size, layers=layers)
+    details = details_of(request, progress, text)
+    return await asyncio.to_thread(History(bounds=bounds).add, request.context, record, details)
+
+
+async def _image(engine: Engine, image: str) -> tuple[int | None, list[LayerRecord]]:
+    if not image:
+        return None, []
+    try:
+        async with asyncio.timeout(_WITHIN):
+            inspected, history = await asyncio.gather(engine.images.inspect(image), engine.images.history(image))
+    except (WorkbenchError, TimeoutError):
+        return None, []
+    diff_ids = (inspected.get("RootFS") or {}).get("Layers") or []
+    sizes = [entry.size for entry in reversed(history) if not entry.empty_layer and (entry.size or entry.diff_id)]
+    known = sizes if len(sizes) == len(diff_ids) else [None] * len(diff_ids)
+    return inspected.get("Size"), [LayerRecord(*pair) for pair in zip(diff_ids, known, strict=True)]
+
+
+def read_now(request: BuildRequest, whole: bool = True) -> tuple[str | None, str]:
+    """The Dockerfile and (if `whole`) the digest of the context as they are. Blocks, and gives up after a while."""
+    from workbench.build.bearing import read_text
+    from workbench.build.facts import Facts
+    from workbench.config import state_dir
+    from workbench.context.digest import DigestCache
+    from workbench.context.ignore import load_rules
+    from workbench.context.scan import Cancelled
+
+    try:
+        text: str | None = read_text(request)
+    except (WorkbenchError, OSError):
+        text = None
+    if request.context is None or not whole:
+        return text, ""
+    end = time.monotonic() + _WITHIN
+    facts = Facts(DigestCache(state_dir() / "digests.json"))
+    try:
+        rules = load_rules(request.context, request.dockerfile)
+        looked = facts.look(request.context, rules, None, lambda: time.monotonic() > end)
+        if looked is not None:
+            facts.take(looked, ())
+            facts.save()
+    except (WorkbenchError, OSError, Cancelled):
+        return text, ""
+    return text, facts.digest()

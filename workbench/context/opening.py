@@ -1,0 +1,43 @@
+"""Opens a file of the context that a scan has seen, and nothing else that has come to be in its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.context.scan import Entry
+
+
+def open_entry(root: Path | str, entry: Entry) -> tuple[int, os.stat_result]:
+    """A descriptor to read from, and what it leads to now; the caller closes it. A file that was replaced by another
+    is opened, one behind a folder that has become a link out of the context is not (the race of CVE-2018-15664).
+
+    A FIFO does not hold us. Raises OSError: ELOOP where a link stands in the way.
+    """
+    path = f"{os.fspath(root)}/{entry.path}"
+    # Without O_NONBLOCK a FIFO that took the file's place would hold us.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(descriptor)
+        if (facts.st_dev, facts.st_ino) != (entry.device, entry.inode):
+            behind = Path(f"/proc/self/fd/{descriptor}")
+            real = str(behind.readlink()) if behind.is_symlink() else os.path.realpath(path)
+            if not real.startswith(os.path.realpath(root).rstrip("/") + "/"):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor, facts
+
+
+def read_file(path: Path) -> bytes:
+    """A whole file, for what may only be one: reading a FIFO would wait for ever. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        return file.read()
