@@ -170,7 +170,7 @@ def test_a_folder_that_vanishes_is_an_error(tmp_path: Path, monkeypatch: pytest.
     real_open = os.open
 
     def vanishing(path: str, *rest: int) -> int:
-        if str(path).endswith("folder/"):
+        if path == f"{tmp_path}/folder":
             raise FileNotFoundError(2, "No such file or directory")
         return real_open(path, *rest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,25 @@ def open_entry(root: Path | str, entry: Entry) -> tuple[int, os.stat_result]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         facts = os.fstat(descriptor)
-        if (facts.st_dev, facts.st_ino) != (entry.device, entry.inode):
-            behind = Path(f"/proc/self/fd/{descriptor}")
-            real = str(behind.readlink()) if behind.is_symlink() else os.path.realpath(path)
-            if not real.startswith(os.path.realpath(root).rstrip("/") + "/"):
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        # Also where the inode is the one that the scan saw: it may have looked behind the link itself.
+        if not _real(descriptor, path).startswith(_root(os.fspath(root))):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor, facts
+
+
+def _real(descriptor: int, path: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115  # for each file of a context
+    except OSError:  # no /proc
+        return os.path.realpath(path)
+
+
+@lru_cache(maxsize=8)
+def _root(root: str) -> str:
+    return os.path.realpath(root).rstrip("/") + "/"
 
 
 def read_file(path: Path) -> bytes:

@@ -257,7 +257,10 @@ class _Walk:
         folder = _Folder(prefix)
         nofollow = os.O_NOFOLLOW if prefix else 0
         try:
-            fd = os.open(f"{self._root}/{prefix}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | nofollow)
+            # Without the slash at its end, at which O_NOFOLLOW would follow.
+            fd = os.open(
+                f"{self._root}/{prefix}".rstrip("/") or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | nofollow
+            )
             try:
                 self._list(folder, fd)
                 folder.ranks = self._rules.inside(prefix, rank).ranks(prefix, folder.names)
