@@ -45,7 +45,7 @@ def require_range() -> None:
 def without_tools(folder: Path, *names: str) -> str:
     """A PATH on which everything is but these."""
     for place in os.environ["PATH"].split(":"):
-        for tool in Path(place).iterdir() if Path(place).is_dir() else ():
+        for tool in Path(place).iterdir() if os.access(place, os.R_OK | os.X_OK) else ():
             if tool.name not in names and not (folder / tool.name).exists():
                 (folder / tool.name).symlink_to(tool)
     return str(folder)

@@ -12,15 +12,16 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from workbench.engines.embedded.subids import has_range
 
-Mode = Literal["root", "user"]
-"""`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself."""
+Mode = Literal["root", "user", "chroot"]
+"""`root`: all users of the machine, in a user namespace whose numbers are the machine's. `user`: only oneself.
+`chroot`: as root, where no namespace can be made."""
 
 OVERLAY_SINCE = (0, 11)
 _TRIES = 3
@@ -47,6 +48,8 @@ class Ability:
     hint: str = ""
 
     def __str__(self) -> str:
+        if self.mode == "chroot":
+            return f"chroot, because {self.reason}: processes, network and host name are not kept apart"
         if self.bwrap is None or self.mode is None:
             return f"no RUN: {self.reason}"
         who = "without root"
@@ -58,6 +61,16 @@ class Ability:
 @lru_cache(maxsize=1)
 def ability() -> Ability:
     """Looks once in the life of the process: two or three runs of bwrap, some milliseconds."""
+    able = _look()
+    if able.mode is None and os.geteuid() == 0:
+        from workbench.engines.embedded.chroot import can_chroot
+
+        if can_chroot():
+            return replace(able, mode="chroot")
+    return able
+
+
+def _look() -> Ability:
     found = find()
     if found is None:
         return Ability(

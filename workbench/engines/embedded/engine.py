@@ -69,6 +69,10 @@ class EmbeddedEngine:
         warnings = []
         if able.mode is None:
             warnings.append(f"RUN does not work here: {able.reason}. {able.hint}")
+        elif able.mode == "chroot":
+            from workbench.engines.embedded.chroot import WARNING
+
+            warnings.append(WARNING)
         elif able.mode == "user":
             warnings.append("without root, a RUN cannot give files to another user: its chown answers success only")
         return EngineInfo(self.name, __version__, str(self._root), (str(able),), tuple(warnings))

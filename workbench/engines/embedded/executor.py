@@ -25,6 +25,7 @@ from workbench.context.scan import Scan
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
+from workbench.engines.embedded.cache_from import CacheSources
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
@@ -72,6 +73,10 @@ class Executor:
             forget()
         self.digests.save()
 
+    def warn(self, message: str) -> None:
+        """Tells of what does not fail the build."""
+        self.emit(BuildWarning(message=message, code="Chroot"))
+
     def scan(self) -> Scan | None:
         """What is sent; None without a context. Raises InputError, Cancelled."""
         context = self.request.context
@@ -84,6 +89,7 @@ class Executor:
     def _build(self, tools: Tools) -> None:
         with closing(Bases(self.request, self.store, self.registries, self.emit, tools.cancel)) as bases:
             stages = Stages(tools, bases)
+            tools.elsewhere = CacheSources(self.request.cache_from, bases, self.emit).get
             try:
                 missing = stages.missing_base()
                 if missing is not None:
@@ -193,7 +199,7 @@ class StageFailed(Exception):
 def open_tools(build: Executor, cancel: Cancel, found: Scan | None, context: ContextTree | None) -> Iterator[Tools]:
     """What the steps of a build use, for as long as it runs."""
     with build.store.keep(), build.store.temporary() as scratch:
-        runner = Runner(build.store, scratch, ability, cancel, build.plan.groups)
+        runner = Runner(build.store, scratch, ability, cancel, build.plan.groups, build.warn)
         cache = StepCache(build.store)
         trail = Trail(build.store, cache, build.request)
         tools = Tools(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from workbench.build.events import Stream
-from workbench.engines.embedded.bwrap import Ability
+from workbench.engines.embedded.bwrap import Ability, Mode
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, group
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
@@ -136,7 +136,9 @@ class Runner:
     ability: Callable[[], Ability]
     cancel: Cancel
     limits: Limits = NO_LIMITS
+    warn: Callable[[str], None] = lambda message: None
     guardian: Guardian = field(default_factory=Guardian)
+    _warned: bool = False
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(
@@ -145,22 +147,40 @@ class Runner:
         """Raises EngineUnavailable where there is no sandbox here, InputError where there is no such user or
         program, Cancelled."""
         able = self.ability()
-        if able.bwrap is None or able.mode is None:
+        if able.mode is None or (able.bwrap is None and able.mode != "chroot"):
             raise EngineUnavailable(f"RUN does not work here: {able.reason}", hint=able.hint)
         place = self.scratch / f"run-{next(self._numbers)}"
         place.mkdir()
         try:
             preparation = _Preparation(request, view, place, able.mode)
-            lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
-            container = preparation.container(fit(lowers, self.scratch))
-            with group(self.limits, self.guardian) as made:
-                code = run(container, able.bwrap, able.mode, self.guardian, self.cancel, log, made)
+            code = self._perform(preparation, layers, able, log)
             if code:
                 return RunResult(code)
             preparation.discard_volumes()
             return self._commit(preparation)
         finally:
             remove_tree(place)
+
+    def _perform(
+        self, preparation: _Preparation, layers: Sequence[LayerRef], able: Ability, log: Callable[[str, Stream], None]
+    ) -> int:
+        with group(self.limits, self.guardian) as made:
+            if able.mode == "chroot":
+                from workbench.engines.embedded.chroot import WARNING
+                from workbench.engines.embedded.chroot import run as run_in_chroot
+
+                if not self._warned:
+                    self._warned = True
+                    self.warn(WARNING)
+                tree = preparation.place / "tree"
+                tree.mkdir()
+                self.store.flatten(layers, tree)
+                return run_in_chroot(preparation.container([]), tree, self.cancel, log)
+            assert able.bwrap is not None
+            assert able.mode is not None
+            lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
+            container = preparation.container(fit(lowers, self.scratch))
+            return run(container, able.bwrap, able.mode, self.guardian, self.cancel, log, made)
 
     def _commit(self, preparation: _Preparation) -> RunResult:
         with self.store.write_blob() as blob:
@@ -178,10 +198,10 @@ class Runner:
 class _Preparation:
     """The folders and files of one RUN."""
 
-    def __init__(self, request: RunRequest, view: ImageView, place: Path, mode: Literal["root", "user"]) -> None:
+    def __init__(self, request: RunRequest, view: ImageView, place: Path, mode: Mode) -> None:
         self._request = request
         self._view = view
-        self._place = place
+        self.place = place
         self._mode = mode
         self.identity = identify(request.user, view)
         self.upper = place / "upper"
@@ -222,7 +242,7 @@ class _Preparation:
             folder, found = self.upper / done, self._view.lookup(done)
             if not folder.exists() and found is not None:
                 folder.mkdir()
-                if self._mode == "root":
+                if self._mode != "user":
                     os.chown(folder, found.entry.uid, found.entry.gid)
                 folder.chmod(found.entry.mode)
 
@@ -261,13 +281,13 @@ class _Preparation:
         return binds
 
     def _file(self, path: str, content: str) -> Bind:
-        source = self._place / path.rpartition("/")[2]
+        source = self.place / path.rpartition("/")[2]
         source.write_text(content, encoding="utf-8", errors="surrogateescape")
         source.chmod(0o644)
         return Bind(source, "/" + self._places[path])
 
     def _private(self, name: str, target: str, content: str, *, mode: int = 0o644) -> Bind:
-        source = self._place / name
+        source = self.place / name
         source.write_text(content, encoding="utf-8", errors="surrogateescape")
         source.chmod(mode)
         return Bind(source, target, read_only=True)
@@ -295,7 +315,7 @@ class _Preparation:
                 self._remove(path)
             else:
                 folder.chmod(0o755)
-                if self._mode == "root":
+                if self._mode != "user":
                     os.chown(folder, 0, 0)
 
     def _remove(self, path: str) -> None:
@@ -313,7 +333,7 @@ class _Preparation:
 
     @property
     def owner(self) -> Owner:
-        return real_owner if self._mode == "root" else self._owner_without_root
+        return real_owner if self._mode != "user" else self._owner_without_root
 
     def _owner_without_root(self, path: str, kind: str, facts: os.stat_result) -> tuple[int, int]:
         """Without root the disk knows one owner: what was in the image keeps the owner it has there, what is new

@@ -113,7 +113,7 @@ def run(
         process = start.go()
         held.callback(cancel.on_ask(start.kill))
         start.let_run()
-        _pump(process, log)
+        pump(process, log)
         code = process.wait()
     cancel.check()
     return 128 - code if code < 0 else code
@@ -342,7 +342,7 @@ def _mounted_below_sys() -> list[str]:
     return found
 
 
-def _pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:
+def pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:
     """Hands on all output until both pipes are closed. Bytes that are not UTF-8 become U+FFFD."""
     make = codecs.getincrementaldecoder("utf-8")
     streams: list[tuple[int, Stream]] = []

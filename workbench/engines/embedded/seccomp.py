@@ -78,27 +78,28 @@ def owner_filter(machine: str = "") -> bytes | None:
     return _assemble(program, labels)
 
 
-def docker_filter(machine: str = "") -> bytes | None:
+def docker_filter(machine: str = "", *, tracing: bool = True) -> bytes | None:
     """What Docker's default profile refuses is refused with EPERM here too: namespaces, mounts, modules, keys, tracing
     of the kernel. clone3 is ENOSYS, so that programs fall back to clone, whose flags can be seen. None for a machine
-    that it does not know."""
+    that it does not know. Without `tracing` other processes cannot be reached into."""
     architectures = ARCHITECTURES.get(machine or platform.machine())
     if architectures is None:
         return None
     out = struct.pack("=HBBI", _LOAD, 0, 0, _ARCH)
     for architecture in architectures:
-        block = _refusals(architecture)
+        block = _refusals(architecture, tracing=tracing)
         out += struct.pack("=HBBI", _EQUAL, 1, 0, architecture.audit)
         out += struct.pack("=HBBI", _GO, 0, 0, len(block) // 8) + block
     return out + struct.pack("=HBBI", _RETURN, 0, 0, _EPERM)
 
 
-def _refusals(architecture: Architecture) -> bytes:
+def _refusals(architecture: Architecture, *, tracing: bool) -> bytes:
     arguments = {"clone": architecture.clone, "personality": architecture.personality, "socket": architecture.socket}
     program: list[_Line] = [(_LOAD, _NUMBER, "", "")]
     if architecture.x32:
         program.append((_GREATER_EQUAL, _X32, "unknown", ""))
-    program += [(_EQUAL, number, "refuse", "") for number in sorted(architecture.forbidden.values())]
+    forbidden = [*architecture.forbidden.values(), *(() if tracing else architecture.tracing.values())]
+    program += [(_EQUAL, number, "refuse", "") for number in sorted(forbidden)]
     program.append((_EQUAL, CLONE3, "unknown", ""))
     program += [(_EQUAL, number, label, "") for label, number in arguments.items()]
     program.append((_RETURN, _ALLOW, "", ""))

@@ -65,19 +65,25 @@ class Architecture:
     clone: int
     personality: int
     socket: int
+    tracing: Mapping[str, int]
+    """What reaches into other processes: Docker allows it, as its containers see their own only."""
     x32: bool = False
     """Whether it has a second table of numbers from 0x40000000 on."""
+
+
+def _tracing(ptrace: int, read: int, write: int) -> Mapping[str, int]:
+    return {"ptrace": ptrace, "process_vm_readv": read, "process_vm_writev": write}
 
 
 CLONE3 = 435
 ARCHITECTURES: Mapping[str, tuple[Architecture, ...]] = {
     "x86_64": (
-        Architecture(0xC000003E, {**_X86_64, **_EVERYWHERE}, 56, 135, 41, x32=True),
-        Architecture(0x40000003, {**_I386, **_EVERYWHERE}, 120, 136, 359),
+        Architecture(0xC000003E, {**_X86_64, **_EVERYWHERE}, 56, 135, 41, _tracing(101, 310, 311), x32=True),
+        Architecture(0x40000003, {**_I386, **_EVERYWHERE}, 120, 136, 359, _tracing(26, 347, 348)),
     ),
     "aarch64": (
-        Architecture(0xC00000B7, {**_AARCH64, **_EVERYWHERE}, 220, 92, 198),
-        Architecture(0x40000028, {**_ARM, **_EVERYWHERE}, 120, 136, 281),
+        Architecture(0xC00000B7, {**_AARCH64, **_EVERYWHERE}, 220, 92, 198, _tracing(117, 270, 271)),
+        Architecture(0x40000028, {**_ARM, **_EVERYWHERE}, 120, 136, 281, _tracing(26, 376, 377)),
     ),
 }
 """What programs of a machine may be built for."""

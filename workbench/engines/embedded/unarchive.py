@@ -224,7 +224,7 @@ class _Unpacking:
             above, _, name = entry.link.rpartition("/")
             target = self._landing.resolve(above, root=self._destination)
             try:
-                self._landing.link(full, f"{target}/{name}" if target else name)
+                self._landing.link(full, f"{target}/{name}" if target else name, entry)
             except InputError as error:
                 raise InputError(f"{self._name}: {info.name}: {error}") from error
             return

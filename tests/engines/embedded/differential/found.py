@@ -35,6 +35,16 @@ FOUND = {
     "a folder in an archive that a file replaces": Case(
         (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("t/s", "5"), Member("t"))),)
     ),
+    "a hard link in an archive with attributes of its own": Case(
+        (_FROM, "ADD t.tar /new"),
+        (Node("t.tar", "tar", members=(Member("a"), Member("d", "1", mode=0o4711, owner=(5, 6), link="a"))),),
+    ),
+    "a hard link in an archive to a file of the image": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("x", "1", mode=0o600, link="d/f"),)),)
+    ),
+    "a hard link in an archive to a file of the image that has other names": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("x", "1", mode=0o600, link="h1"),)),)
+    ),
     # A folder that is copied into is in the layer, the root is not.
     "an empty folder into a folder": Case((_FROM, "COPY d /d/", "COPY d /d/sub/deep"), (_DIR,)),
     "an empty folder into the root": Case((_FROM, "COPY d /"), (_DIR,)),
