@@ -193,9 +193,9 @@ async def test_another_version_finishes_its_build_first(
     old = Display(context, config).start()
     await old.until_running()
     await old.leave()
-    monkeypatch.setattr("workbench.__version__", "0.0.0-next")
-    new = Display(context, config)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.__version__", "0.0.0-next")
+        new = Display(context, config)
     new.start(build_first=False)
     await new.until(lambda: new.told, "the wait is not told")
     assert "still builds here" in new.told[0]
