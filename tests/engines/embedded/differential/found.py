@@ -30,6 +30,8 @@ FOUND = {
     # Patterns.
     "a pattern that meets a link to nothing": Case((_FROM, "COPY z* d /x/"), (Node("z", "symlink", "no"), _DIR)),
     "a pattern that cannot be read": Case((_FROM, 'COPY ["a","[","/"]'), (_FILE,)),
+    "a pattern with a slash at its end": Case((_FROM, "COPY a* d*/ /x/"), (_FILE, _DIR)),
+    "a pattern that is not clean": Case((_FROM, "COPY a* x/../d* /x/"), (_FILE, _DIR)),
     "a source above the context behind a slash": Case((_FROM, "COPY /.. x")),
     # Archives.
     "a folder in an archive that a file replaces": Case(
