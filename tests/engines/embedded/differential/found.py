@@ -37,6 +37,12 @@ FOUND = {
     "a folder in an archive that a file replaces": Case(
         (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("t/s", "5"), Member("t"))),)
     ),
+    "a whiteout's device in an archive": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("f", "3", link="0:0"),)),)
+    ),
+    "a device in an archive": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("f", "3", link="1:3"),)),)
+    ),
     "a hard link in an archive with attributes of its own": Case(
         (_FROM, "ADD t.tar /new"),
         (Node("t.tar", "tar", members=(Member("a"), Member("d", "1", mode=0o4711, owner=(5, 6), link="a"))),),
