@@ -52,9 +52,20 @@ async def test_the_list_says_when_how_and_how_large(size: tuple[int, int], conte
         await opened(pilot, app)
         text = screen_text(app)
         assert "Builds  3" in text and "time ▁▅█   size ▁▅█" in text
-        assert " 3 ✔    3.0s      1/2 cached      3kB" in text
-        assert " 2 ✘    1.5s      0/2 cached" in text
+        assert " 3 ✔    3.0s    1/2 cached      3kB" in text
+        assert " 2 ✘    1.5s    0/2 cached" in text
         assert "roll back" in text.lower()
+
+
+async def test_a_build_that_ends_meanwhile_is_there(context: Path) -> None:
+    app = make_app(context, watch=False)
+    async with running(app, built=False) as pilot:
+        screen = await opened(pilot, app)
+        await pilot.press("j", "space")
+        app._live.loop.build_now()
+        await until(pilot, lambda: "Builds  4" in screen_text(app), "the new build")
+        assert screen.list.build is not None and screen.list.build.number == 2
+        assert "◆    2 ✘" in screen_text(app)
 
 
 async def test_two_builds_side_by_side(context: Path) -> None:

@@ -90,7 +90,9 @@ _GROUPS = frozenset(
 )  # fmt: skip
 OPTIONS: Mapping[str, frozenset[str]] = {
     # No container outlives its step, so --rm=false has nothing to keep.
-    "embedded": _COMMON | _GROUPS | {"--pull", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
+    "embedded": _COMMON
+    | _GROUPS
+    | {"--pull", "--cache-from", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
     "docker": _COMMON
     | _GROUPS
     | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--security-opt", "--isolation",

@@ -27,16 +27,16 @@ of what an image is made from either."""
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was found, and when: each fact was read before `at` (`time.monotonic`)."""
+    """What was found, and when: each fact was read before `at` (`time.monotonic`), which stands beside it, too."""
 
-    facts: dict[str, Fact | None]
+    facts: dict[str, tuple[Fact | None, float]]
     at: float
     whole: bool
     """Whether every path of the context is there."""
 
 
 class Facts:
-    """The facts of one context. `look` blocks and belongs to a thread; everything else to the loop's.
+    """The facts of one context. `look` and `digest` belong to another thread; everything else to the loop's.
 
     A path is known from the `look` that read it until `forget`; whoever hears of a change has to call that.
     """
@@ -67,11 +67,11 @@ class Facts:
     def take(self, looked: Looked, changed: Iterable[str]) -> None:
         """Remembers what `look` found, but for the paths that changed while it looked."""
         if looked.whole:
-            self._facts.clear()
-            self._stale.clear()
+            self._facts, self._stale = looked.facts, set()
             self._whole_at, self._all_stale = looked.at, False
-        self._facts.update((path, (fact, looked.at)) for path, fact in looked.facts.items())
-        self._stale.difference_update(looked.facts)
+        else:
+            self._facts.update(looked.facts)
+            self._stale.difference_update(looked.facts)
         self.forget(changed)
 
     def known(self, path: str, since: float) -> tuple[bool, Fact | None]:
@@ -88,10 +88,10 @@ class Facts:
         return frozenset(path for path, (fact, _) in dict(self._facts).items() if fact is not None)
 
     def digest(self) -> str:
-        """`sha256:` of all that is sent: paths, kinds, modes and content. "" where that is not known."""
+        """`sha256:` of all that is sent: paths, kinds, modes and content; "" where it is not known. Takes its time."""
         if self._all_stale or self._stale:
             return ""
-        return digest_of({path: fact for path, (fact, _) in self._facts.items() if fact is not None})
+        return digest_of({path: fact for path, (fact, _) in dict(self._facts).items() if fact is not None})
 
     def look(
         self, context: Path, rules: IgnoreRules, paths: Iterable[str] | None, cancel: Callable[[], bool] = lambda: False
@@ -100,7 +100,7 @@ class Facts:
         Raises InputError, Cancelled."""
         if paths is not None:
             facts = {path: self.fact(context, rules, path) for path in paths}
-            return Looked(facts, time.monotonic(), whole=False)
+            return _looked(facts, whole=False)
         found = scan(context, rules, cancel=cancel, list_ignored=False)
         if found.sent_files > _MOST_FILES or found.sent_bytes > _MOST_BYTES:
             return None
@@ -109,7 +109,7 @@ class Facts:
             if number % 64 == 0 and cancel():
                 raise Cancelled
             whole[entry.path] = self._fact(context, entry)
-        return Looked(whole, time.monotonic(), whole=True)
+        return _looked(whole, whole=True)
 
     def fact(self, context: Path, rules: IgnoreRules, path: str) -> Fact | None:
         """What is at `path` now; None where nothing is, or nothing that is sent. Blocks. Raises InputError."""
@@ -145,6 +145,11 @@ class Facts:
             if entry.mode & 0o111:
                 content += _capability(context / entry.path)
         return entry.kind, entry.mode, entry.uid, entry.gid, entry.size, content
+
+
+def _looked(facts: dict[str, Fact | None], *, whole: bool) -> Looked:
+    at = time.monotonic()
+    return Looked({path: (fact, at) for path, fact in facts.items()}, at, whole)
 
 
 def _capability(file: Path) -> str:

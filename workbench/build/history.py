@@ -177,6 +177,13 @@ class History:
         """Newest first. A line that cannot be read (cut short, or of another version) is left out."""
         return _records(self._place(context))[:limit]
 
+    def stamp(self, context: Path) -> int:
+        """Another number whenever the builds of `context` are others."""
+        try:
+            return self._place(context).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def all(self) -> Sequence[Record]:
         """The builds of every context, newest first."""
         found = [record for place in self._folder.glob("*.jsonl") for record in _records(place)]

@@ -198,7 +198,7 @@ class LiveLoop:
         await done.wait()
         if self._settling is not None:
             await asyncio.wait({self._settling})
-        return text, judge.digest() if self._done is done else ""
+        return text, await asyncio.to_thread(judge.digest) if self._done is done else ""
 
     @property
     def idle(self) -> bool:

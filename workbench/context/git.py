@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -123,7 +125,16 @@ def fetch_git(source: GitSource, folder: Path, on_start: OnStart | None = None) 
     below = (checkout / source.subdir.lstrip("/")).resolve()
     if not below.is_relative_to(checkout.resolve()) or not below.is_dir():
         raise InputError(f"{run.shown} has no folder {source.subdir!r}")
+    _settle(checkout, int(time))
     return Checkout(below, commit, int(time))
+
+
+def _settle(checkout: Path, time: int) -> None:
+    """The same files on every machine: of the commit's time, and executable or not, which is all that git knows."""
+    for path in checkout.rglob("*"):
+        if not path.is_symlink() and ".git" not in path.relative_to(checkout).parts:
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        os.utime(path, (time, time), follow_symlinks=False)
 
 
 def _check_out(run: _Git, checkout: Path, ref: str) -> None:
@@ -162,13 +173,22 @@ class _Git:
         process = subprocess.Popen(
             [self._git, *_SAFE, *words], cwd=where, env=environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=self._on_start is not None,
         )  # fmt: skip
-        forget = self._on_start(process.kill) if self._on_start else None
+
+        def kill() -> None:
+            """With its helpers, which would hold its output open."""
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        forget = self._on_start(kill) if self._on_start else None
         try:
             out, said = process.communicate()
         finally:
             if forget is not None:
                 forget()
+                if process.poll() is None:
+                    kill()
         if process.returncode != 0:
             last = (said.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
             raise InputError(f"{self.shown}: git {words[0]}: {without_secrets(last)}")

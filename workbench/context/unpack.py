@@ -12,7 +12,7 @@ import stat
 import tarfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from workbench.context.strict_tar import DAMAGED, StrictTarInfo
 from workbench.errors import InputError, StoreError
@@ -21,10 +21,16 @@ _MAGIC = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
+class Readable(Protocol):
+    """At most so many bytes, b"" at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Peeked:
     """A stream whose first bytes were looked at."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.head = b""
         while len(self.head) < 512 and (piece := stream.read(512 - len(self.head))):
@@ -34,7 +40,10 @@ class Peeked:
     def read(self, size: int = -1) -> bytes:
         if size < 0:
             left, self._left = self._left, b""
-            return left + self._stream.read()
+            pieces = [left]
+            while piece := self._stream.read(1 << 20):
+                pieces.append(piece)
+            return b"".join(pieces)
         if self._left:
             left, self._left = self._left[:size], self._left[size:]
             return left

@@ -28,8 +28,14 @@ class Dialer:
         self._ssh: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
 
     def dial(self, timeout: float) -> socket.socket:
-        """A connected socket, secured where the address asks for TLS. Raises EngineUnavailable with a hint by cause.
-        `timeout` is seconds to connect."""
+        """A connected socket to a Docker Engine, secured where the address asks for TLS.
+
+        `timeout` is seconds to connect. Raises EngineUnavailable with a hint by cause."""
+        if self.address.standalone:
+            raise EngineUnavailable(
+                f"{self.address.host} ({self.address.origin}) is a buildkitd, not a Docker Engine",
+                hint="Use --engine buildkit.",
+            )
         try:
             sock = self._connect(timeout)
             if self.address.tls is None:

@@ -61,8 +61,8 @@ class WorkbenchApp(App[int]):
         Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False),
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False),
-        Binding("b,alt+5", "builds", "Builds", id="builds.open"),
         Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
+        Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]

@@ -17,7 +17,7 @@ from workbench.build.request import BuildRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-CANCELS, BUILDS = 100, 200
+CANCELS, BUILDS = 50, 200  # cancels on each of two engines
 
 
 @pytest.mark.parametrize("buildkit", ["20", "28"], indirect=True)
@@ -31,7 +31,7 @@ async def test_cancelled_at_random_moments(buildkit: Bench) -> None:
     for _ in range(CANCELS):
         build = buildkit.engine.build(request)
         asyncio.get_running_loop().call_later(dice.uniform(0, 0.7), build.cancel)
-        asked = time.monotonic() + 0.7
+        asked = time.monotonic() + 0.7  # at the latest
         events = [event async for event in build]
         slowest = max(slowest, time.monotonic() - asked)
         assert finished(events).outcome == "cancelled"

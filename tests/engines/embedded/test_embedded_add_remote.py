@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import http.server
 import os
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from builds import Builder, Result, make_tar
 
+from workbench.build.engine import Build
+from workbench.build.events import BuildEvent, BuildFinished
+from workbench.build.request import BuildRequest
 from workbench.errors import DockerfileError, InputError
 
 TAR = make_tar(("in", {"data": b"inside"}))
@@ -35,6 +41,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._answer(401, b"")
         if self.path == "/moved":
             return self._answer(302, b"", Location=f"{self.elsewhere}/tar")
+        if self.path == "/cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"not all")
+            return None
         if self.path in ("/tar", "/private"):
             return self._answer(200, TAR, **{"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
         return self._answer(404, b"")
@@ -215,3 +227,31 @@ async def test_a_checksum_of_what_has_none_is_refused_before_the_first_step(
     with pytest.raises(DockerfileError, match=words) as caught:
         await scratch_build(f"FROM scratch\n{line}\n", {"f": ""})
     assert (caught.value.line, caught.value.column) == (2, 5)
+
+
+@pytest.mark.parametrize("line", ["ADD {}/f /", "ADD {}/f.git /", "COPY --from=far / /"])
+async def test_a_server_that_says_nothing_does_not_hold_up_cancelling(scratch_build: Builder, line: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scratch_build.put({"Dockerfile": f"FROM scratch\n{line.format(url)}\n"})
+        request = BuildRequest(context=scratch_build.context, build_contexts={"far": f"{url}/x.tar"})
+        running = scratch_build.engine.build(request)
+        events = asyncio.ensure_future(_all(running))
+        connection, _ = await asyncio.to_thread(listener.accept)
+        before = time.monotonic()
+        running.cancel()
+        end = (await events)[-1]
+        connection.close()
+    assert isinstance(end, BuildFinished) and end.outcome == "cancelled"
+    assert time.monotonic() - before < 5, "and not the half minute that a download waits for an answer"
+
+
+async def _all(running: Build) -> list[BuildEvent]:
+    return [event async for event in running]
+
+
+async def test_a_download_that_is_cut_short_is_no_file(scratch_build: Builder, site: str) -> None:
+    built = await scratch_build(f"FROM scratch\nADD {site}/cut /x\n")
+    assert (built.end.outcome, built.end.line) == ("failed", 2) and "the connection was cut" in built.end.error

@@ -131,7 +131,7 @@ async def test_ignored_files_are_not_there(scratch_build: Builder) -> None:
 OWN = make_tar(
     ("a/b", {"data": b"hi", "mode": 0o4755, "uid": 7, "pax": {"SCHILY.xattr.user.x": "1"}}),
     ("a/l", {"type": tarfile.SYMTYPE, "link": "/etc/passwd"}),
-    ("a/h", {"type": tarfile.LNKTYPE, "link": "a/b"}),
+    ("a/h", {"type": tarfile.LNKTYPE, "link": "a/b", "mode": 0o4755, "uid": 7}),
 )
 
 

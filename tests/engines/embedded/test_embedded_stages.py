@@ -15,27 +15,27 @@ from workbench.engines.embedded.bwrap import Ability
 from workbench.engines.embedded.side_by_side import MOST, SideBySide
 from workbench.engines.worker import Cancelled
 
-MEETING = """\
-FROM busybox AS one
-RUN --mount=type=cache,target=/c,sharing=shared touch /c/{id}-1; until [ -e /c/{id}-2 ]; do sleep 0.01; done; echo 1 > /a
-FROM busybox AS two
-RUN --mount=type=cache,target=/c,sharing=shared touch /c/{id}-2; until [ -e /c/{id}-1 ]; do sleep 0.01; done; echo 2 > /b
-FROM busybox
-COPY --from=one /a /
-COPY --from=two /b /
-RUN cat /a /b
-"""
+_MEET = "touch /c/{id}-{me}; until [ -e /c/{id}-{other} ]; do sleep 0.01; done; echo {me} > /{me}"
+
+
+def meeting(identifier: str) -> str:
+    """Two stages of which each waits for the other."""
+    mount = "RUN --mount=type=cache,target=/c"
+    one = _MEET.format(id=identifier, me="1", other="2")
+    two = _MEET.format(id=identifier, me="2", other="1")
+    text = f"FROM busybox AS one\n{mount} {one}\nFROM busybox AS two\n{mount} {two}\n"
+    return text + "FROM busybox\nCOPY --from=one /1 /\nCOPY --from=two /2 /\nRUN cat /1 /2\n"
 
 
 async def test_two_stages_meet(build: Builder, sandbox: Ability) -> None:
     """Each waits for the other: one after the other they would never end."""
-    result = await build(MEETING.format(id="meet"))
+    result = await build(meeting("meet"))
     assert result.end.outcome == "succeeded", result.end
     assert result.log == "1\n2\n"
     started = [event.step for event in result.events if isinstance(event, StepStarted)]
     assert sorted(started) == list(range(1, 9))
     assert started.index(6) > started.index(4)
-    again = await build(MEETING.format(id="meet"))
+    again = await build(meeting("meet"))
     assert again.image == result.image
 
 

@@ -1,7 +1,7 @@
 """`RUN --mount=type=ssh`: a socket of our own in front of the person's ssh agent.
 
 It has the mode and owner that the mount asks for, and hands on what lists keys and what signs; a build cannot add,
-remove or lock keys (as in BuildKit, session/sshforward). Source: draft-ietf-sshm-ssh-agent, messages.
+remove or lock keys (as in moby/buildkit, sshforward). Source: draft-ietf-sshm-ssh-agent, messages.
 """
 
 from __future__ import annotations

@@ -135,7 +135,11 @@ def find_image(layout: Layout, entries: list[dict[str, Any]], reference: str) ->
 
 def entries_of(layout: Layout, entries: list[dict[str, Any]], identifier: str) -> list[dict[str, Any]]:
     """The entries that describe this image; of damaged ones those that say so themselves."""
-    return [entry for entry in entries if config_of(layout, entry) == identifier]
+    return [
+        entry
+        for entry in entries
+        if ((entry.get("annotations") or {}).get(CONFIG_NOTE) or config_of(layout, entry)) == identifier
+    ]
 
 
 def config_of(layout: Layout, entry: Mapping[str, Any]) -> str:

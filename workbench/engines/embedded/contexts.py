@@ -15,8 +15,9 @@ from typing import Literal
 
 from workbench.context.git import fetch_git, is_git, parse_git
 from workbench.context.ignore import IGNORE_FILE, IgnoreRules
-from workbench.context.remote import is_url, open_url
+from workbench.context.remote import is_url
 from workbench.context.unpack import Peeked, is_archive, unpack
+from workbench.engines.embedded.download import opened
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.trees import ContextTree
@@ -114,7 +115,7 @@ class NamedContexts:
             folder = self.new_folder("context")
             if place.kind == "git":
                 return self.folder_tree(fetch_git(parse_git(place.text), folder, self.cancel.on_ask).folder, None)
-            with open_url(place.text) as stream:
+            with opened(place.text, self.cancel) as stream:
                 peeked = Peeked(stream)
                 if not is_archive(peeked.head):
                     raise InputError(f"{place.text} is no tar", hint="A context from a URL is a tar of its files.")

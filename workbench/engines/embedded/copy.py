@@ -68,23 +68,23 @@ class Transfer:
 
 def find(tree: Tree, pattern: str) -> Iterator[Source]:
     """The sources that one argument names: a path, or every path that the pattern matches. Raises InputError."""
-    asked = posixpath.normpath(pattern.removeprefix("/").removeprefix("./").lstrip("/"))
+    written = pattern.removeprefix("/").removeprefix("./")
+    asked = posixpath.normpath(written.lstrip("/"))
     if asked == ".." or asked.startswith("../"):
         raise InputError(
             f"forbidden path outside the build context: {pattern} ()",
             hint="Only what lies in the context can be copied. Choose a folder above it as the context.",
         )
-    path = clean_source(pattern)
     if not has_wildcards(pattern):
-        found = lookup(tree, path)
+        found = lookup(tree, clean_source(pattern))
         if found is None:
             raise FileNotFoundError(pattern)
         yield found
         return
     try:
-        matches = matcher(path).fullmatch
+        matches = matcher(written).fullmatch  # not cleaned: `x*/` and `x/../*` match nothing in the classic builder
     except BadPattern:
-        return  # matches nothing, as in the classic builder
+        return  # nor does one that cannot be read
     for name, _ in tree.walk(""):
         if matches(name):
             found = lookup(tree, name)

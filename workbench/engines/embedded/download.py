@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import http
 import http.client
 import posixpath
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.engines.embedded.layer_tar import TarEntry
+from workbench.engines.embedded.registry.transport import Answer, Broken, Transport, Unreachable
 from workbench.engines.embedded.trees import FileItem
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError
 
-_SECONDS = 30
 _CHUNK = 1 << 16
 _HINTS = {
     401: "The server wants a login: https://USER:PASSWORD@HOST/..., or RUN with --mount=type=secret and a client.",
@@ -31,35 +32,35 @@ def is_url(text: str) -> bool:
 
 
 def download(url: str, destination: str, folder: Path, cancel: Cancel) -> FileItem:
-    """The file at `url`, in `folder`, which is empty. A user and password in the URL are sent, to that host alone, and
-    are in no error. Raises InputError; Cancelled."""
-    name = _name(url, destination)
+    """The file at `url`, in `folder`, which is empty. Raises InputError; Cancelled."""
     path = folder / "file"
-    plain, headers = _without_login(url)
-    request = urllib.request.Request(plain, headers={"User-Agent": "workbench"})
-    for header, value in headers.items():
-        request.add_unredirected_header(header, value)
-    url = plain
-    try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer, path.open("wb") as out:
-            forget = cancel.on_ask(answer.close)
-            try:
-                while data := answer.read(_CHUNK):
-                    cancel.check()
-                    out.write(data)
-            finally:
-                forget()
-            name = _disposition(answer.headers.get("Content-Disposition")) or name
-            modified = answer.headers.get("Last-Modified")
-    except urllib.error.HTTPError as error:
-        raise InputError(
-            f"ADD failed: failed to GET {url} with status {error.code} {error.reason}", hint=_HINTS.get(error.code, "")
-        ) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        cancel.check()
-        reason = getattr(error, "reason", None) or error
-        raise InputError(f"ADD failed: {url}: {reason}", hint="Is the network there, and the address right?") from error
+    with opened(url, cancel) as answer, path.open("wb") as out:
+        name = _name(url, destination)
+        while data := answer.read(_CHUNK):
+            cancel.check()
+            out.write(data)
+        name = _disposition(answer.headers.get("Content-Disposition")) or name
+        modified = answer.headers.get("Last-Modified")
     return FileItem(TarEntry(name, "file", 0o600, mtime=_time(modified), size=path.stat().st_size), path)
+
+
+@contextmanager
+def opened(url: str, cancel: Cancel) -> Iterator[Answer]:
+    """The answer to a GET, redirects followed. A user and password in the URL are sent, to that host alone, and are in
+    no error. Raises InputError, here and for what breaks while it is read; Cancelled."""
+    plain, headers = _without_login(url)
+    try:
+        with Transport(cancel) as transport, transport.send("GET", plain, headers) as answer:
+            if answer.status != http.HTTPStatus.OK:
+                reason = http.client.responses.get(answer.status, "")
+                raise InputError(
+                    f"failed to GET {plain} with status {answer.status} {reason}", hint=_HINTS.get(answer.status, "")
+                )
+            yield answer
+    except Unreachable as error:
+        raise InputError(f"{plain}: {error}", hint=error.hint or "Is the network there?") from error
+    except Broken as error:
+        raise InputError(f"{plain}: {error}", hint="Try again; what came so far was dropped.") from error
 
 
 def _without_login(url: str) -> tuple[str, dict[str, str]]:
@@ -76,7 +77,7 @@ def _without_login(url: str) -> tuple[str, dict[str, str]]:
 def _name(url: str, destination: str) -> str:
     name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(url).path))
     if not name and destination.endswith("/"):
-        raise InputError(f"ADD failed: cannot determine filename for source {url}", hint="Name the file: /folder/name.")
+        raise InputError(f"cannot determine filename for source {url}", hint="Name the file: /folder/name.")
     return name or "__unnamed__"
 
 

@@ -25,6 +25,7 @@ from workbench.context.scan import Scan
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
+from workbench.engines.embedded.cache_from import CacheSources
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
@@ -88,6 +89,7 @@ class Executor:
     def _build(self, tools: Tools) -> None:
         with closing(Bases(self.request, self.store, self.registries, self.emit, tools.cancel)) as bases:
             stages = Stages(tools, bases)
+            tools.elsewhere = CacheSources(self.request.cache_from, bases, self.emit).get
             try:
                 missing = stages.missing_base()
                 if missing is not None:

@@ -12,6 +12,7 @@ from workbench.build.forecast import Forecast, StepForecast
 from workbench.dockerfile import Stage
 from workbench.engines.embedded.archive_base import archive_name
 from workbench.engines.embedded.bases import Bases
+from workbench.engines.embedded.cache_from import CacheSources
 from workbench.engines.embedded.executor import Executor, open_tools
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.platforms import Platform
@@ -47,8 +48,9 @@ class Foresight:
         found = build.scan()
         context = ContextTree(found, build.digests, build.cancel.check) if found is not None else None
         with open_tools(build, build.cancel, found, context) as tools:
-            tools = replace(tools, foresees=True)
             bases = StoredBases(build.request, build.store, build.registries, build.emit, build.cancel)
+            elsewhere = CacheSources(build.request.cache_from, bases, build.emit).get
+            tools = replace(tools, foresees=True, elsewhere=elsewhere)
             with closing(bases):
                 steps = tuple(self._steps(Stages(tools, bases)))
         build.digests.save()

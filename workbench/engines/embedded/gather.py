@@ -4,11 +4,9 @@ git repositories; and whom it gives them to.
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.context.git import GitSource, fetch_git, is_git, parse_git
@@ -25,16 +23,15 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from workbench.engines.embedded.tools import Tools
 
-_EXECUTABLE = 0o100
-
 
 _CHOWN = "unable to convert uid/gid chown string to host mapping"
 
 
 class Gather:
-    """For one instruction. `view` is the image so far, `find` the files that `--from` names."""
+    """For one instruction. `view` gives the image so far and is asked only where that is needed; `find` gives the
+    files that `--from` names."""
 
-    def __init__(self, tools: Tools, view: ImageView, find: Callable[[str], Tree]) -> None:
+    def __init__(self, tools: Tools, view: Callable[[], ImageView], find: Callable[[str], Tree]) -> None:
         self._tools = tools
         self._view = view
         self._find = find
@@ -77,7 +74,10 @@ class Gather:
     # -- from elsewhere ------------------------------------------------------------------------------------------
 
     def _download(self, it: docker.Add, url: str) -> copy.Source:
-        item = download(url, it.destination, self._tools.new_folder("download"), self._tools.cancel)
+        try:
+            item = download(url, it.destination, self._tools.new_folder("download"), self._tools.cancel)
+        except InputError as error:
+            raise StepFailed(f"ADD failed: {error}", error.hint) from error
         if it.checksum and item.digest() != it.checksum:
             raise StepFailed(
                 f"ADD failed: {url}: digest mismatch {item.digest()}: {it.checksum}",
@@ -87,7 +87,7 @@ class Gather:
         return copy.Source(MemoryTree({name: item}), name, name, item, unpack=it.unpack is True)
 
     def _repository(self, it: docker.Add, url: str) -> copy.Source:
-        """A repository's files, all of the time of its commit. The step cache knows them by that commit."""
+        """A repository's files. The step cache knows them by their commit."""
         source = _with_flags(it, parse_git(url))
         self._tools.cancel.check()
         folder = self._tools.new_folder("git")
@@ -96,10 +96,6 @@ class Gather:
         except InputError as error:
             self._tools.cancel.check()
             raise StepFailed(f"ADD failed: {error}", error.hint) from error
-        for path in found.folder.rglob("*"):
-            os.utime(path, (found.time, found.time), follow_symlinks=False)
-            if ".git" not in path.relative_to(found.folder).parts:
-                _clone_mode(path)
         tree = self._tools.folder_tree(found.folder)
         root = tree.lookup("")
         assert root is not None, "a tree has a root"
@@ -125,7 +121,7 @@ class Gather:
         user, colon, group = it.chown.partition(":")
         if ":" in group:
             raise StepFailed(f"{_CHOWN}: invalid chown string format: {it.chown}", "It is USER or USER:GROUP.")
-        accounts = self._view.accounts
+        accounts = self._view().accounts
         known = accounts.user(user)
         uid = int(user) if user.isdigit() else known[0] if known else None
         if uid is None:
@@ -149,13 +145,6 @@ def _with_flags(it: docker.Add, source: GitSource) -> GitSource:
         keep_git_dir=keep if it.keep_git_dir is None else it.keep_git_dir,
         checksum=it.checksum or source.checksum,
     )
-
-
-def _clone_mode(path: Path) -> None:
-    """Git knows whether a file is executable and nothing more; the rest must not depend on this machine's umask."""
-    if path.is_symlink():
-        return
-    path.chmod(0o755 if path.is_dir() or path.stat().st_mode & _EXECUTABLE else 0o644)
 
 
 def changing(sources: Sequence[copy.Source]) -> dict[str, frozenset[str]]:

@@ -38,6 +38,8 @@ class Landing:
     """Of folders that are made on the way, where nothing newer is put into this layer; whole seconds."""
     _new: dict[str, _Put] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
+    _shared: dict[tuple[object, ...], TarEntry] = field(default_factory=dict)
+    """By file: whose attributes it got by a hard link."""
     _real: set[str] = field(default_factory=set)
     """Folders that no link leads over, as far as they are known: a deep path is not resolved from its root again."""
 
@@ -131,16 +133,20 @@ class Landing:
         entry = replace(entry, uid=uid, gid=gid, mode=entry.mode if mode is None else mode)
         self._new[path] = replace(put, entry=entry)
 
-    def link(self, path: str, target: str) -> None:
-        """A hard link to what is at `target`. Raises InputError where no file is there."""
+    def link(self, path: str, target: str, entry: TarEntry) -> None:
+        """A hard link to what is at `target`; owner, mode and time of `entry` become those of the file that both are.
+        A file of the image comes into this layer, as it does in an overlay. Raises InputError for no file."""
         put = self._new.get(target)
         if put is None:
             found = self.view.lookup(target) if self.lookup(target) is not None else None
-            if found is not None:
-                put = _Put(found.entry, ImageItem(found))
+            if found is not None and found.entry.kind != "directory":
+                self.put(found.entry, ImageItem(found))
+                put = self._new[target]
         if put is None or put.entry.kind == "directory":
             raise InputError(f"/{path}: a hard link to /{target}, which is not there")
         self.put(replace(put.entry, path=path), put.item, group=put.group)
+        if put.item is not None:
+            self._shared[put.group, *put.item.inode] = entry
 
     def _remove(self, path: str, *, was_directory: bool) -> None:
         self._new.pop(path, None)
@@ -178,6 +184,8 @@ class Landing:
             put = puts[path]
             entry = replace(put.entry, mtime=newest) if put.made else put.entry
             if entry.kind == "file" and put.item is not None:
+                if last := self._shared.get((put.group, *put.item.inode)):
+                    entry = replace(entry, mode=last.mode, uid=last.uid, gid=last.gid, mtime=last.mtime)
                 first = links.setdefault((put.group, *put.item.inode, entry.mode, entry.uid, entry.gid), path)
                 if first != path:
                     yield replace(entry, kind="hardlink", link=first, size=0, xattrs={}), None

@@ -15,7 +15,9 @@ from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.view import ImageView
 
 KEPT = 64
-"""Layers whose index stays in memory."""
+"""Layers whose index stays in memory, however large; more of them while they are small."""
+ENTRIES = 50_000
+"""Paths of all those layers that are small enough to keep more."""
 
 
 class LayerFiles:
@@ -25,6 +27,7 @@ class LayerFiles:
         self._store = store
         self._known: OrderedDict[str, LayerIndex] = OrderedDict()
         self._lock = threading.Lock()
+        self._entries = 0
         self._spooling = threading.Lock()
 
     def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
@@ -60,7 +63,9 @@ class LayerFiles:
 
     def _keep(self, diff_id: str, index: LayerIndex) -> None:
         with self._lock:
+            before = self._known.pop(diff_id, None)
+            self._entries += len(index.entries) - (len(before.entries) if before is not None else 0)
             self._known[diff_id] = index
-            self._known.move_to_end(diff_id)
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
+            while len(self._known) > KEPT and self._entries > ENTRIES:
+                _, oldest = self._known.popitem(last=False)
+                self._entries -= len(oldest.entries)

@@ -159,7 +159,7 @@ class Layout:
 
     def _create(self) -> None:
         if not (self.root / "index.json").exists():
-            self._write_index(self._read_index())
+            self._write_index(self._read_index(), "[]")
         if not (self.root / "oci-layout").exists():
             self.scratch.replace(self.root / "oci-layout", _LAYOUT)
 
@@ -262,10 +262,11 @@ class Layout:
             index = self._read_index()
             entries = [entry for entry in index["manifests"] if _is_entry(entry)]
             strange = [entry for entry in index["manifests"] if not _is_entry(entry)]
-            before = json.dumps(entries)
+            before = json.dumps(index["manifests"])
             yield entries
-            if json.dumps(entries) != before:
-                self._write_index(index | {"manifests": entries + strange})
+            after = json.dumps(entries + strange)
+            if after != before:
+                self._write_index(index, after)
 
     def _read_index(self) -> dict[str, Any]:
         path = self.root / "index.json"
@@ -280,9 +281,12 @@ class Layout:
             raise StoreError(f"{path}: the store is damaged: `manifests` is not a list", hint=_MEND)
         return index
 
-    def _write_index(self, index: dict[str, Any]) -> None:
+    def _write_index(self, index: dict[str, Any], manifests: str) -> None:
+        """`manifests` is the list as JSON: thousands of entries are written often, and put into text once."""
+        head = json.dumps({key: value for key, value in index.items() if key != "manifests"})
+        text = f'{head[:-1]}, "manifests": {manifests}}}\n'
         with disk_errors(self.root / "index.json"):
-            self.scratch.replace(self.root / "index.json", _index_text(index))
+            self.scratch.replace(self.root / "index.json", text.encode())
 
     def old_blobs(self, seconds: float) -> Iterator[str]:
         """Digests of the blobs that nobody wrote or found again for so long."""
@@ -294,13 +298,6 @@ class Layout:
 
 
 _MEND = "Remove the image and build or load it again; `workbench images` shows the images that are whole."
-
-
-def _index_text(index: dict[str, Any]) -> bytes:
-    """An entry a line: a person can read it, and thousands are written at once (an indented dump is far slower)."""
-    head = json.dumps({key: value for key, value in index.items() if key != "manifests"})
-    lines = ",\n".join(json.dumps(entry) for entry in index["manifests"])
-    return f'{head[:-1]}, "manifests": [\n{lines}\n]}}\n'.encode()
 
 
 def _is_entry(entry: object) -> bool:

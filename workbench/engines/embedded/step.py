@@ -129,29 +129,38 @@ class StageBuild:
         return self._configure(f"ARG {text}", step)
 
     def _configure(self, comment: str, step: int) -> bool:
+        created_by = self.state.comment(comment)
+
         def work() -> _Performed:
             with self._tools.container(step):
-                return _Performed(self.state.comment(comment), self._created())
+                return _Performed(created_by, self._created())
 
-        keyword = comment.partition(" ")[0]
-        return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=keyword, instruction=comment))
+        def told() -> Manifest:
+            return Manifest(keyword=comment.partition(" ")[0], instruction=comment)
+
+        return self._cached(comment, self.state.config, created_by, work, told)
 
     def _cached(
         self,
         instruction: str,
         inputs: Any,
+        created_by: str,
         work: Callable[[], _Performed],
         told: Callable[[], Manifest],
         *,
         anywhere: bool = False,
     ) -> bool:
-        """The step out of the cache, or done now and put there. `told` is the manifest without what it stands on;
+        """The step out of a cache, or done now and put there. `told` is the manifest without what it stands on;
         `anywhere` says that this is nothing."""
         tools = self._tools
         parent = "" if anywhere else self.image_id
         base = self.base if self.image_id == self.untouched and not anywhere else ""
         key = tools.cache.key(parent, instruction, inputs)
         hit = None if tools.request.no_cache else tools.cache.get(key)
+        if hit is None and not tools.request.no_cache:
+            hit = tools.elsewhere(self.state, created_by, self.step)
+            if hit is not None and not tools.foresees:
+                tools.cache.put(key, hit, replace(told(), parent=parent, base=base))
         reused = hit is not None
         if hit is None:
             manifest = replace(told(), parent=parent, base=base)
@@ -187,12 +196,16 @@ class StageBuild:
     def _workdir(self, it: docker.Workdir, step: int) -> bool:
         refuse_zero(it.keyword, [it.path])
         comment = self.state.set_workdir(it.path)
+        created_by = self.state.content_comment(comment)
 
         def work() -> _Performed:
             with self._tools.container(step):
-                return _Performed(self.state.content_comment(comment), self._created())
+                return _Performed(created_by, self._created())
 
-        return self._cached(comment, self.state.config, work, lambda: Manifest(keyword=it.keyword, instruction=comment))
+        def told() -> Manifest:
+            return Manifest(keyword=it.keyword, instruction=comment)
+
+        return self._cached(comment, self.state.config, created_by, work, told)
 
     def _created(self) -> LayerRef | None:
         """What the classic builder's container of a step changes where nothing runs in it: its working folder is made.
@@ -258,7 +271,7 @@ class StageBuild:
                 arguments={name: argument_value(name, value) for name, value in visible.items()},
             )  # fmt: skip
 
-        return self._cached("RUN", inputs, work, told)
+        return self._cached("RUN", inputs, created_by, work, told)
 
     def _network(self, it: docker.Run) -> Literal["host", "none"]:
         asked = it.network if it.network != "default" else self._tools.request.network
@@ -288,7 +301,7 @@ class StageBuild:
         tools = self._tools
         keyword = it.keyword
         refuse_zero(keyword, [*it.sources, it.destination])
-        gather = Gather(tools, self.view, lambda name: self._source(self.stage, name))
+        gather = Gather(tools, lambda: self.view, lambda name: self._source(self.stage, name))
         sources = gather.sources(it)
         if len(sources) > 1 and not it.destination.endswith("/"):
             raise StepFailed(
@@ -311,8 +324,11 @@ class StageBuild:
             return Manifest(keyword=keyword, instruction=effect(it), inputs=pack(copy.inputs(transfer, rows, origin)))
 
         anywhere = it.link and not it.chmod  # as BuildKit: with --chmod it is an ordinary copy
-        below = ImageView() if anywhere else self.view
-        return self._cached(keyword, inputs, lambda: self._land(transfer, created_by, below), told, anywhere=anywhere)
+
+        def work() -> _Performed:
+            return self._land(transfer, created_by, ImageView() if anywhere else self.view)
+
+        return self._cached(keyword, inputs, created_by, work, told, anywhere=anywhere)
 
     def _land(self, transfer: copy.Transfer, created_by: str, below: ImageView) -> _Performed:
         """On `below`: the image so far, or with `--link` nothing, so that the layer fits on any image."""
@@ -336,4 +352,7 @@ class StageBuild:
         def told() -> Manifest:
             return Manifest(keyword="FROM", instruction=f"FROM {name}", inputs=pack(copy.inputs(transfer, rows, name)))
 
-        return self._cached("FROM", {"rows": rows}, lambda: self._land(transfer, f"FROM {name}", self.view), told)
+        def work() -> _Performed:
+            return self._land(transfer, f"FROM {name}", self.view)
+
+        return self._cached("FROM", {"rows": rows}, f"FROM {name}", work, told)

@@ -14,11 +14,12 @@ from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Scan, scan
-from workbench.engines.embedded.cache import StepCache
+from workbench.engines.embedded.cache import Hit, StepCache
 from workbench.engines.embedded.contexts import NamedContexts
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.plan import Plan
 from workbench.engines.embedded.run import Runner
+from workbench.engines.embedded.state import ImageState
 from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.trail import Trail
 from workbench.engines.embedded.trees import ContextTree
@@ -50,6 +51,8 @@ class Tools:
     contexts: NamedContexts = field(init=False)
     foresees: bool = False
     """Nothing is done and nothing fetched: steps are only looked up in the cache."""
+    elsewhere: Callable[[ImageState, str, int], Hit | None] = lambda state, created_by, step: None
+    """What the next step of an image left in an image of `--cache-from`, by its line of history."""
     tails: dict[int, str] = field(default_factory=dict)
     """The end of each running step's output."""
 

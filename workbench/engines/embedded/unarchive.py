@@ -224,7 +224,7 @@ class _Unpacking:
             above, _, name = entry.link.rpartition("/")
             target = self._landing.resolve(above, root=self._destination)
             try:
-                self._landing.link(full, f"{target}/{name}" if target else name)
+                self._landing.link(full, f"{target}/{name}" if target else name, entry)
             except InputError as error:
                 raise InputError(f"{self._name}: {info.name}: {error}") from error
             return
@@ -235,6 +235,8 @@ class _Unpacking:
             )
         if info.issparse():
             refuse_larger_than_disk(entry.size, self._spool.parent, f"{self._name}: {info.name}")
+        if entry.kind == "char" and (entry.major, entry.minor) == (0, 0):  # in an overlay it would delete a file
+            raise InputError(f"{self._name}: {info.name}: operation not permitted", hint="Leave device 0:0 out of it.")
         item = _Member(entry, self._spool, info, self._group) if entry.kind == "file" else None
         self._landing.put(entry, item, group=self._group)
         if entry.kind == "directory":

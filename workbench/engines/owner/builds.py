@@ -106,7 +106,9 @@ class Builds:
         return self.settings.request
 
     async def stop(self) -> None:
-        """Ends the loop and the engines; waits for the records of what was built."""
+        """Ends the loop and the engines; waits for the records of what was built, for which the loop is asked."""
+        if self._records and self.idle:
+            await asyncio.wait(self._records)
         if self._loop is not None and self._task is not None:
             await self._loop.stop()
             await asyncio.wait({self._task})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _BARS = 24
 """Builds in the sparklines."""
+_LOOK = 0.5
+"""Seconds between two looks at whether another build ended."""
 
 
 class BuildsScreen(ModalScreen[None]):
@@ -51,9 +54,11 @@ class BuildsScreen(ModalScreen[None]):
         Binding("escape,q,b", "dismiss", "Close", key_display="esc"),
     ]
 
-    def __init__(self, builds: Sequence[Record]) -> None:
+    def __init__(self, context: Path, builds: Sequence[Record], stamp: int) -> None:
         super().__init__()
+        self._folder = context
         self._builds = builds
+        self._stamp = stamp
         self._history = History()
 
     def compose(self) -> ComposeResult:
@@ -68,6 +73,21 @@ class BuildsScreen(ModalScreen[None]):
         box.border_subtitle = "space mark · c compare · r roll back"
         self.query_one("#builds-lines", Static).update(lines_of(self._builds))
         self.list.focus()
+        self.set_interval(_LOOK, self._look_again, name="builds that ended meanwhile")
+
+    def _look_again(self) -> None:
+        self.run_worker(self._renew(), group="builds-renew", exclusive=True, exit_on_error=False)
+
+    async def _renew(self) -> None:
+        """Shows what was built while the screen was open, by whomever."""
+        stamp = await asyncio.to_thread(self._history.stamp, self._folder)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        self._builds = await asyncio.to_thread(self._history.list, self._folder)
+        self.list.show(self._builds, time.time())
+        self.query_one(Vertical).border_title = f"Builds  {len(self._builds)}"
+        self.query_one("#builds-lines", Static).update(lines_of(self._builds))
 
     @property
     def list(self) -> BuildList:
@@ -178,5 +198,6 @@ def lines_of(builds: Sequence[Record]) -> Content:
 
 async def open_builds(app: WorkbenchApp) -> None:
     """Shows the builds of the app's context as they are on the disk now."""
+    stamp = await asyncio.to_thread(History().stamp, app.context)
     builds = await asyncio.to_thread(History().list, app.context)
-    await app.push_screen(BuildsScreen(builds))
+    await app.push_screen(BuildsScreen(app.context, builds, stamp))

@@ -33,7 +33,17 @@ class BuildList(RowView):
         super().__init__()
         self._builds = builds
         self._now = now
-        self._marked: list[int] = []
+        self._marked: list[int] = []  # by the builds' numbers
+
+    def show(self, builds: Sequence[Record], now: float) -> None:
+        """Replaces the rows; the cursor stays on its build, unless that was the newest."""
+        before = self.build
+        self._builds, self._now = builds, now
+        numbers = [it.number for it in builds]
+        self._marked = [number for number in self._marked if number in numbers]
+        self.rows_changed()
+        if self.cursor and before is not None and before.number in numbers:
+            self.cursor = numbers.index(before.number)
 
     def on_mount(self) -> None:
         self.rows_changed()
@@ -49,15 +59,17 @@ class BuildList(RowView):
 
     def mark(self) -> None:
         """Marks the build under the cursor, or takes its mark away; of three marks the first goes."""
-        if self.cursor in self._marked:
-            self._marked.remove(self.cursor)
-        elif self._builds:
-            self._marked = [*self._marked[-1:], self.cursor]
+        if (it := self.build) is None:
+            return
+        if it.number in self._marked:
+            self._marked.remove(it.number)
+        else:
+            self._marked = [*self._marked[-1:], it.number]
         self.refresh()
 
     def pair(self) -> tuple[Record, Record] | None:
         """The two to compare, the older first; None where there are no two."""
-        chosen = list(self._marked)
+        chosen = [row for row, it in enumerate(self._builds) if it.number in self._marked]
         if len(chosen) < 2 and self.cursor not in chosen:
             chosen.append(self.cursor)
         if len(chosen) < 2:
@@ -72,7 +84,7 @@ class BuildList(RowView):
         steps = f"{it.cached}/{len(it.steps)} cached"
         size = "" if it.size is None else human_size(it.size)
         pieces = [
-            ("◆ " if row in self._marked else "  ", "builds--mark"),
+            ("◆ " if it.number in self._marked else "  ", "builds--mark"),
             (f"{it.number:>4} ", ""),
             (f"{sign} ", name),
             (f"{human_duration(it.seconds):>7}  {steps:>12} {size:>8}  ", ""),

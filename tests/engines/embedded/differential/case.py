@@ -19,7 +19,8 @@ TIME = 978307200
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An entry of a tar in the context. `kind` is tarfile's type, `link` the target of a link."""
+    """An entry of a tar in the context. `kind` is tarfile's type, `link` the target of a link, or the
+    numbers of a device, `1:3`."""
 
     name: str
     kind: str = "0"
@@ -104,8 +105,10 @@ def pack(node: Node) -> bytes:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, errors="surrogateescape") as tar:
         for member in node.members:
             info = tarfile.TarInfo(member.name)
-            info.type, info.linkname = member.kind.encode(), member.link
+            info.type, info.linkname = member.kind.encode(), "" if member.kind == "3" else member.link
             info.mode, (info.uid, info.gid), info.mtime = member.mode, member.owner, member.mtime
+            if member.kind == "3":
+                info.devmajor, info.devminor = map(int, member.link.split(":"))
             info.pax_headers = {f"SCHILY.xattr.{name}": value for name, value in member.xattrs}
             data = encode(member.data) if member.kind == "0" else b""
             info.size = len(data)

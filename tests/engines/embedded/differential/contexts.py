@@ -101,7 +101,9 @@ def _member(dice: Dice) -> Member:
     link = ""
     if kind == "6":  # where no COPY names it: Docker opens it, and waits for ever
         name = "n1/pipe"
-    if kind == "2":
+    elif kind == "3":
+        link = "0:0" if dice.bad(0.3) else "1:3"
+    elif kind == "2":
         link = dice.one(("a", "../a", "/etc/passwd", "nowhere", "t", "/t", "../../../out", "."))
     elif kind == "1":
         link = dice.one(("t/a", "a", "./a", "/a", "t", "f", "missing", "d/f", "../a"))

@@ -6,7 +6,8 @@ import posixpath
 
 from differential import contexts
 from differential.case import BASE, Case, Node
-from differential.words import PLACES, RELATIVE, VARIABLES, Dice, key, listed, variable, word
+from differential.settings import SETTINGS
+from differential.words import PLACES, RELATIVE, Dice, listed, variable, word
 from workbench.dockerfile import parse
 from workbench.errors import DockerfileError
 
@@ -21,26 +22,6 @@ WEIGHTS: dict[str, float] = {
     "MAINTAINER": 0.3,
 }  # fmt: skip
 OWNERS = ("app", "app:app", "1:2", "5", "app:50", "77", "77:staff", "1001:extra", "root:root", "0", "$U", "${U:-3:4}")
-_USERS = ("app", "1001", "app:staff", "5:6", "root", "0", "${U:-77}", "77", "app:50")
-_BAD_USERS = ("nobody", "a b", "$U", "app:nogroup")
-_SIGNALS = ("SIGTERM", "9", "TERM", "sigusr1", "SIGRTMIN+3", "65", "64", "RTMAX", "+9")
-_BAD_SIGNALS = ("$S", "BAD", "0", "SIG", "9.5")
-_SHELLS = ('["/bin/sh", "-ec"]', '["sh","-c"]', '["/bin/busybox", "sh", "-c"]', '["/bin/sh", "-xc"]')
-_BAD_SHELLS = ("[]", "sh", '["/bin/sh", "-xc", ""]')
-_ODD_LISTS = (
-    "[]",
-    "['a']",
-    '["a"',
-    '["a",]',
-    "[ ]",
-)  # not '["a"] b', of which 20.10 takes the list: today's parser a line
-_BAD_LISTS = ("[1]", '["a" , 2]', "[null]", '["a", null]')
-_CHECK_FLAGS = (  # not --interval=0s and --retries=0: 20.10 refuses them, today's parser takes them
-    "--interval=5s", "--interval=1m30s", "--timeout=1500ms", "--retries=3", "--start-period=1h", "--interval=1.5h",
-)  # fmt: skip
-_BAD_CHECK_FLAGS = ("--timeout=1us", "--retries=-1", "--timeout=x", "--retries=")
-_CHECKS = ("NONE", "CMD a || exit 1", 'CMD ["a", "b"]', "none", "CMD []", "cmd x $A")
-_BAD_CHECKS = ("CMD", "NONE x", "what")
 _NO_FOLDERS = ("/f", "/flink", "/h1", "/suid", "/d/sub/x", "/f/", "/loop", "/loop/x")
 _NUMBERS = ("1:2", "5", "0", "1001:50")
 _BAD_OWNERS = ("nobody", "app:nogroup", ":5", "1:2:3", "app:")  # not -1, which Docker hands to chown(2): "as it is"
@@ -108,7 +89,7 @@ class _Dockerfile:
             self._runs += 1
             if self._scratch or self._runs > _RUNS:
                 keyword = "COPY"
-        text: str = getattr(self, f"_{keyword.lower()}")()
+        text = SETTINGS[keyword](dice) if keyword in SETTINGS else getattr(self, f"_{keyword.lower()}")()
         return (
             text.replace(keyword, dice.one((keyword, keyword.lower(), keyword.title())), 1)
             if dice.chance(0.05)
@@ -254,86 +235,6 @@ class _Dockerfile:
                 "echo a > '/tmp/od\\d na'\"me\"", "touch -h -d @5 /dangling; ln -s x /d/sub/s2",
             )
         )  # fmt: skip
-
-    # -- configuration -------------------------------------------------------------------------------------------
-
-    def _env(self) -> str:
-        dice = self._dice
-        if dice.chance(0.2):
-            return f"ENV {key(dice)} {self._line()}"
-        return "ENV " + " ".join(f"{key(dice)}={word(dice)}" for _ in range(dice.upto(3, 1)))
-
-    def _label(self) -> str:
-        dice = self._dice
-        if dice.chance(0.15):
-            return f"LABEL {key(dice)} {self._line()}"
-        return "LABEL " + " ".join(
-            f"{dice.one((key(dice), chr(34) + 'a key' + chr(34), '$A', 'com.x.y'))}={word(dice)}"
-            for _ in range(dice.upto(3, 1))
-        )
-
-    def _line(self) -> str:
-        dice = self._dice
-        return dice.one((" ", "  ", "\t")).join(word(dice, 2) for _ in range(dice.upto(3, 1)))
-
-    def _arg(self) -> str:
-        dice = self._dice
-        name = dice.one((*VARIABLES[:4], "GIVEN", "U", "BASE", "HTTP_PROXY", "N"))
-        return f"ARG {name}" if dice.chance(0.35) else f"ARG {name}={word(dice)}"
-
-    def _maintainer(self) -> str:
-        return f"MAINTAINER {self._line()}"
-
-    def _command(self, keyword: str) -> str:
-        dice = self._dice
-        words = dice.some(("sh", "-c", "a b", "$A", 'q"q', "ünï", "<&>", "\\", "tab\t", "'"), 3)
-        form = dice.weighted({"exec": 4, "shell": 4, "odd": 1})
-        if form == "exec":
-            return f"{keyword} {listed(words, dice)}"
-        if form == "odd":
-            return f"{keyword} {dice.one(_BAD_LISTS if dice.bad(0.3) else _ODD_LISTS)}"
-        return f"{keyword} {self._line()}"
-
-    def _cmd(self) -> str:
-        return self._command("CMD")
-
-    def _entrypoint(self) -> str:
-        return self._command("ENTRYPOINT")
-
-    def _user(self) -> str:
-        return f"USER {self._dice.one(_BAD_USERS if self._dice.bad(0.2) else _USERS)}"
-
-    def _expose(self) -> str:
-        ports = (
-            "80",
-            "443/tcp",
-            "53/udp",
-            "100-103/sctp",
-            "8080:80",
-            "$P",
-            "${P:-9}",
-            "80/TCP",
-            "0",
-            "7-7",
-            "080",
-            "1-2/udp",
-        )
-        bad = ("80/foo", "70000", "9-8", "x", "80/", "-1", "1.2.3.4:80:90", ":80", "80:", "1-2:3-4")
-        return "EXPOSE " + " ".join(
-            self._dice.one(bad if self._dice.bad(0.1) else ports) for _ in range(self._dice.upto(3, 1))
-        )
-
-    def _stopsignal(self) -> str:
-        return f"STOPSIGNAL {self._dice.one(_BAD_SIGNALS if self._dice.bad(0.3) else _SIGNALS)}"
-
-    def _healthcheck(self) -> str:
-        dice = self._dice
-        what = dice.one(_BAD_CHECKS if dice.bad(0.2) else _CHECKS)
-        flags = dice.some(_BAD_CHECK_FLAGS if dice.bad(0.1) else _CHECK_FLAGS, 0 if what.lower() == "none" else 2)
-        return " ".join(["HEALTHCHECK", *flags, what])
-
-    def _shell(self) -> str:
-        return f"SHELL {self._dice.one(_BAD_SHELLS if self._dice.bad(0.2) else _SHELLS)}"
 
     def _onbuild(self) -> str:
         """With a trigger that can be read: Docker takes any, and fails where it is used."""

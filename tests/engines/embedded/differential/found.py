@@ -30,10 +30,28 @@ FOUND = {
     # Patterns.
     "a pattern that meets a link to nothing": Case((_FROM, "COPY z* d /x/"), (Node("z", "symlink", "no"), _DIR)),
     "a pattern that cannot be read": Case((_FROM, 'COPY ["a","[","/"]'), (_FILE,)),
+    "a pattern with a slash at its end": Case((_FROM, "COPY a* d*/ /x/"), (_FILE, _DIR)),
+    "a pattern that is not clean": Case((_FROM, "COPY a* x/../d* /x/"), (_FILE, _DIR)),
     "a source above the context behind a slash": Case((_FROM, "COPY /.. x")),
     # Archives.
     "a folder in an archive that a file replaces": Case(
         (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("t/s", "5"), Member("t"))),)
+    ),
+    "a whiteout's device in an archive": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("f", "3", link="0:0"),)),)
+    ),
+    "a device in an archive": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("f", "3", link="1:3"),)),)
+    ),
+    "a hard link in an archive with attributes of its own": Case(
+        (_FROM, "ADD t.tar /new"),
+        (Node("t.tar", "tar", members=(Member("a"), Member("d", "1", mode=0o4711, owner=(5, 6), link="a"))),),
+    ),
+    "a hard link in an archive to a file of the image": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("x", "1", mode=0o600, link="d/f"),)),)
+    ),
+    "a hard link in an archive to a file of the image that has other names": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("x", "1", mode=0o600, link="h1"),)),)
     ),
     # A folder that is copied into is in the layer, the root is not.
     "an empty folder into a folder": Case((_FROM, "COPY d /d/", "COPY d /d/sub/deep"), (_DIR,)),

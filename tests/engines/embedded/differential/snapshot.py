@@ -125,7 +125,7 @@ def _put(tree: dict[str, Facts], path: str, member: tarfile.TarInfo, tar: tarfil
         assert data is not None
         facts |= {"size": member.size, "digest": hashlib.sha256(data.read()).hexdigest()}
     if member.isdev() and not member.isfifo():
-        facts["device"] = (member.devmajor, member.devminor)
+        facts["device"] = [member.devmajor, member.devminor]
     prefix = "SCHILY.xattr."
     xattrs = {name.removeprefix(prefix): it for name, it in member.pax_headers.items() if name.startswith(prefix)}
     tree[path] = facts | ({"xattrs": xattrs} if xattrs else {})
