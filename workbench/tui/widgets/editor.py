@@ -52,6 +52,17 @@ class Mark:
     word: str
 
 
+def _same(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _location(text: str, offset: int) -> tuple[int, int]:
+    """Row and column of a place in the text, from 0."""
+    before = text[:offset]
+    return before.count("\n"), offset - (before.rfind("\n") + 1)
+
+
 class DockerfileEditor(TextArea, inherit_bindings=False):
     """A TextArea that reads Dockerfiles. `tab` indents, `escape` leaves."""
 
@@ -109,7 +120,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             super().__init__()
             self.line = line
 
-    def __init__(self, text: str = "", *, id: str | None = None) -> None:
+    def __init__(self, text: str = "", *, language: str = "dockerfile", id: str | None = None) -> None:
+        self._painted = language
         super().__init__(
             text,
             id=id,
@@ -166,6 +178,26 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         self.history.checkpoint()
         self.replace(text, start, end)
         self.history.checkpoint()
+
+    def change_to(self, text: str) -> None:
+        """Makes the text that one, as one step of undo: only the piece that differs is replaced, and the cursor stays
+        with its line."""
+        before = self.text
+        if text == before:
+            return
+        first = _same(before, text)
+        first -= before[first - 1 : first] == "\r"
+        same = _same(before[: first - 1 if first else None : -1], text[: first - 1 if first else None : -1])
+        same -= text[len(text) - same :][:1] == "\n" and "\r" in before
+        row, column = self.cursor_location
+        start, end = _location(before, first), _location(before, len(before) - same)
+        self.history.checkpoint()
+        self.replace(text[first : len(text) - same], start, end)
+        self.history.checkpoint()
+        if self.text != text:  # its lines end in another way
+            self.load_text(text)
+        if start <= (row, column) < end:
+            self.move_cursor((min(row, self.document.line_count - 1), column))
 
     def show_marks(self, marks: Mapping[int, Mark]) -> None:
         """What the last build says of each line, counted from 1."""
@@ -279,6 +311,9 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
 
     def _colour(self) -> None:
         self._tokens = {}
+        if self._painted != "dockerfile":
+            self._redraw()
+            return
         for line, start, end, kind in tokens(self.text):
             self._tokens.setdefault(line, []).append((start - 1, end - 1, kind))
         self._redraw()
