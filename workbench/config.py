@@ -64,6 +64,11 @@ class Config:
     builds_megabytes: float = 64
     """Of the Dockerfiles and logs of one context's builds, compressed."""
 
+    trash_minutes: float = 30
+    """For how long a deleted image can be taken back; 0 deletes for good at once."""
+    trash_gb: float = 10.0
+    """Gigabytes (10^9 bytes) of deleted images that are held; the oldest go."""
+
     @property
     def store(self) -> Path:
         """Where the embedded engine keeps its images."""
@@ -143,6 +148,7 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
     "cache_steps": int, "cache_gb": (int, float),
+    "trash_minutes": (int, float), "trash_gb": (int, float),
     "builds_kept": int, "builds_days": (int, float), "builds_megabytes": (int, float),
 }  # fmt: skip
 

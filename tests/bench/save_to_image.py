@@ -1,8 +1,8 @@
 """From a save to the image in the open workbench, against `docker build` (classic) of the same change.
 
 A context of 2,000 files, one of them changed, `COPY . /app` last. Ours is the time from the rename that saves the file
-to the state in which the new revision is built: watch, quiet and build of the embedded engine, in process. Goal: at
-most 1/5. Run it: python tests/bench/save_to_image.py
+to the state in which the new revision is built: watch, quiet and build of the embedded engine in the owner of the
+context, and what reaches the workbench. Goal: at most 1/5. Run it: python tests/bench/save_to_image.py
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from table import Row, print_table, seconds_of
 
 from workbench.build.loop import LiveLoop, LoopState
+from workbench.build.loops import Loop
 from workbench.build.request import BuildRequest
+from workbench.cli.owner import owned_loop
+from workbench.config import Config
 from workbench.engines.embedded.engine import EmbeddedEngine
 
 RUNS = 7
@@ -46,13 +50,15 @@ def save(context: Path, number: int) -> None:
 
 
 class OpenWorkbench:
-    """A live loop on the embedded engine, as the workbench runs it."""
+    """A live loop on the embedded engine, in the owner of the context as the workbench has it, or in this process."""
 
-    def __init__(self, context: Path, root: Path) -> None:
+    def __init__(self, context: Path, root: Path, *, owned: bool) -> None:
         self.moved = asyncio.Event()
         self.engine = EmbeddedEngine(root)
         request = BuildRequest(context=context, tags=(TAG,))
-        self.loop = LiveLoop(self.engine, lambda: request, on_state=self._on_state)
+        config = Config(engine="embedded", root=root)
+        make_loop = partial(owned_loop, config=config) if owned else LiveLoop
+        self.loop: Loop = make_loop(self.engine, lambda: request, on_state=self._on_state)
         self.task = asyncio.create_task(self.loop.run(build_first=True))
 
     def _on_state(self, state: LoopState) -> None:
@@ -72,11 +78,11 @@ class OpenWorkbench:
         await self.engine.close()
 
 
-async def measure(context: Path, root: Path) -> tuple[list[float], list[float]]:
+async def measure(context: Path, root: Path, *, owned: bool) -> tuple[list[float], list[float]]:
     """Seconds of each side, in turns: each change is built by both."""
     docker = ["docker", "build", "-q", "-t", TAG, str(context)]
     env = {**os.environ, "DOCKER_BUILDKIT": "0"}
-    workbench = OpenWorkbench(context, root)
+    workbench = OpenWorkbench(context, root, owned=owned)
     ours, theirs = [], []
     await workbench.built(0)
     for number in range(RUNS + 1):
@@ -98,13 +104,17 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             context = Path(folder) / "context"
             make_context(context)
-            ours, theirs = asyncio.run(measure(context, Path(folder) / "store"))
+            os.environ["XDG_STATE_HOME"] = str(Path(folder) / "state")
+            inside, _ = asyncio.run(measure(context, Path(folder) / "store", owned=False))
+            ours, theirs = asyncio.run(measure(context, Path(folder) / "store", owned=True))
     finally:
         subprocess.run(["docker", "rmi", "-f", TAG], check=False, capture_output=True)
         left = ["docker", "image", "prune", "-f", "--filter", f"label=bench={TAG}"]
         subprocess.run(left, check=False, capture_output=True)
     row = Row(f"one of {FILES:,} files, COPY . /app", statistics.median(ours), statistics.median(theirs), 1 / 5)
     print_table(f"Save to image / docker build, median of {RUNS}", [row])
+    both = Row("in the owner / in one process", statistics.median(ours), statistics.median(inside), 1.25)
+    print_table("Save to image, what the owner costs", [both])
 
 
 if __name__ == "__main__":

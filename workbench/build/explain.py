@@ -74,8 +74,11 @@ class ExplainedBuild:
             if not (event.cached or event.why) and (found := await self._found()) is not None:
                 event = replace(event, why=await asyncio.to_thread(found.why, event))
             self._ended.append(event)
-        elif isinstance(event, BuildFinished) and (found := await self._found()) is not None:
-            await self._record(found)
+        elif isinstance(event, BuildFinished):
+            if (self._asked or event.lost) and not self._looking.done():
+                self._looking.cancel()  # an engine that does not answer must not hold up the end
+            elif (found := await self._found()) is not None:
+                await self._record(found)
         return event
 
     def cancel(self) -> None:
@@ -86,10 +89,13 @@ class ExplainedBuild:
         self._asked = True
         await self._inner.aclose()
         if self._looking is not None:
-            await self._found()
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _found(self) -> _Explanations | None:
         assert self._looking is not None
+        if self._looking.cancelled():
+            return None
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> _Explanations | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from workbench.build.talk import Talk
-from workbench.build.usage import DiskUsage
+from workbench.build.usage import DiskUsage, ImageUsage
 
 
 def short_id(identifier: str) -> str:
@@ -71,7 +71,11 @@ class Removal:
 
 
 class ImageStore(Protocol):
-    """Everything that can be done with images. Every method may raise EngineLost; each names what else it raises."""
+    """Everything that can be done with images. Every method may raise EngineLost; each names what else it raises.
+
+    What takes a `talk` tells it how far it is; cancelling the task ends it within a second and leaves nothing half
+    done.
+    """
 
     async def list(self, *, all: bool = False, name: str = "", filters: Sequence[str] = ()) -> Sequence[Image]:
         """Newest first. `name` is REPO[:TAG]; `filters` are docker's `key=value` (dangling, label, reference,
@@ -110,17 +114,40 @@ class ImageStore(Protocol):
         """What there is takes of the disk. Raises Unsupported."""
         ...
 
-    async def save(self, references: Sequence[str], out: Path) -> None:
+    async def sizes(self) -> Sequence[ImageUsage]:
+        """What each image that is no step between shares with others, and what it has alone. Costly: a look at every
+        layer."""
+        ...
+
+    async def containers(self) -> Mapping[str, Sequence[str]]:
+        """Image ID -> the containers made of it, as `web (running)`. An engine without containers says none."""
+        ...
+
+    async def commit(
+        self,
+        container: str,
+        *,
+        tag: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        author: str = "",
+    ) -> str:
+        """`docker commit`: a container's file system becomes an image; its ID. Raises Unsupported, ImageNotFound (no
+        such container), UsageError."""
+        ...
+
+    async def save(self, references: Sequence[str], out: Path, talk: Talk | None = None) -> None:
         """A docker-archive for `docker load` and `podman load`; `out` is complete or absent. Raises ImageNotFound."""
         ...
 
-    async def load(self, archive: Path) -> Sequence[str]:
+    async def load(self, archive: Path, talk: Talk | None = None) -> Sequence[str]:
         """Reads a docker-archive or OCI archive; the tags (or IDs) that came. Raises InputError."""
         ...
 
     async def import_(
-        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
-    ) -> str:
+        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = "",
+        talk: Talk | None = None,
+    ) -> str:  # fmt: skip
         """A file system tar becomes a one-layer image; its ID. Raises InputError, UsageError."""
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,8 @@ class ReplayImages:
 
     def __init__(self, images: Iterable[Image] = ()) -> None:
         self.held: dict[str, Image] = {image.id: image for image in images}
+        self.users: dict[str, tuple[str, ...]] = {}
+        """What `containers` answers."""
         self._changed = asyncio.Event()
 
     def add(self, image: Image) -> None:
@@ -171,15 +173,35 @@ class ReplayImages:
             tuple(ImageUsage(image.id, image.tags, image.created, 0, image.size) for image in images),
         )
 
-    async def save(self, references: Sequence[str], out: Path) -> None:
+    async def sizes(self) -> Sequence[ImageUsage]:
+        return (await self.usage()).images
+
+    async def containers(self) -> Mapping[str, Sequence[str]]:
+        return dict(self.users)
+
+    async def commit(
+        self,
+        container: str,
+        *,
+        tag: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        author: str = "",
+    ) -> str:
+        raise Unsupported(
+            "commit", engine="replay", engines=["docker"], hint="Nothing runs here: it tells recorded builds."
+        )
+
+    async def save(self, references: Sequence[str], out: Path, talk: Talk | None = None) -> None:
         raise Unsupported("save", engine="replay", engines=["embedded", "docker"])
 
-    async def load(self, archive: Path) -> Sequence[str]:
+    async def load(self, archive: Path, talk: Talk | None = None) -> Sequence[str]:
         raise Unsupported("load", engine="replay", engines=["embedded", "docker"])
 
     async def import_(
-        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
-    ) -> str:
+        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = "",
+        talk: Talk | None = None,
+    ) -> str:  # fmt: skip
         raise Unsupported("import", engine="replay", engines=["embedded", "docker"])
 
     async def pull(self, reference: str, talk: Talk | None = None) -> str:

@@ -16,7 +16,10 @@ from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.seccomp import docker_filter
 from workbench.engines.embedded.view import Found, ImageView
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not can_chroot(), reason="only root can chroot")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0 or not can_chroot(), reason="only root can chroot"),
+]
 
 SYS_ADMIN = 21
 

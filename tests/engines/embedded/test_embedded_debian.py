@@ -24,10 +24,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         missing("no debootstrap, fakechroot or fakeroot: install Debian's packages of these names")
     folder = tmp_path_factory.mktemp("debian")
     archive, root = folder / "base.tar", folder / "root"
+    # In this variant /dev and /proc are links to the machine's, and links begin with the folder that plays the root.
     script = (
         f"debootstrap --variant=fakechroot {SUITE} {root} >&2 && "
-        f"tar -C {root} --numeric-owner --exclude=./dev/* --exclude=./proc/* --exclude=./sys/* "
-        f"--exclude=./var/cache/apt/archives/*.deb -cf {archive} ."
+        f"tar -C {root} --numeric-owner --exclude=./dev --exclude=./proc --exclude=./sys "
+        f"--exclude='./var/cache/apt/archives/*.deb' --transform 's,^{root}/,/,' -cf {archive} ."
     )
     environment = {**os.environ, "PATH": path}
     done = subprocess.run(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.talk import Talk
-from workbench.build.usage import DiskUsage, Usage
+from workbench.build.usage import DiskUsage, ImageUsage, Usage
 from workbench.engines.address import Address
 from workbench.engines.buildkit.usage import prune_usage, read_usage
 from workbench.errors import ImageNotFound, Unsupported
@@ -51,15 +51,33 @@ class NoImages:
         active = sum(it.in_use for it in found.records)
         return DiskUsage((Usage("Build Cache", len(found.records), active, found.size, found.reclaimable),))
 
-    async def save(self, references: Sequence[str], out: Path) -> None:
+    async def sizes(self) -> Sequence[ImageUsage]:
+        return ()
+
+    async def containers(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    async def commit(
+        self,
+        container: str,
+        *,
+        tag: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        author: str = "",
+    ) -> str:
+        raise Unsupported("commit", engine="buildkit", engines=["docker"], hint="A buildkitd has no containers.")
+
+    async def save(self, references: Sequence[str], out: Path, talk: Talk | None = None) -> None:
         self._none(", ".join(references))
 
-    async def load(self, archive: Path) -> Sequence[str]:
+    async def load(self, archive: Path, talk: Talk | None = None) -> Sequence[str]:
         self._refuse("load")
 
     async def import_(
-        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
-    ) -> str:
+        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = "",
+        talk: Talk | None = None,
+    ) -> str:  # fmt: skip
         self._refuse("import")
 
     async def pull(self, reference: str, talk: Talk | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workbench.engines.address import Address
 from workbench.engines.docker.stream import read_objects
 from workbench.engines.threads import in_thread
+from workbench.engines.worker import Cancel
 from workbench.errors import EngineLost, ImageError, ImageInUse, ImageNotFound, UsageError, WorkbenchError
 
 if TYPE_CHECKING:
@@ -29,6 +30,25 @@ class Calls:
     async def run(self, work: Callable[[Client], T]) -> T:
         """Raises EngineUnavailable, EngineLost, ImageNotFound (404), ImageInUse (409), UsageError (400), ImageError."""
         return await in_thread(self._work, work)
+
+    async def run_apart(self, work: Callable[[Client, Cancel], T]) -> T:
+        """`run` for what takes long, on a connection of its own: cancelling closes it, and the engine gives up too."""
+        cancel = Cancel()
+
+        def alone() -> T:
+            from workbench.engines.docker.client import Client
+
+            with contextlib.closing(Client(self.address())) as client, api_errors(client.address):
+                forget = cancel.on_ask(client.abort)
+                try:
+                    return work(client, cancel)
+                finally:
+                    forget()
+
+        try:
+            return await in_thread(alone)
+        finally:
+            cancel.ask()
 
     def close(self) -> None:
         with self._lock:

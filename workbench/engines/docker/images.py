@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.request import normalise_tag
 from workbench.build.talk import Talk
-from workbench.build.usage import DiskUsage
+from workbench.build.usage import DiskUsage, ImageUsage
 from workbench.engines.address import Address
 from workbench.engines.docker import removal, transfer, usage
 from workbench.engines.docker.calls import Calls
 from workbench.engines.docker.changes import Changes
+from workbench.engines.meter import Meter
+from workbench.engines.worker import Cancel
 from workbench.errors import ImageNotFound, UsageError
 
 if TYPE_CHECKING:
@@ -68,23 +70,52 @@ class DockerImages:
     async def usage(self) -> DiskUsage:
         return await self._calls.run(usage.disk_usage)
 
-    async def save(self, references: Sequence[str], out: Path) -> None:
-        await self._calls.run(lambda client: transfer.save(client, references, out))
+    async def sizes(self) -> Sequence[ImageUsage]:
+        return await self._calls.run(usage.image_sizes)
 
-    async def load(self, archive: Path) -> Sequence[str]:
-        return await self._calls.run(lambda client: transfer.load(client, archive))
+    async def containers(self) -> Mapping[str, Sequence[str]]:
+        return await self._calls.run(removal.users)
 
-    async def import_(
-        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
+    async def commit(
+        self,
+        container: str,
+        *,
+        tag: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        author: str = "",
     ) -> str:
         name = normalise_tag(tag) if tag else ""
-        return await self._calls.run(lambda client: transfer.import_tar(client, archive, name, changes, message))
+        return await self._calls.run_apart(
+            lambda client, cancel: transfer.commit(client, container, name, changes, message, author)
+        )
+
+    async def save(self, references: Sequence[str], out: Path, talk: Talk | None = None) -> None:
+        await self._calls.run_apart(
+            lambda client, cancel: transfer.save(client, references, out, Meter(talk, 0, cancel))
+        )
+
+    async def load(self, archive: Path, talk: Talk | None = None) -> Sequence[str]:
+        return await self._calls.run_apart(
+            lambda client, cancel: transfer.load(client, archive, Meter(talk, 0, cancel))
+        )
+
+    async def import_(
+        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = "",
+        talk: Talk | None = None,
+    ) -> str:  # fmt: skip
+        name = normalise_tag(tag) if tag else ""
+
+        def work(client: Client, cancel: Cancel) -> str:
+            return transfer.import_tar(client, archive, name, changes, message, Meter(talk, 0, cancel))
+
+        return await self._calls.run_apart(work)
 
     async def pull(self, reference: str, talk: Talk | None = None) -> str:
-        return await self._calls.run(lambda client: transfer.pull(client, reference, talk))
+        return await self._calls.run_apart(lambda client, _: transfer.pull(client, reference, talk))
 
     async def push(self, reference: str, talk: Talk | None = None) -> None:
-        await self._calls.run(lambda client: transfer.push(client, reference, talk))
+        await self._calls.run_apart(lambda client, _: transfer.push(client, reference, talk))
 
     async def changes(self) -> AsyncIterator[None]:
         """Once at the start too: what changed before the engine began to tell is not missed. A lost engine is tried

@@ -136,6 +136,14 @@ class _Plan:
             self._delete(parent.id)
 
 
+def users(client: Client) -> dict[str, tuple[str, ...]]:
+    """Image ID -> its containers by name and state, the running ones first."""
+    found: dict[str, list[str]] = {}
+    for container in sorted(client.containers(all=True), key=lambda it: it.get("State") != "running"):
+        found.setdefault(str(container.get("ImageID")), []).append(container_name(container))
+    return {identifier: tuple(names) for identifier, names in found.items()}
+
+
 def container_name(container: dict[str, Any]) -> str:
     """`web (running)`."""
     names = container.get("Names") or ()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workbench.build.talk import Talk
 from workbench.engines.docker.calls import read_progress
+from workbench.engines.meter import Meter
 from workbench.errors import ImageError, ImageInUse, ImageNotFound, InputError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -25,30 +26,31 @@ _REGISTRY_HINT = "Check the name, the network and `docker login`."
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)\s*")
 
 
-def save(client: Client, references: Sequence[str], out: Path) -> None:
+def save(client: Client, references: Sequence[str], out: Path, meter: Meter) -> None:
     """`docker save` into `out`, complete or absent. Raises ImageNotFound, UsageError, StoreError."""
     if not references:
         raise UsageError("save needs at least one image")
-    for reference in references:
-        client.facts(reference)
+    found = [client.facts(reference) for reference in references]
+    meter.expect(sum({it["Id"]: int(it.get("Size") or 0) for it in found}.values()))
     with _beside(out) as file:
         response = client.get_stream("/images/get", names=list(references))
-        for block in response.raw.stream(_BLOCK, decode_content=False):
+        for block in meter.blocks(response.raw.stream(_BLOCK, decode_content=False)):
             with _writing(out):
                 file.write(block)
         with _writing(out):
             file.flush()
             os.fsync(file.fileno())
             _check_whole(file)
+        meter.finish()
 
 
-def load(client: Client, archive: Path) -> Sequence[str]:
+def load(client: Client, archive: Path, meter: Meter) -> Sequence[str]:
     """`docker load`; what came, in the engine's order. Raises InputError."""
     from docker.errors import APIError
 
     came: list[str] = []
     try:
-        for message in read_progress(client.post_stream("/images/load", _blocks(archive), quiet="1")):
+        for message in read_progress(client.post_stream("/images/load", _blocks(archive, meter), quiet="1")):
             if found := _LOADED.fullmatch(str(message.get("stream", ""))):
                 came.append(found[1])
     except (ImageError, APIError) as error:
@@ -60,7 +62,7 @@ def load(client: Client, archive: Path) -> Sequence[str]:
     return came
 
 
-def import_tar(client: Client, archive: Path, tag: str, changes: Sequence[str], message: str) -> str:
+def import_tar(client: Client, archive: Path, tag: str, changes: Sequence[str], message: str, meter: Meter) -> str:
     """`docker import`; the image's ID. Raises InputError; UsageError for a change that is no instruction."""
     from docker.errors import APIError
 
@@ -70,7 +72,7 @@ def import_tar(client: Client, archive: Path, tag: str, changes: Sequence[str], 
     identifier = ""
     try:
         for said in read_progress(
-            client.post_stream("/images/create", _blocks(archive), **parameters, changes=list(changes))
+            client.post_stream("/images/create", _blocks(archive, meter), **parameters, changes=list(changes))
         ):
             if str(said.get("status", "")).startswith("sha256:"):
                 identifier = str(said["status"])
@@ -83,6 +85,13 @@ def import_tar(client: Client, archive: Path, tag: str, changes: Sequence[str], 
     if not identifier:
         raise InputError(f"{archive}: the engine made no image of it", hint="It must be a tar of a file system.")
     return identifier
+
+
+def commit(client: Client, container: str, tag: str, changes: Sequence[str], message: str, author: str) -> str:
+    """`docker commit`; the image's ID. Raises ImageNotFound where there is no such container."""
+    repository, _, name = tag.rpartition(":")
+    found = client.commit(container, repository or None, name or None, message, author, changes=list(changes))
+    return str(found["Id"])
 
 
 def pull(client: Client, reference: str, talk: Talk | None = None) -> str:
@@ -176,7 +185,7 @@ def _unreadable(archive: Path, error: Exception) -> Exception:
     return InputError(f"{archive}: the engine cannot read it: {said}", hint="It reads what `docker save` writes.")
 
 
-def _blocks(archive: Path) -> Iterator[bytes]:
+def _blocks(archive: Path, meter: Meter) -> Iterator[bytes]:
     """The file's content. Raises InputError at once for a file that cannot be opened."""
     try:
         file = archive.open("rb")
@@ -185,6 +194,7 @@ def _blocks(archive: Path) -> Iterator[bytes]:
 
     def read() -> Iterator[bytes]:
         with file:
+            meter.expect(os.fstat(file.fileno()).st_size)
             while True:
                 try:
                     block = file.read(_BLOCK)
@@ -192,6 +202,7 @@ def _blocks(archive: Path) -> Iterator[bytes]:
                     raise InputError(f"{archive}: {error.strerror}") from error
                 if not block:
                     return
+                meter.add(len(block))
                 yield block
 
     return read()

@@ -84,10 +84,12 @@ def chunks(source: IO[bytes]) -> Iterator[bytes]:
         yield data
 
 
-def decompress(source: BinaryIO, target: Path, name: str) -> None:
-    """Writes the plain bytes of `source` to a new file. Raises InputError as `plain` does, and OSError."""
+def decompress(source: BinaryIO, target: Path, name: str, check: Callable[[], None] = lambda: None) -> None:
+    """Writes the plain bytes of `source` to a new file. Raises InputError as `plain` does, OSError, and what `check`
+    raises, which is called at each piece."""
     with plain(source, name) as data, target.open("wb") as out:
         for piece in chunks(data):
+            check()
             out.write(piece)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.build.talk import Talk
-from workbench.build.usage import DiskUsage
+from workbench.build.usage import DiskUsage, ImageUsage
 from workbench.engines.embedded import describe, filters
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store
+from workbench.engines.meter import Meter
 from workbench.engines.worker import Cancel
-from workbench.errors import StoreError
+from workbench.errors import StoreError, Unsupported
 
 _Some = TypeVar("_Some")
 _NO_SETTINGS = Registries()
@@ -83,22 +84,51 @@ class EmbeddedImages:
 
         return await self._run(usage)
 
-    async def save(self, references: Sequence[str], out: Path) -> None:
+    async def sizes(self) -> Sequence[ImageUsage]:
+        from workbench.engines.embedded.usage import image_sizes
+
+        return await self._run(image_sizes)
+
+    async def containers(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    async def commit(
+        self,
+        container: str,
+        *,
+        tag: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        author: str = "",
+    ) -> str:
+        raise Unsupported(
+            "commit",
+            engine="embedded",
+            engines=["docker"],
+            hint="No container outlives its step: what a RUN did is a layer already.",
+        )
+
+    async def save(self, references: Sequence[str], out: Path, talk: Talk | None = None) -> None:
         from workbench.engines.embedded.save import save
 
-        await self._run(lambda store: save(store, references, out))
+        await self._cancellable(lambda store, cancel: save(store, references, out, Meter(talk, 0, cancel)))
 
-    async def load(self, archive: Path) -> Sequence[str]:
+    async def load(self, archive: Path, talk: Talk | None = None) -> Sequence[str]:
         from workbench.engines.embedded.load import load
 
-        return await self._run(lambda store: load(store, archive))
+        return await self._cancellable(lambda store, cancel: load(store, archive, _meter(archive, talk, cancel)))
 
     async def import_(
-        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
-    ) -> str:
+        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = "",
+        talk: Talk | None = None,
+    ) -> str:  # fmt: skip
         from workbench.engines.embedded.importing import import_tar
 
-        return await self._run(lambda store: import_tar(store, archive, tag=tag, changes=changes, message=message))
+        def work(store: Store, cancel: Cancel) -> str:
+            meter = _meter(archive, talk, cancel)
+            return import_tar(store, archive, tag=tag, changes=changes, message=message, meter=meter)
+
+        return await self._cancellable(work)
 
     async def pull(self, reference: str, talk: Talk | None = None) -> str:
         """Raises ImageNotFound; ImageError where the registry cannot be reached or refuses; UsageError."""
@@ -124,7 +154,7 @@ class EmbeddedImages:
             yield None
 
     async def _cancellable(self, work: Callable[[Store, Cancel], _Some]) -> _Some:
-        """For work that waits for a network: it ends soon after its caller does."""
+        """For work that takes long: it ends soon after its caller does."""
         cancel = Cancel()
         try:
             return await self._run(lambda store: work(store, cancel))
@@ -140,3 +170,12 @@ class EmbeddedImages:
                 self._store.open()
                 self._opened = True
         return self._store
+
+
+def _meter(archive: Path, talk: Talk | None, cancel: Cancel) -> Meter:
+    """Of an archive that is read: its size is the best guess at the bytes that will come."""
+    try:
+        size = archive.stat().st_size
+    except OSError:
+        size = 0  # who opens it says why
+    return Meter(talk, size, cancel)

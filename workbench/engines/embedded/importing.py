@@ -16,23 +16,28 @@ from workbench.engines.embedded.load import put_tar
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.sizes import content_size
 from workbench.engines.embedded.store import Store
+from workbench.engines.meter import Meter
 from workbench.errors import DockerfileError, UsageError
 
 _SHELL = ("/bin/sh", "-c")
 
 
 def import_tar(
-    store: Store, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
-) -> str:
+    store: Store, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = "",
+    meter: Meter | None = None,
+) -> str:  # fmt: skip
     """The ID of the new image. `changes` are Dockerfile instructions that set its configuration.
 
-    Raises InputError for what is no tar or leads out of itself, UsageError for a change or a tag that is none.
+    Raises InputError for what is no tar or leads out of itself, UsageError for a change or a tag that is none,
+    Cancelled where the meter's end is asked.
     """
+    meter = meter or Meter()
     tags = [familiar(tag)] if tag else []
     config = changed({}, changes)
     with store.keep(), open_plain_file(archive) as file:
         with plain(cast(BinaryIO, file), str(archive)) as tar:
-            found = put_tar(store, tar)
+            found = put_tar(store, tar, meter)
+        meter.finish()
         content = content_size(store.blob_path(found.digest), str(archive))
         layer = LayerRef(found.digest, found.diff_id, found.size, content=content)
         return store.put_image(_image(config, layer, message or f"Imported from {archive.name}"), [layer], tags=tags)

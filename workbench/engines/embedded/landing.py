@@ -125,6 +125,12 @@ class Landing:
             self._remove(path, was_directory=before.kind == "directory")
         self._new[path] = _Put(entry, item, group)
 
+    def touch_file(self, path: str, mtime: int) -> None:
+        """Another time for a file that this layer has put; nothing where something else is there."""
+        put = self._new.get(path)
+        if put is not None and put.entry.kind == "file":
+            self._new[path] = replace(put, entry=replace(put.entry, mtime=mtime))
+
     def change(self, path: str, *, owner: tuple[int, int] | None = None, mode: int | None = None) -> None:
         """New attributes for an entry that this layer has put."""
         put = self._new[path]
@@ -137,6 +143,8 @@ class Landing:
         """A hard link to what is at `target`; owner, mode and time of `entry` become those of the file that both are.
         A file of the image comes into this layer, as it does in an overlay. Raises InputError for no file."""
         put = self._new.get(target)
+        if f"{target}/".startswith(f"{path}/"):  # what is at `path` goes first
+            raise InputError(f"/{path}: a hard link to /{target}, which it replaces")
         if put is None:
             found = self.view.lookup(target) if self.lookup(target) is not None else None
             if found is not None and found.entry.kind != "directory":

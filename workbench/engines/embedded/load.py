@@ -21,6 +21,7 @@ from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.sizes import content_size
 from workbench.engines.embedded.sources import Source, open_source, read_json, read_small
 from workbench.engines.embedded.store import Store
+from workbench.engines.meter import Meter
 from workbench.errors import InputError, UsageError
 
 CONFIG_TYPES = (CONFIG, "application/vnd.docker.container.image.v1+json")
@@ -43,24 +44,32 @@ class Found:
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
 
-def load(store: Store, archive: Path) -> list[str]:
+def load(store: Store, archive: Path, meter: Meter | None = None) -> list[str]:
     """The tags that came, or the ID of an image without one. Images before a damaged one have come. Raises
-    InputError for what is no image archive, is damaged, or is of another system; StoreError."""
+    InputError for what is no image archive, is damaged, or is of another system; StoreError; Cancelled where the
+    meter's end is asked."""
     came: list[str] = []
-    with store.keep(), open_source(store, archive) as source:
+    meter = meter or Meter()
+    with store.keep(), open_source(store, archive, meter.check) as source:
         for found in images_of(source):
             tags = [_tag(source, tag) for tag in found.tags]
-            identifier = store_image(store, source, found, tags)
+            identifier = store_image(store, source, found, tags, meter)
             came += tags or [identifier]
+    meter.finish()
     return list(dict.fromkeys(came))
 
 
-def store_image(store: Store, source: Source, found: Found, tags: Sequence[str] = ()) -> str:
+def store_image(
+    store: Store, source: Source, found: Found, tags: Sequence[str] = (), meter: Meter | None = None
+) -> str:
     """Puts one image of an archive into the store; its ID. Raises InputError, StoreError."""
+    meter = meter or Meter()
     diff_ids = read_config(found.config, source.name)["rootfs"]["diff_ids"]
     if len(diff_ids) != len(found.layers):
         raise InputError(f"{source.name}: {len(found.layers)} layers, but the config names {len(diff_ids)}")
-    layers = [_layer(store, source, name, diff_id) for name, diff_id in zip(found.layers, diff_ids, strict=True)]
+    pairs = zip(found.layers, diff_ids, strict=True)
+    layers = [_layer(store, source, name, diff_id, meter) for name, diff_id in pairs]
+    meter.check()
     return store.put_image(found.config, layers, tags=tags)
 
 
@@ -197,19 +206,19 @@ def read_config(data: bytes, name: str) -> dict[str, Any]:
     return config
 
 
-def _layer(store: Store, source: Source, name: str, diff_id: str) -> LayerRef:
+def _layer(store: Store, source: Source, name: str, diff_id: str, meter: Meter) -> LayerRef:
     with source.open(name) as packed, plain(packed, f"{source.name}: {name}") as tar:
-        found = put_tar(store, tar)
+        found = put_tar(store, tar, meter)
     if found.digest != diff_id:
         raise InputError(f"{source.name}: {name} is damaged: its content has the digest {found.digest}, not {diff_id}")
     content = content_size(store.blob_path(found.digest), f"{source.name}: {name}")
     return LayerRef(found.digest, diff_id, found.size, content=content)
 
 
-def put_tar(store: Store, tar: BinaryIO) -> LayerRef:
+def put_tar(store: Store, tar: BinaryIO, meter: Meter | None = None) -> LayerRef:
     """A plain tar stream as a layer blob, not looked into."""
     with store.write_blob() as blob:
-        for piece in chunks(tar):
+        for piece in (meter or Meter()).blocks(chunks(tar)):
             blob.write(piece)
         found = blob.commit()
     return LayerRef(found.digest, found.digest, found.size)

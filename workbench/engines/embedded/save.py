@@ -11,19 +11,22 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from workbench.engines.embedded.catalog import Catalog, LayerRef, StoredImage
 from workbench.engines.embedded.compression import decompress
 from workbench.engines.embedded.disk import disk_errors, sync_folder
 from workbench.engines.embedded.refs import is_id_of, split_tag, tag_of
 from workbench.engines.embedded.store import Store
+from workbench.engines.meter import Meter
 from workbench.errors import StoreError
 
 
-def save(store: Store, references: Sequence[str], out: Path) -> None:
+def save(store: Store, references: Sequence[str], out: Path, meter: Meter | None = None) -> None:
     """One archive of all these images: complete at `out`, or nothing there. A name without a tag means all tags of
-    the repository, as for `docker save`. Raises ImageNotFound, StoreError."""
+    the repository, as for `docker save`. Raises ImageNotFound, StoreError; Cancelled where the meter's end is
+    asked."""
+    meter = meter or Meter()
     catalog = store.catalog()
     chosen: dict[str, tuple[StoredImage, list[str]]] = {}
     for reference in references:
@@ -33,7 +36,9 @@ def save(store: Store, references: Sequence[str], out: Path) -> None:
                 tags.append(tag)
     # From a read-only store nobody can take anything meanwhile.
     with store.keep(chosen) if store.layout.writable else nullcontext(), _whole_file(out) as file:
-        _write(store, list(chosen.values()), file, out)
+        meter.expect(sum({it.diff_id: it.size for image, _ in chosen.values() for it in image.layers}.values()))
+        _write(store, list(chosen.values()), file, out, meter)
+        meter.finish()
 
 
 def _meant(catalog: Catalog, reference: str) -> Iterator[tuple[StoredImage, str]]:
@@ -47,7 +52,9 @@ def _meant(catalog: Catalog, reference: str) -> Iterator[tuple[StoredImage, str]
     yield image, "" if is_id_of(reference, image.id) else tag_of(reference)
 
 
-def _write(store: Store, images: Sequence[tuple[StoredImage, list[str]]], file: BinaryIO, out: Path) -> None:
+def _write(
+    store: Store, images: Sequence[tuple[StoredImage, list[str]]], file: BinaryIO, out: Path, meter: Meter
+) -> None:
     manifest = []
     repositories: dict[str, dict[str, str]] = {}
     written: set[str] = set()
@@ -58,7 +65,7 @@ def _write(store: Store, images: Sequence[tuple[StoredImage, list[str]]], file: 
                 names.append(f"{layer.diff_id.removeprefix('sha256:')}/layer.tar")
                 if layer.diff_id not in written:
                     written.add(layer.diff_id)
-                    _add_layer(store, tar, layer, names[-1], out)
+                    _add_layer(store, tar, layer, names[-1], out, meter)
             config = f"{image.id.removeprefix('sha256:')}.json"
             _add(tar, config, store.layout.read_bytes(image.id))
             manifest.append({"Config": config, "RepoTags": tags or None, "Layers": names})
@@ -71,23 +78,23 @@ def _write(store: Store, images: Sequence[tuple[StoredImage, list[str]]], file: 
             _add(tar, "repositories", json.dumps(repositories).encode())
 
 
-def _add_layer(store: Store, tar: tarfile.TarFile, layer: LayerRef, name: str, out: Path) -> None:
+def _add_layer(store: Store, tar: tarfile.TarFile, layer: LayerRef, name: str, out: Path, meter: Meter) -> None:
     blob = store.blob_path(layer.digest)
     if layer.digest != layer.diff_id:
         with store.temporary() as scratch:
             unpacked = scratch / "layer.tar"
             with disk_errors(blob), blob.open("rb") as packed:
-                decompress(packed, unpacked, str(blob))
-            _add_file(tar, name, unpacked, out)
+                decompress(packed, unpacked, str(blob), meter.check)
+            _add_file(tar, name, unpacked, out, meter)
     else:
-        _add_file(tar, name, blob, out)
+        _add_file(tar, name, blob, out, meter)
 
 
-def _add_file(tar: tarfile.TarFile, name: str, path: Path, out: Path) -> None:
+def _add_file(tar: tarfile.TarFile, name: str, path: Path, out: Path, meter: Meter) -> None:
     with disk_errors(out, ours=False), path.open("rb") as data:
         entry = _entry(name, os.fstat(data.fileno()).st_size)
         try:
-            tar.addfile(entry, data)
+            tar.addfile(entry, cast(BinaryIO, meter.reader(data)))
         except OSError as error:
             if error.errno is not None:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -52,8 +52,9 @@ def read_small(source: Source, name: str) -> bytes:
 
 
 @contextmanager
-def open_source(store: Store, archive: Path) -> Iterator[Source]:
-    """Opens a folder or a tar; a compressed tar is unpacked to the store's scratch space first.
+def open_source(store: Store, archive: Path, check: Callable[[], None] = lambda: None) -> Iterator[Source]:
+    """Opens a folder or a tar; a compressed tar is unpacked to the store's scratch space first, `check` called on
+    the way.
 
     Raises InputError where it is neither, is empty, or has a name that leads out of it.
     """
@@ -65,7 +66,7 @@ def open_source(store: Store, archive: Path) -> Iterator[Source]:
             with store.temporary() as scratch:
                 target = scratch / "archive.tar"
                 with disk_errors(target):
-                    decompress(cast(BinaryIO, file), target, str(archive))
+                    decompress(cast(BinaryIO, file), target, str(archive), check)
                 with target.open("rb") as tar:
                     yield _Tar(tar, str(archive))
         else:

@@ -184,14 +184,16 @@ class _Unpacking:
         self._name = name
         self._spool = spool
         self._group = group
-        self._folders: dict[str, str] = {}
-        """Where each of the archive's folders was put, and its name."""
+        self._folders: dict[str, tarfile.TarInfo] = {}
+        """By the path where each of the archive's folders was put."""
 
     def finish(self) -> None:
-        """Raises InputError for a folder that a later file took the place of: Docker sets its time last, and fails."""
-        for path, name in self._folders.items():
+        """Docker sets the times of folders last, also of a file that took a folder's place. Raises InputError where a
+        folder's parent is none any more."""
+        for path, info in self._folders.items():
             if self._landing.lookup(path) is None:
-                raise InputError(f"{self._name}: {name}: a later entry replaced a folder that it lies in")
+                raise InputError(f"{self._name}: {info.name}: a later entry replaced a folder that it lies in")
+            self._landing.touch_file(path, max(0, int(info.mtime)))
 
     def _refuse_dangling(self, path: str, parent: str) -> None:
         """Raises InputError where the way to `path` goes over a link to nothing, as mkdir and open do."""
@@ -240,4 +242,4 @@ class _Unpacking:
         item = _Member(entry, self._spool, info, self._group) if entry.kind == "file" else None
         self._landing.put(entry, item, group=self._group)
         if entry.kind == "directory":
-            self._folders[full] = info.name
+            self._folders[full] = info

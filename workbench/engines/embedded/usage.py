@@ -55,6 +55,13 @@ def usage(store: Store) -> DiskUsage:
     return DiskUsage(tuple(kinds), _images(catalog, named, sizes))
 
 
+def image_sizes(store: Store) -> tuple[ImageUsage, ...]:
+    """What each image shares with others and has alone, the newest first."""
+    catalog = store.catalog()
+    named = {image.id: reach_of(store, image.entries).blobs for image in catalog.images.values()}
+    return _images(catalog, named, _blob_sizes(store))
+
+
 def _with(kind: Usage, size: int, reclaimable: int) -> Usage:
     return replace(kind, size=kind.size + size, reclaimable=kind.reclaimable + reclaimable)
 

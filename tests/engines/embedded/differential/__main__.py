@@ -36,7 +36,8 @@ def main() -> int:
         started = time.monotonic()
         for seed in range(int(first), int(last or first) + 1):
             found += report(judge, seed, generate(seed, weights), small=not options.no_shrink)
-        print(f"{judge.built} built, {judge.hung} hung, {found} differ; {time.monotonic() - started:.0f} s")
+        seconds = time.monotonic() - started
+        print(f"{judge.built} built, {judge.hung} hung or broke Docker, {found} differ; {seconds:.0f} s")
         judge.close()
     return 1 if found else 0
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from differential.case import TIME, Member, Node
 from differential.words import NAMES, ODD_NAMES, Dice
+from workbench.context.ignore import IgnoreRules
 
 _MODES = (0, 0, 0, 0, 0o600, 0o755, 0o4755, 0o2755, 0o6711, 0o1644, 0o444, 0o777, 0o2644)
 _FOLDER_MODES = (0, 0, 0, 0o700, 0o1777, 0o2775, 0o711, 0o555)
@@ -117,7 +118,27 @@ def ignore(dice: Dice, made: tuple[Node, ...]) -> tuple[str, ...]:
     """Mostly nothing; else lines of patterns that meet the context's names."""
     if not dice.chance(0.2):
         return ()
-    return tuple(_pattern(dice, made) for _ in range(dice.upto(4, 1)))
+    lines = [_pattern(dice, made) for _ in range(dice.upto(4, 1))]
+    lines.sort(key=lambda line: line.startswith("!"))
+    return tuple(line for number, line in enumerate(lines) if not _forgotten(line, lines[:number], made))
+
+
+def _forgotten(line: str, before: list[str], made: tuple[Node, ...]) -> bool:
+    """Whether `line` is an exception for a folder that nothing excludes. Docker's client and BuildKit do not remember
+    it for what lies in the folder (moby/patternmatcher, MatchesUsingParentResults: `*/*` and `!*` leave out what is in
+    folders); the embedded engine goes by MatchesOrParentMatches, as the file format is described. The same is the
+    reason that exceptions come last."""
+    if not line.startswith("!"):
+        return False
+    folders = {node.path for node in made if node.kind == "directory"}
+    folders |= {above for node in made for above in _parents(node.path)}
+    own, others = IgnoreRules.parse(line[1:]), IgnoreRules.parse("\n".join(before))
+    return any(own.decide(folder).excluded and not others.decide(folder).excluded for folder in folders)
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:number]) for number in range(1, len(parts))]
 
 
 def _pattern(dice: Dice, made: tuple[Node, ...]) -> str:

@@ -37,6 +37,12 @@ FOUND = {
     "a folder in an archive that a file replaces": Case(
         (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("t/s", "5"), Member("t"))),)
     ),
+    "a file in an archive in the place of a folder": Case(
+        (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("t", "5"), Member("t", mtime=5))),)
+    ),
+    "a hard link in an archive in the place of its target": Case(
+        (_FROM, "ADD t.tar /x"), (Node("t.tar", "tar", members=(Member("t/b"), Member("t", "1", link="t/b"))),)
+    ),
     "a whiteout's device in an archive": Case(
         (_FROM, "ADD t.tar /"), (Node("t.tar", "tar", members=(Member("f", "3", link="0:0"),)),)
     ),

@@ -30,7 +30,8 @@ def comparable(case: Case) -> bool:
 
 
 class Judge:
-    """`built` counts the cases of which Docker made an image, `hung` those in which it waits for ever."""
+    """`built` counts the cases of which Docker made an image, `hung` those in which it waits for ever or falls over
+    itself."""
 
     def __init__(self, host: str, busybox: Path, folder: Path) -> None:
         self.place = Place.make(folder, busybox)
