@@ -20,6 +20,7 @@ from workbench.build.text import one_line
 from workbench.dockerfile.fix import Fix, as_one
 from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.tokens import KINDS, tokens
+from workbench.tui.widgets.completing import Completing
 
 MARK_WIDTH = 9
 """Cells left of the line numbers: a sign and a short word (`✔ cached`, `● 0.8s`)."""
@@ -71,6 +72,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         Binding("ctrl+home", "text_start", "First line", show=False),
         Binding("ctrl+end", "text_end", "Last line", show=False),
         Binding("alt+enter,ctrl+l", "fix", "Fix what is underlined on this line", id="editor.fix", show=False),
+        Binding("ctrl+@", "complete", "Complete", id="editor.complete", key_display="ctrl+space", show=False),
         Binding("escape", "leave", "Leave", id="editor.leave"),
     ]
     COMPONENT_CLASSES = {
@@ -131,6 +133,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             highlight_cursor_line=True,
         )
         self.cursor_blink = False
+        self.completing: Completing | None = None
         self._tokens: dict[int, list[tuple[int, int, str]]] = {}
         self._found: dict[int, list[Diagnostic]] = {}
         self._found_in = ""
@@ -210,6 +213,11 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         row = max(0, min(line - 1, self.document.line_count - 1))
         self.move_cursor((row, max(0, column - 1)), center=True)
 
+    def action_complete(self) -> None:
+        """Offers what may stand at the cursor."""
+        if self.completing is not None:
+            self.completing.ask(wanted=True)
+
     def action_text_start(self) -> None:
         self.move_cursor((0, 0))
 
@@ -233,6 +241,10 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             style = self.get_component_rich_style(f"editor--squiggle-{diagnostic.severity}", partial=True)
             line.stylize(style, place.start_column - 1, max(end, place.start_column))
         return line
+
+    def _on_blur(self, event: events.Blur) -> None:
+        if self.completing is not None:
+            self.completing.popup.close()
 
     # Private in Textual, and the reason why its next minor version is not taken blindly: the drawing of one row.
     def _render_line(self, y: int) -> Strip:
@@ -294,7 +306,10 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         The editor's own bindings run here and not where Textual looks for them, at the end of the event's way up to
         the app: text that was typed after a key would overtake it, and land where the cursor was before.
         """
-        if event.key == "escape":
+        if self.completing is not None and await self.completing.key(event.key, event.character):
+            event.prevent_default()
+            event.stop()
+        elif event.key == "escape":
             event.prevent_default()
             event.stop()
             self.action_leave()

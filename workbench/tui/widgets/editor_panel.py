@@ -4,7 +4,7 @@ line under the cursor."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -20,6 +20,7 @@ from workbench.build.progress import BuildProgress, StepState
 from workbench.build.text import one_line
 from workbench.context.ignore import IGNORE_FILE
 from workbench.dockerfile.lint import Diagnostic
+from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
 from workbench.tui.widgets.file_tabs import FileTabs
 from workbench.tui.widgets.file_view import FileView, Language
@@ -77,6 +78,9 @@ class EditorPanel(Panel):
         self.path = path
         self.context = context
         self.main = FileView(path, name, "dockerfile", id="editor")
+        self.main.around = self._known
+        self.around: Callable[[], Surroundings] = lambda: NOTHING
+        """What the engine and the context have."""
         self.files: list[FileView] = [self.main]
         self.current = self.main
         self.progress = BuildProgress()
@@ -99,6 +103,9 @@ class EditorPanel(Panel):
     def on_mount(self) -> None:
         self.watch(self.main, "unsaved", self._look)
 
+    def _known(self) -> Surroundings:
+        return self.around()
+
     def focus_targets(self) -> list[Widget]:
         return [self.current.editor]
 
@@ -118,6 +125,7 @@ class EditorPanel(Panel):
                 self.show_file(view)
                 return view
         view = FileView(path, name, language_of(name))
+        view.around = self._known
         self.files.append(view)
         await self.query_one("#editor-files").mount(view)
         self.watch(view, "unsaved", self._look)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +18,12 @@ from textual.widgets import TextArea
 
 from workbench.build import recovery
 from workbench.build.format import human_age
+from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.errors import WorkbenchError
 from workbench.files import Stamp, TextFile, read_text, write_text_over
 from workbench.tui.merge import merge
+from workbench.tui.widgets.completing import Completing
+from workbench.tui.widgets.completion import Completion
 from workbench.tui.widgets.editor import DockerfileEditor
 
 _PUT_ASIDE_AFTER = 0.5
@@ -74,6 +78,9 @@ class FileView(Vertical):
         self.file_name = name
         self.language: Language = language
         self.saved_text = ""
+        self.around: Callable[[], Surroundings] = lambda: NOTHING
+        """What the engine and the context have, for completion."""
+        self.completing: Completing | None = None
         self.loaded = False
         self._editor_id = id
         self._stamp: Stamp | None = None
@@ -86,7 +93,18 @@ class FileView(Vertical):
         return self.query_one(DockerfileEditor)
 
     def compose(self) -> ComposeResult:
-        yield DockerfileEditor(language=self.language, id=self._editor_id)
+        editor = DockerfileEditor(language=self.language, id=self._editor_id)
+        yield editor
+        if self.language == "dockerfile":
+            popup = Completion()
+            self.completing = editor.completing = Completing(editor, popup)
+            self.completing.around = self.around
+            yield popup
+
+    def on_completion_taken(self, event: Completion.Taken) -> None:
+        event.stop()
+        if self.completing is not None:
+            self.completing.take(event.candidate)
 
     async def load(self) -> None:
         """Reads the file into the editor, and offers what an earlier run left unsaved."""

@@ -115,6 +115,11 @@ class ImagesPanel(RowView):
     def shown(self) -> Sequence[ImageRow]:
         return self._rows
 
+    @property
+    def references(self) -> list[str]:
+        """The names of all images, filtered or not."""
+        return [row.reference for row in self._all if row.reference != row.image.id]
+
     def show(self, images: Sequence[Image], now: float) -> None:
         """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`."""
         self._all, self._now = rows_of(images), now
