@@ -158,6 +158,7 @@ class WorkbenchApp(App[int]):
         self.set_interval(20, self._grow_older, name="ages of images")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
             self.notify(line, title="Configuration", severity="warning", markup=False)
+        self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
         self.call_after_refresh(self._take_early)
 

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import TextArea
 
+from workbench.build.ignore_check import ignore_tokens
 from workbench.build.text import one_line
 from workbench.dockerfile.fix import Fix, as_one
 from workbench.dockerfile.lint import Diagnostic
@@ -326,10 +327,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
 
     def _colour(self) -> None:
         self._tokens = {}
-        if self._painted != "dockerfile":
-            self._redraw()
-            return
-        for line, start, end, kind in tokens(self.text):
+        paint = {"dockerfile": tokens, "ignore": ignore_tokens}.get(self._painted)
+        for line, start, end, kind in paint(self.text) if paint is not None else ():
             self._tokens.setdefault(line, []).append((start - 1, end - 1, kind))
         self._redraw()
 

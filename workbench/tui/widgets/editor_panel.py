@@ -28,6 +28,7 @@ from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
+_HADOLINT_AFTER = 0.4
 
 
 def language_of(name: str) -> Language:
@@ -83,6 +84,8 @@ class EditorPanel(Panel):
         """What the engine and the context have."""
         self.files: list[FileView] = [self.main]
         self.current = self.main
+        self.engine = ""
+        """The name of the engine that is to build; what it cannot do is said of the text."""
         self.progress = BuildProgress()
         self.problem = ""
         """Why the last build could not start, where that has no line."""
@@ -105,6 +108,12 @@ class EditorPanel(Panel):
 
     def _known(self) -> Surroundings:
         return self.around()
+
+    def use_engine(self, name: str) -> None:
+        """Says from now on what that engine cannot do."""
+        self.engine = name
+        if self.is_attached and self.main.loaded:
+            self._diagnose_soon()
 
     def focus_targets(self) -> list[Widget]:
         return [self.current.editor]
@@ -289,12 +298,31 @@ class EditorPanel(Panel):
         )  # fmt: skip
 
     async def _diagnosed(self, view: FileView, text: str) -> None:
-        from workbench.tui.diagnose import diagnose
+        from workbench.tui.diagnose import diagnose, diagnose_ignore
 
-        if view.language != "dockerfile":
+        if view.language == "dockerfile":
+            found = await asyncio.to_thread(
+                diagnose, text, context=self.context, dockerfile=view.path, engine=self.engine
+            )
+        elif view.language == "ignore":
+            found = await asyncio.to_thread(diagnose_ignore, text, self.context)
+        else:
             return
-        found = await asyncio.to_thread(diagnose, text, context=self.context, dockerfile=view.path)
-        if text == view.editor.text:
+        self._say_of(view, text, found)
+        if view.language == "dockerfile" and text.strip():
+            await self._ask_hadolint(view, text, found)
+
+    async def _ask_hadolint(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
+        """Later than our own, as it is a program of its own; typing on ends it."""
+        from workbench.build.hadolint import find_hadolint, hadolint, without_doubles
+
+        program = await asyncio.to_thread(find_hadolint)
+        if program is not None:
+            await asyncio.sleep(_HADOLINT_AFTER)
+            self._say_of(view, text, without_doubles(found, await hadolint(program, text, self.context)))
+
+    def _say_of(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
+        if view.is_attached and text == view.editor.text:
             view.editor.show_diagnostics(found)
             self._explain()
 
