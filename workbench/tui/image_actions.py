@@ -69,7 +69,7 @@ class ImageActions:
             return
         self._problem = ""
         panel.show(images, time.time())
-        self._app.work(self._learn(), "image-facts", "look up what uses the images")
+        self._app.work(self._learn, "image-facts", "look up what uses the images")
 
     async def _learn(self) -> None:
         panel = self._app.workspace.images_panel
