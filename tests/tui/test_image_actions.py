@@ -120,6 +120,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
         yield stage
 
 
+@pytest.mark.slow
 async def test_what_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.tar").write_bytes(b"x")
@@ -153,6 +154,7 @@ async def test_what_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await stage.sees("the registry has no such image", "Look at its name.")
 
 
+@pytest.mark.slow
 async def test_a_transfer_says_how_far_it_is_and_escape_ends_it(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.store.gate.clear()
