@@ -10,7 +10,7 @@ from workbench.dockerfile.complete import complete
 from workbench.dockerfile.surroundings import Surroundings
 
 PATHS = ("app/", "app/main.py", "app/src/", "app/src/x.c", "api.md", "README.md")
-AROUND = Surroundings(paths=lambda: PATHS)
+AROUND = Surroundings(paths=lambda: PATHS, images=("alpine:3", "base-of:all"))
 
 
 def offered(text: str) -> list[str]:
@@ -36,9 +36,18 @@ def offered(text: str) -> list[str]:
         ("FROM a\nRUN \\\n  --netw|", ["--network="]),
         ("FROM a\nRUN --network=n|", ["none"]),
         ("FROM a\nRUN --mount=type=s|", ["type=secret", "type=ssh"]),
-        ("FROM a AS base\nFROM b AS build\nFROM b|", ["base", "build"]),
-        ("FROM a AS base\nFROM b\nCOPY --from=|", ["base"]),
-        ("FROM a AS base\nFROM b\nRUN --mount=type=bind,from=b|", ["base"]),
+        ("FROM a AS base\nFROM b AS build\nFROM b|", ["base", "build", "base-of:all"]),
+        ("FROM a A|", ["AS"]),
+        ("FROM a\nHEALTHCHECK --retries=1 |", ["CMD", "NONE"]),
+        ("FROM a\nCOPY --from=al|", ["alpine:3"]),
+        ("FROM a\nRUN --mount=type=cache,sh|", ["sharing="]),
+        ("FROM a\nRUN --mount=type=cache,sharing=l|", ["locked"]),
+        ("FROM a\nRUN --mount=type=bind,source=app/m|", ["app/main.py"]),
+        ("FROM a\nARG one\nRUN <<EOF\nCO|\nEOF", []),
+        ("FROM a\nARG one\nRUN <<EOF\necho $|\nEOF", ["one"]),
+        ("FROM a\nARG one\nRUN <<'EOF'\necho $|\nEOF", []),
+        ("FROM a AS base\nFROM b\nCOPY --from=|", ["base", "alpine:3", "base-of:all"]),
+        ("FROM a AS base\nFROM b\nRUN --mount=type=bind,from=b|", ["base", "base-of:all"]),
         ("ARG V=1\nFROM a:$|", 12),
         ("ARG V=1\nFROM a:${V|", []),
         ("ARG VERSION=1\nFROM a:${V|", ["VERSION"]),

@@ -59,7 +59,7 @@ def make_app(context: Path, engine: Engine | None = None, **options: Any) -> Wor
 async def running(app: WorkbenchApp, size: tuple[int, int] = WIDE, *, built: bool = True) -> AsyncIterator[Pilot[int]]:
     """The app, started; with `built` its first build has ended."""
     async with app.run_test(size=size, notifications=True) as pilot:
-        await until(pilot, lambda: app.live is not None and app.editor_panel._loaded, "the Dockerfile is read")
+        await until(pilot, lambda: app.live is not None and app.editor_panel.main.loaded, "the Dockerfile is read")
         if built:
             await until(pilot, lambda: app._live.state.ended is not None, "the first build ended")
             await pilot.pause()

@@ -16,6 +16,7 @@ from workbench.build import recovery
 from workbench.build.progress import BuildProgress
 from workbench.tui.widgets.editor import Mark
 from workbench.tui.widgets.editor_panel import EditorPanel
+from workbench.tui.widgets.file_view import FileView
 
 
 class Host(App[None]):
@@ -34,10 +35,10 @@ class Host(App[None]):
     def panel(self) -> EditorPanel:
         return self.query_one(EditorPanel)
 
-    def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
+    def on_file_view_changed_outside(self, event: FileView.ChangedOutside) -> None:
         self.heard.append(event)
 
-    def on_editor_panel_recovery_offered(self, event: EditorPanel.RecoveryOffered) -> None:
+    def on_file_view_recovery_offered(self, event: FileView.RecoveryOffered) -> None:
         self.heard.append(event)
 
     def note(self) -> str:
@@ -86,9 +87,9 @@ async def test_unsaved_text_is_put_aside_and_offered_and_forgotten_once_saved(do
     async with again.run_test(size=(80, 12)) as pilot:
         await until(pilot, lambda: again.heard, "offered")
         offered = again.heard[0]
-        assert isinstance(offered, EditorPanel.RecoveryOffered)
+        assert isinstance(offered, FileView.RecoveryOffered)
         assert offered.text == "# FROM scratch\nLABEL a=b\n"
-        again.panel.take(offered.text, saved=False)
+        again.panel.main.take(offered.text)
         assert again.panel.unsaved
         assert await again.panel.save()
         assert recovery.offered(dockerfile) is None
@@ -112,7 +113,7 @@ async def test_what_another_program_wrote_is_asked_about_where_something_is_unsa
         await app.panel.look_at_disk()
         await pilot.pause()
         assert app.panel.editor.text == "FROM mine\n"
-        assert [type(it) for it in app.heard] == [EditorPanel.ChangedOutside]
+        assert [type(it) for it in app.heard] == [FileView.ChangedOutside]
         await app.panel.look_at_disk()
         await pilot.pause()
         assert len(app.heard) == 1, "asked once for one change"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.config import state_dir
+from workbench.files import replace_file, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,8 @@ def save(path: Path, text: str) -> None:
     target = _place(path)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = json.dumps({"path": str(path.absolute()), "text": text})
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=target.parent)  # mode 0600
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
+    replace_file(target, content.encode("utf-8"), 0o600)
+    sync_folder(target.parent)
 
 
 def offered(path: Path) -> Recovery | None:
@@ -75,11 +65,3 @@ def _on_disk(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

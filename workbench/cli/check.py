@@ -88,7 +88,7 @@ def _found(text: str, shown: str, surroundings: Surroundings) -> list[Diagnostic
 
 
 def _write(path: Path, text: str, shown: str) -> None:
-    from workbench.tui.files import write_text
+    from workbench.files import write_text
 
     try:
         write_text(path, text)

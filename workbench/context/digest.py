@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from pathlib import Path
 from workbench.context.opening import open_entry
 from workbench.context.scan import Entry
 from workbench.errors import InputError, StoreError
+from workbench.files import replace_file
 
 _VERSION = 1
 _CHUNK = 1 << 20
@@ -73,14 +73,7 @@ class DigestCache:
         content = {"version": _VERSION, "digests": {" ".join(map(str, key)): found for key, found in kept}}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, prefix=self._path.name, delete=False) as file:
-                try:
-                    json.dump(content, file)
-                    file.flush()
-                    Path(file.name).replace(self._path)
-                except BaseException:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
+            replace_file(self._path, json.dumps(content).encode("ascii"), 0o600, durable=False)
         except OSError as error:
             raise StoreError(f"cannot keep file digests in {self._path}: {error.strerror}") from error
 

@@ -5,16 +5,17 @@ Pure, and for any text, broken too."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from workbench.dockerfile.arguments import KEYWORDS
-from workbench.dockerfile.mounts import TYPES
+from workbench.dockerfile.mounts import SHARING, TYPES
 from workbench.dockerfile.rules.places import PLATFORM_VARIABLES
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
+from workbench.dockerfile.tokens import open_document
 from workbench.dockerfile.typed import FLAGS
 
-Kind = Literal["instruction", "flag", "value", "stage", "variable", "path"]
+Kind = Literal["instruction", "flag", "value", "stage", "variable", "path", "image"]
 
 _VARIABLE = re.compile(r"\$\{?(\w*)\Z", re.ASCII)
 _STAGE = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
@@ -29,6 +30,14 @@ _VALUES = {
 }
 _MOST = 200
 """Candidates that anybody would look through."""
+_MOUNT_KEYS: Mapping[str, tuple[str, ...]] = {
+    "bind": ("target=", "source=", "from=", "rw"),
+    "cache": ("target=", "id=", "sharing=", "from=", "source=", "mode=", "uid=", "gid=", "ro"),
+    "tmpfs": ("target=", "size="),
+    "secret": ("id=", "target=", "env=", "required", "mode=", "uid=", "gid="),
+    "ssh": ("id=", "target=", "required", "mode=", "uid=", "gid="),
+}
+_MOUNT_VALUES = {"type": TYPES, "sharing": SHARING}
 
 
 class Candidate(NamedTuple):
@@ -47,6 +56,10 @@ def complete(text: str, line: int, column: int, surroundings: Surroundings = NOT
     before = lines[line - 1][: max(0, column - 1)]
     if before.lstrip().startswith("#"):
         return []
+    document = open_document(lines[: line - 1])
+    if document is not None:
+        found = _VARIABLE.search(before) if document.expand else None
+        return list(_matching(dict.fromkeys(_variables(lines[: line - 1])), found[1], "variable")) if found else []
     first = _first_line(lines, line)
     head = "".join([*(it.rstrip().rstrip("\\`") + " " for it in lines[first - 1 : line - 1]), before])
     above = lines[: first - 1]
@@ -69,17 +82,21 @@ def _candidates(head: str, above: list[str], surroundings: Surroundings) -> Iter
         yield from _matching(dict.fromkeys(known), variable[1], "variable")
         return
     stages = _stages(above)
-    flags_only = all(it.startswith("--") for it in behind)
-    if word.startswith("--") and flags_only:
-        yield from _flag(keyword, word, stages)
-    elif keyword == "from" and flags_only:
+    plain = [it for it in behind if not it.startswith("--")]
+    if word.startswith("--") and not plain:
+        yield from _flag(keyword, word, stages, surroundings)
+    elif keyword == "from" and not plain:
         yield from _matching((*stages, "scratch"), word, "stage")
+        yield from _matching(surroundings.images, word, "image")
+    elif keyword == "from" and len(plain) == 1:
+        yield from _matching(("as" if done[0].islower() else "AS",), word, "instruction")
+    elif keyword == "healthcheck" and not plain:
+        yield from _matching(("CMD", "NONE"), word, "instruction")
     elif keyword in ("copy", "add") and not any(it.startswith("--from=") for it in behind):
-        paths = surroundings.paths() if surroundings.paths is not None else ()
-        yield from _matching(_next_parts(paths, word.removeprefix("./")), word.removeprefix("./"), "path")
+        yield from _paths(surroundings, word)
 
 
-def _flag(keyword: str, word: str, stages: list[str]) -> Iterator[Candidate]:
+def _flag(keyword: str, word: str, stages: list[str], surroundings: Surroundings) -> Iterator[Candidate]:
     name, equals, value = word[2:].partition("=")
     flags = FLAGS.get(keyword, {})
     if not equals:
@@ -87,10 +104,34 @@ def _flag(keyword: str, word: str, stages: list[str]) -> Iterator[Candidate]:
         yield from _matching(written, word, "flag")
     elif name == "from" and name in flags:
         yield from _matching(stages, value, "stage")
-    elif name == "mount" and "from=" in value:
-        yield from _matching(stages, value.rpartition("from=")[2], "stage")
+        yield from _matching(surroundings.images, value, "image")
+    elif name == "mount" and name in flags and "," in value:
+        yield from _mount(value, stages, surroundings)
     elif name in flags:
         yield from _matching(_VALUES.get(name, ("true", "false") if flags[name] == "bool" else ()), value, "value")
+
+
+def _mount(value: str, stages: list[str], surroundings: Surroundings) -> Iterator[Candidate]:
+    """What comes behind the first comma of a mount."""
+    *done, field = value.split(",")
+    fields = dict(it.partition("=")[::2] for it in done)
+    key, equals, written = field.partition("=")
+    if not equals:
+        keys = _MOUNT_KEYS.get(fields.get("type", "bind"), ())
+        yield from _matching((it for it in keys if it.rstrip("=") not in fields), field, "value")
+    elif key == "from":
+        yield from _matching(stages, written, "stage")
+        yield from _matching(surroundings.images, written, "image")
+    elif key in ("source", "src") and "from" not in fields and fields.get("type", "bind") == "bind":
+        yield from _paths(surroundings, written)
+    else:
+        yield from _matching(_MOUNT_VALUES.get(key, ()), written, "value")
+
+
+def _paths(surroundings: Surroundings, word: str) -> Iterator[Candidate]:
+    paths = surroundings.paths() if surroundings.paths is not None else ()
+    shorn = word.removeprefix("./").removeprefix("/")
+    return _matching(_next_parts(paths, shorn), shorn, "path")
 
 
 def _matching(names: Iterable[str], word: str, kind: Kind) -> Iterator[Candidate]:

@@ -22,6 +22,8 @@ class Surroundings:
     build_args: Mapping[str, str] = field(default_factory=dict)
     paths: Callable[[], Sequence[str]] | None = None
     """The paths in the context, for completion; a folder ends in `/`."""
+    images: Sequence[str] = ()
+    """The names of images that the engine has, for completion."""
 
 
 NOTHING = Surroundings()

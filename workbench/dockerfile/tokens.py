@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from workbench.dockerfile.arguments import KEYWORDS
@@ -56,6 +57,14 @@ def tokens(text: str) -> list[Token]:
     for number, line in enumerate(text.split("\n"), 1):
         painter.line(number, line.rstrip("\r"))
     return painter.found
+
+
+def open_document(lines: Sequence[str]) -> Opening | None:
+    """The heredoc that is open behind these lines of a text, None where the next line is one of Dockerfile."""
+    painter = _Painter()
+    for number, line in enumerate(lines, 1):
+        painter.line(number, line.rstrip("\r"))
+    return painter.documents[0] if painter.documents else None
 
 
 class _Painter:

@@ -24,7 +24,9 @@ from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
-from workbench.tui import driver, ending, keys, terminal_keys
+from workbench.files import is_text
+from workbench.tui import asking, driver, ending, keys, terminal_keys
+from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
 from workbench.tui.widgets.title import TitleLine
@@ -38,6 +40,7 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.tui.widgets.build_panel import BuildPanel
     from workbench.tui.widgets.context_panel import ContextPanel
     from workbench.tui.widgets.editor_panel import EditorPanel
+    from workbench.tui.widgets.file_view import FileView
     from workbench.tui.widgets.images_panel import ImagesPanel
     from workbench.tui.workspace import Workspace
 
@@ -155,6 +158,7 @@ class WorkbenchApp(App[int]):
         self.set_interval(20, self._grow_older, name="ages of images")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
             self.notify(line, title="Configuration", severity="warning", markup=False)
+        self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
         self.call_after_refresh(self._take_early)
 
@@ -242,11 +246,30 @@ class WorkbenchApp(App[int]):
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
         self.base.query_one(TitleLine).unsaved = event.unsaved
 
-    def on_editor_panel_changed_outside(self, event: EditorPanel.ChangedOutside) -> None:
-        self.work(ending.ask_which(self, event.text), "ask", "ask which text to keep")
+    def on_editor_panel_close_asked(self, event: EditorPanel.CloseAsked) -> None:
+        self.work(asking.ask_close(self, event.view), "ask", "ask before a file is closed")
 
-    def on_editor_panel_recovery_offered(self, event: EditorPanel.RecoveryOffered) -> None:
-        self.work(ending.ask_recovery(self, event.text, event.age), "ask", "offer recovered text")
+    def on_file_view_changed_outside(self, event: FileView.ChangedOutside) -> None:
+        self.work(asking.ask_which(self, event.view, event.text), "ask", "ask which text to keep")
+
+    def on_file_view_recovery_offered(self, event: FileView.RecoveryOffered) -> None:
+        self.work(asking.ask_recovery(self, event.view, event.text, event.age), "ask", "offer recovered text")
+
+    def on_open_file(self, event: OpenFile) -> None:
+        self.work(self._open(event.path, event.line), "open", f"open {event.path}")
+
+    async def _open(self, path: str, line: int) -> None:
+        """The file in a tab of the editor; one that is no text is shown as it is."""
+        from workbench.tui.screens.viewer import FileViewer
+
+        full = self.context / path
+        if not await asyncio.to_thread(is_text, full):
+            self.push_screen(FileViewer(full, path))
+            return
+        view = await self.editor_panel.open(full, path)
+        if line:
+            view.editor.go_to(line)
+        self.activate("dockerfile")
 
     def on_dockerfile_editor_left(self) -> None:
         self.activate("build")
@@ -254,17 +277,14 @@ class WorkbenchApp(App[int]):
     def on_build_panel_step_chosen(self, event: BuildPanel.StepChosen) -> None:
         """`enter` on a step: to its line."""
         step: StepState = event.step
+        self.editor_panel.show_file(self.editor_panel.main)
         self.activate("dockerfile")
         if step.line:
             self.editor_panel.editor.go_to(step.line)
 
     def on_context_panel_opened(self, event: ContextPanel.Opened) -> None:
-        from workbench.tui.screens.viewer import FileViewer
-
-        if event.entry.path == self.request.dockerfile:
-            self.activate("dockerfile")
-        elif event.entry.kind == "file":
-            self.push_screen(FileViewer(self.context / event.entry.path, event.entry.path))
+        if event.entry.kind == "file":
+            self.post_message(OpenFile(event.entry.path))
 
     def on_images_panel_asked(self, event: ImagesPanel.Asked) -> None:
         self.work(self.image_actions.do(event.what, event.rows), f"image-{event.what}", f"{event.what} images")
@@ -340,7 +360,7 @@ class WorkbenchApp(App[int]):
             self.live.loop.attend()
 
     def action_save(self) -> None:
-        self.work(self.editor_panel.save(), "save", "save the Dockerfile")
+        self.work(self.editor_panel.save(), "save", "save the file")
 
     def action_help(self) -> None:
         from workbench.tui.screens.help import HelpScreen

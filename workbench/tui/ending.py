@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Literal
 
 from workbench.tui import hangup
+from workbench.tui.asking import ask
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -25,14 +26,16 @@ async def leave(app: WorkbenchApp) -> None:
     """Quits; asks first where there is unsaved text or a running build."""
     panel = app.editor_panel
     if panel.unsaved:
-        answer = await _ask(
+        names = [view.file_name for view in panel.files if view.unsaved]
+        are = "is" if len(names) == 1 else "are"
+        answer = await ask(
             app,
-            f"{panel.file_name} is not saved",
+            f"{', '.join(names)} {are} not saved",
             ["The text in the editor differs from the file."],
             [("save", "Save and quit"), ("discard", "Discard and quit"), ("stay", "Stay")],
         )
         if answer == "save":
-            if not await panel.save():
+            if not await panel.save_all():
                 return
         elif answer == "discard":
             await panel.let_go()
@@ -53,7 +56,7 @@ async def _ask_about_the_build(app: WorkbenchApp, live: Live) -> Ending | None:
     if live.loop.outlives:
         lines = ["Left running, it is here again when the workbench opens on this context."]
         answers = [("cancel", "Quit and cancel it"), ("leave", "Leave it running"), ("stay", "Stay")]
-    answer = await _ask(app, f"Build r{live.state.building} is running", lines, answers, about_build=True)
+    answer = await ask(app, f"Build r{live.state.building} is running", lines, answers, about_build=True)
     if answer == "ended":
         app.notify(f"Build r{live.state.ended} {live.state.outcome}: nothing to ask any more. q quits.", markup=False)
     if answer == "leave":
@@ -125,40 +128,3 @@ def build_ended(app: WorkbenchApp) -> None:
 
     if isinstance(app.screen, ConfirmDialog) and app.screen.about_build:
         app.screen.answer("ended")
-
-
-async def _ask(
-    app: WorkbenchApp, title: str, lines: list[str], answers: list[tuple[str, str]], *, about_build: bool = False
-) -> str | None:
-    from workbench.tui.screens.dialogs import ConfirmDialog
-
-    return await app.push_screen_wait(ConfirmDialog(title, lines, answers, about_build=about_build))
-
-
-async def ask_recovery(app: WorkbenchApp, text: str, age: str) -> None:
-    """Unsaved text of an earlier run: take it into the editor, or let it go."""
-    panel = app.editor_panel
-    answer = await _ask(
-        app,
-        "Unsaved text was found",
-        [f"{panel.file_name} was edited {age} and not saved.", "Restoring puts the text into the editor, unsaved."],
-        [("restore", "Restore"), ("discard", "Discard")],
-    )
-    if answer == "restore":
-        panel.take(text, saved=False)
-    elif answer == "discard":
-        await panel.let_go()
-
-
-async def ask_which(app: WorkbenchApp, text: str) -> None:
-    """The file was changed by another program while there is unsaved text here."""
-    panel = app.editor_panel
-    answer = await _ask(
-        app,
-        f"{panel.file_name} was changed by another program",
-        ["There is unsaved text in the editor.", "Keeping yours overwrites the file at the next save."],
-        [("keep", "Keep mine"), ("take", "Take theirs")],
-    )
-    if answer == "take":
-        await panel.let_go()
-        panel.take(text, saved=True)

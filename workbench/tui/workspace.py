@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from workbench.errors import DockerfileError
+from workbench.tui.around import Around
 from workbench.tui.live import Live, marks_of
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
 from workbench.tui.widgets.context_panel import ContextPanel
@@ -53,6 +54,7 @@ class Workspace(Vertical):
         super().__init__(id="workspace")
         self.context_panel = ContextPanel(context, id="context")
         self.editor_panel = EditorPanel(context / dockerfile, dockerfile, context=context, id="dockerfile")
+        self.editor_panel.around = Around(self)
         self.build_box = BuildBox("Build", id="build")
         self.images_box = ImagesBox("Images", id="images")
 

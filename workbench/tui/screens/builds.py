@@ -171,7 +171,8 @@ class BuildsScreen(ModalScreen[None]):
             return
         if panel.unsaved and not await self._may_replace():
             return
-        panel.take(text, saved=False)
+        panel.show_file(panel.main)
+        panel.main.take(text)
         self.dismiss()
         self._app.activate("dockerfile")
         self._app.notify(f"The Dockerfile of build {it.number}, not saved: saving builds it.", markup=False)

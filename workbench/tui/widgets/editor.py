@@ -16,10 +16,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import TextArea
 
+from workbench.build.ignore_check import ignore_tokens
 from workbench.build.text import one_line
 from workbench.dockerfile.fix import Fix, as_one
 from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.tokens import KINDS, tokens
+from workbench.tui.widgets.completing import Completing
 
 MARK_WIDTH = 9
 """Cells left of the line numbers: a sign and a short word (`✔ cached`, `● 0.8s`)."""
@@ -52,6 +54,17 @@ class Mark:
     word: str
 
 
+def _same(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _location(text: str, offset: int) -> tuple[int, int]:
+    """Row and column of a place in the text, from 0."""
+    before = text[:offset]
+    return before.count("\n"), offset - (before.rfind("\n") + 1)
+
+
 class DockerfileEditor(TextArea, inherit_bindings=False):
     """A TextArea that reads Dockerfiles. `tab` indents, `escape` leaves."""
 
@@ -60,6 +73,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         Binding("ctrl+home", "text_start", "First line", show=False),
         Binding("ctrl+end", "text_end", "Last line", show=False),
         Binding("alt+enter,ctrl+l", "fix", "Fix what is underlined on this line", id="editor.fix", show=False),
+        Binding("ctrl+@", "complete", "Complete", id="editor.complete", key_display="ctrl+space", show=False),
         Binding("escape", "leave", "Leave", id="editor.leave"),
     ]
     COMPONENT_CLASSES = {
@@ -109,7 +123,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             super().__init__()
             self.line = line
 
-    def __init__(self, text: str = "", *, id: str | None = None) -> None:
+    def __init__(self, text: str = "", *, language: str = "dockerfile", id: str | None = None) -> None:
+        self._painted = language
         super().__init__(
             text,
             id=id,
@@ -119,6 +134,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             highlight_cursor_line=True,
         )
         self.cursor_blink = False
+        self.completing: Completing | None = None
         self._tokens: dict[int, list[tuple[int, int, str]]] = {}
         self._found: dict[int, list[Diagnostic]] = {}
         self._found_in = ""
@@ -167,6 +183,26 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         self.replace(text, start, end)
         self.history.checkpoint()
 
+    def change_to(self, text: str) -> None:
+        """Makes the text that one, as one step of undo: only the piece that differs is replaced, and the cursor stays
+        with its line."""
+        before = self.text
+        if text == before:
+            return
+        first = _same(before, text)
+        first -= before[first - 1 : first] == "\r"
+        same = _same(before[: first - 1 if first else None : -1], text[: first - 1 if first else None : -1])
+        same -= text[len(text) - same :][:1] == "\n" and "\r" in before
+        row, column = self.cursor_location
+        start, end = _location(before, first), _location(before, len(before) - same)
+        self.history.checkpoint()
+        self.replace(text[first : len(text) - same], start, end)
+        self.history.checkpoint()
+        if self.text != text:  # its lines end in another way
+            self.load_text(text)
+        if start <= (row, column) < end:
+            self.move_cursor((min(row, self.document.line_count - 1), column))
+
     def show_marks(self, marks: Mapping[int, Mark]) -> None:
         """What the last build says of each line, counted from 1."""
         if marks != self._marks:
@@ -177,6 +213,11 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         """Puts the cursor there, counted from 1, and into view."""
         row = max(0, min(line - 1, self.document.line_count - 1))
         self.move_cursor((row, max(0, column - 1)), center=True)
+
+    def action_complete(self) -> None:
+        """Offers what may stand at the cursor."""
+        if self.completing is not None:
+            self.completing.ask(wanted=True)
 
     def action_text_start(self) -> None:
         self.move_cursor((0, 0))
@@ -201,6 +242,10 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             style = self.get_component_rich_style(f"editor--squiggle-{diagnostic.severity}", partial=True)
             line.stylize(style, place.start_column - 1, max(end, place.start_column))
         return line
+
+    def _on_blur(self, event: events.Blur) -> None:
+        if self.completing is not None:
+            self.completing.popup.close()
 
     # Private in Textual, and the reason why its next minor version is not taken blindly: the drawing of one row.
     def _render_line(self, y: int) -> Strip:
@@ -262,7 +307,10 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         The editor's own bindings run here and not where Textual looks for them, at the end of the event's way up to
         the app: text that was typed after a key would overtake it, and land where the cursor was before.
         """
-        if event.key == "escape":
+        if self.completing is not None and await self.completing.key(event.key, event.character):
+            event.prevent_default()
+            event.stop()
+        elif event.key == "escape":
             event.prevent_default()
             event.stop()
             self.action_leave()
@@ -279,7 +327,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
 
     def _colour(self) -> None:
         self._tokens = {}
-        for line, start, end, kind in tokens(self.text):
+        paint = {"dockerfile": tokens, "ignore": ignore_tokens}.get(self._painted)
+        for line, start, end, kind in paint(self.text) if paint is not None else ():
             self._tokens.setdefault(line, []).append((start - 1, end - 1, kind))
         self._redraw()
 

@@ -1,50 +1,64 @@
-"""The Dockerfile in its panel: loaded, saved, put aside while unsaved, watched for other writers, and explained in one
-line below."""
+"""The open files in their panel: the Dockerfile first, others behind it as tabs, and one line below that explains the
+line under the cursor."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
-from textual.widgets import TextArea
+from textual.widget import Widget
 
-from workbench.build import recovery
-from workbench.build.format import human_age, human_duration, human_size
+from workbench.build.format import human_duration, human_size
 from workbench.build.progress import BuildProgress, StepState
 from workbench.build.text import one_line
+from workbench.context.ignore import IGNORE_FILE
 from workbench.dockerfile.lint import Diagnostic
-from workbench.errors import WorkbenchError
-from workbench.tui.files import TextFile, read_text, write_text
+from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
+from workbench.tui.widgets.file_tabs import FileTabs
+from workbench.tui.widgets.file_view import FileView, Language
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
-_PUT_ASIDE_AFTER = 0.5
+_HADOLINT_AFTER = 0.4
+
+
+def language_of(name: str) -> Language:
+    """How a file of that name is read."""
+    last = name.rpartition("/")[2].lower()
+    if last.endswith(IGNORE_FILE):
+        return "ignore"
+    named = last in ("dockerfile", "containerfile") or last.startswith(("dockerfile.", "containerfile."))
+    return "dockerfile" if named or last.endswith(".dockerfile") else "text"
 
 
 class EditorPanel(Panel):
-    """One file. `unsaved` says whether the text differs from what was read or written last."""
+    """`main` is the Dockerfile that is built, `current` the file that is shown. `unsaved`: any of the open files."""
 
     DEFAULT_CSS = """
     EditorPanel {
-        & > DockerfileEditor { height: 1fr; }
+        & > #editor-files { height: 1fr; }
         & > #editor-note { height: auto; max-height: 4; padding: 0 1; color: $text-muted; }
         & > #editor-note.-error { color: $text-error; }
         & > #editor-note.-warning { color: $text-warning; }
     }
     """
+    BINDINGS = [
+        Binding("ctrl+pagedown,alt+full_stop", "step_file(1)", "Next file", id="editor.next_file", show=False),
+        Binding("ctrl+pageup,alt+comma", "step_file(-1)", "Previous file", id="editor.previous_file", show=False),
+        Binding("alt+w", "close_file", "Close this file", id="editor.close_file", show=False),
+        Binding("alt+i", "open_ignore", "Open the ignore file", id="editor.open_ignore", show=False),
+    ]
 
     unsaved: reactive[bool] = reactive(False)
-
-    class Saved(Message):
-        """The text is on the disk."""
 
     class UnsavedChanged(Message):
         """`unsaved` is now this."""
@@ -53,123 +67,197 @@ class EditorPanel(Panel):
             super().__init__()
             self.unsaved = unsaved
 
-    class ChangedOutside(Message):
-        """Another program wrote the file while there is unsaved text here: somebody has to choose."""
+    class CloseAsked(Message):
+        """A file with unsaved text should be closed: somebody has to choose."""
 
-        def __init__(self, text: str) -> None:
+        def __init__(self, view: FileView) -> None:
             super().__init__()
-            self.text = text
-
-    class RecoveryOffered(Message):
-        """Unsaved text of an earlier run was found."""
-
-        def __init__(self, text: str, age: str) -> None:
-            super().__init__()
-            self.text = text
-            self.age = age
+            self.view = view
 
     def __init__(self, path: Path, name: str, *, context: Path | None = None, id: str | None = None) -> None:
         super().__init__(id=id)
         self.path = path
         self.context = context
-        self.file_name = name
-        self.saved_text = ""
+        self.main = FileView(path, name, "dockerfile", id="editor")
+        self.main.around = self._known
+        self.around: Callable[[], Surroundings] = lambda: NOTHING
+        """What the engine and the context have."""
+        self.files: list[FileView] = [self.main]
+        self.current = self.main
+        self.engine = ""
+        """The name of the engine that is to build; what it cannot do is said of the text."""
         self.progress = BuildProgress()
         self.problem = ""
         """Why the last build could not start, where that has no line."""
         self._left_at = (0, 0)  # where the cursor was when the text was read, saved or led to a line
         self._diagnose_timer: Timer | None = None
-        self._aside_timer: Timer | None = None
-        self._loaded = False
-        self._writing = asyncio.Lock()
 
     @property
     def editor(self) -> DockerfileEditor:
-        return self.query_one(DockerfileEditor)
+        """The Dockerfile's."""
+        return self.main.editor
 
     def compose(self) -> ComposeResult:
-        yield DockerfileEditor(id="editor")
+        yield FileTabs()
+        with Vertical(id="editor-files"):
+            yield self.main
         yield Note(id="editor-note")
 
     def on_mount(self) -> None:
-        self._show_name()
+        self.watch(self.main, "unsaved", self._look)
+
+    def _known(self) -> Surroundings:
+        return self.around()
+
+    def use_engine(self, name: str) -> None:
+        """Says from now on what that engine cannot do."""
+        self.engine = name
+        if self.is_attached and self.main.loaded:
+            self._diagnose_soon()
+
+    def focus_targets(self) -> list[Widget]:
+        return [self.current.editor]
+
+    # -- files
 
     async def load(self) -> None:
-        """Reads the file into the editor, and offers what an earlier run left unsaved."""
-        try:
-            file = await asyncio.to_thread(read_text, self.path)
-        except WorkbenchError as error:
-            self.notify(str(error), title="Cannot read the Dockerfile", severity="error", markup=False)
-            file = TextFile("", writable=False)
-        self._take(file.text)
-        self.editor.read_only = not file.writable
-        self._loaded = True
-        if not file.writable:
-            self.notify("This file is not UTF-8 text, or cannot be read: it is shown, and cannot be changed.")
-        elif not file.exists:
-            self.notify(f"There is no {self.file_name} yet. Saving makes it.", markup=False)
-        offered = await asyncio.to_thread(recovery.offered, self.path)
-        if offered is not None and file.writable:
-            self.post_message(self.RecoveryOffered(offered.text, human_age(time.time() - offered.when)))
+        """Reads the Dockerfile into its editor."""
+        await self.main.load()
+        self._left_at = self.editor.cursor_location
+        self._diagnose_soon()
+
+    async def open(self, path: Path, name: str) -> FileView:
+        """Shows that file, in the tab that it has or in a new one."""
+        real = await asyncio.to_thread(path.resolve)
+        for view in self.files:
+            if await asyncio.to_thread(view.path.resolve) == real:
+                self.show_file(view)
+                return view
+        view = FileView(path, name, language_of(name))
+        view.around = self._known
+        self.files.append(view)
+        await self.query_one("#editor-files").mount(view)
+        self.watch(view, "unsaved", self._look)
+        self.show_file(view)
+        await view.load()
+        self._diagnose_soon()
+        return view
+
+    def show_file(self, view: FileView) -> None:
+        """Brings that open file to the front; the focus follows where it was in the panel."""
+        focused = self.has_focus_within
+        self.current = view
+        for it in self.files:
+            it.display = it is view
+        if focused:
+            view.editor.focus()
+        self._show_names()
+        self._explain()
+        if not view.editor.found:
+            self._diagnose_soon()
+
+    async def close(self, view: FileView) -> None:
+        """Takes the file out of the tabs, whatever is unsaved; the Dockerfile stays."""
+        if view is self.main or view not in self.files:
+            return
+        at = self.files.index(view)
+        self.files.remove(view)
+        if view is self.current:
+            self.show_file(self.files[max(0, at - 1)])
+        await view.let_go()
+        await view.remove()
+        self._look()
 
     async def save(self) -> bool:
-        """Writes the text, and says so by `Saved`; False where it could not, which was then told."""
-        if self.editor.read_only or not self._loaded:
-            return False
-        async with self._writing:
-            text = self.editor.text
-            try:
-                await asyncio.to_thread(write_text, self.path, text)
-            except WorkbenchError as error:
-                await asyncio.to_thread(self.put_aside)
-                self.notify(f"{error}\n{error.hint}", title="Not saved", severity="error", markup=False)
-                return False
-            self.saved_text = text
+        """Writes the file that is shown."""
+        saved = await self.current.save()
+        if saved and self.current is self.main:
             self._left_at = self.editor.cursor_location
-            self._look()
-            if not self.unsaved:
-                await asyncio.to_thread(recovery.forget, self.path)
-        self.post_message(self.Saved())
-        return True
+        return saved
+
+    async def save_all(self) -> bool:
+        """Writes every unsaved file; False where one could not be."""
+        return all([await view.save() for view in self.files if view.unsaved])
 
     async def look_at_disk(self) -> None:
-        """Takes what another program wrote, or asks where there is unsaved text here."""
-        if not self._loaded:
-            return
-        async with self._writing:
-            try:
-                file = await asyncio.to_thread(read_text, self.path)
-            except WorkbenchError:
-                return  # it is there and cannot be read: the build says so
-            if not file.exists or not file.writable or file.text in (self.saved_text, self.editor.text):
-                if file.exists and file.text == self.editor.text:
-                    self.saved_text = file.text
-                    self._look()
-                return
-            if self.unsaved:
-                self.saved_text = file.text
-                self.post_message(self.ChangedOutside(file.text))
-            else:
-                self._take(file.text)
-
-    def take(self, text: str, *, saved: bool) -> None:
-        """Replaces the text: by what is on the disk (`saved`), or by what should be saved."""
-        if saved:
-            self._take(text)
-        else:
-            self.editor.text = text
-            self._look()
+        """What other programs wrote to the open files is taken, merged, or asked about."""
+        at = self._left_at == self.editor.cursor_location
+        for view in list(self.files):
+            await view.look_at_disk()
+        if at:
+            self._left_at = self.editor.cursor_location
 
     def put_aside(self) -> None:
-        """Writes the unsaved text beside the state at once. Blocks; safe when nothing else works any more."""
-        if self._loaded and self.editor.text != self.saved_text:
-            recovery.save(self.path, self.editor.text)
+        """Writes all unsaved text beside the state at once. Blocks; safe when nothing else works any more."""
+        for view in self.files:
+            view.put_aside()
 
     async def let_go(self) -> None:
         """The unsaved text is not wanted: nothing will be offered again."""
-        if self._aside_timer is not None:
-            self._aside_timer.stop()
-        await asyncio.to_thread(recovery.forget, self.path)
+        for view in self.files:
+            await view.let_go()
+
+    def unsaved_text(self, path: Path) -> str | None:
+        """The text of an open file as it is in its editor, None for a file that is not open."""
+        view = next((it for it in self.files if it.path == path and it.loaded), None)
+        return view.editor.text if view is not None else None
+
+    def action_step_file(self, step: int) -> None:
+        self.show_file(self.files[(self.files.index(self.current) + step) % len(self.files)])
+
+    def action_close_file(self) -> None:
+        self.ask_to_close(self.current)
+
+    def ask_to_close(self, view: FileView) -> None:
+        """Closes it at once where nothing is unsaved."""
+        if view is self.main:
+            self.notify("The Dockerfile stays open.")
+        elif view.unsaved:
+            self.post_message(self.CloseAsked(view))
+        else:
+            self.run_worker(self.close(view), group="files", exit_on_error=False, description="close a file")
+
+    def action_open_ignore(self) -> None:
+        """The Dockerfile's own ignore file where there is one, else that of the context."""
+        own = self.path.with_name(f"{self.path.name}{IGNORE_FILE}")
+        shared = (self.context or self.path.parent) / IGNORE_FILE
+        self.run_worker(
+            self._open_first(own, shared), group="files", exit_on_error=False, description="open the ignore file"
+        )
+
+    async def _open_first(self, own: Path, shared: Path) -> None:
+        path = own if await asyncio.to_thread(own.exists) else shared
+        await self.open(path, path.name)
+
+    def on_file_tabs_chosen(self, event: FileTabs.Chosen) -> None:
+        event.stop()
+        if event.index < len(self.files):
+            view = self.files[event.index]
+            if event.close:
+                self.ask_to_close(view)
+            else:
+                self.show_file(view)
+                view.editor.focus()
+
+    def on_file_view_edited(self, event: FileView.Edited) -> None:
+        if event.view is self.current:
+            self._diagnose_soon()
+
+    def _look(self) -> None:
+        self._show_names()
+        self.unsaved = any(view.unsaved for view in self.files)
+
+    def watch_unsaved(self, unsaved: bool) -> None:
+        self.post_message(self.UnsavedChanged(unsaved))
+
+    def _show_names(self) -> None:
+        name, unsaved = self.current.file_name, self.current.unsaved
+        self.title = f"{name}{' •' if unsaved else ''}"
+        self.strip_text = f"{name}{' • unsaved' if unsaved else ''}"
+        at = self.files.index(self.current)
+        self.query_one(FileTabs).show([it.file_name for it in self.files], [it.unsaved for it in self.files], at)
+
+    # -- what is said of the text
 
     def show_build(self, progress: BuildProgress, marks: Mapping[int, Mark], problem: str) -> None:
         """What the last or the running build says of each instruction."""
@@ -190,55 +278,12 @@ class EditorPanel(Panel):
         """Puts the cursor on a failure's first line, unless it is on one of its lines already or the person has gone
         on since the save."""
         here = self.editor.cursor_location
-        if here == self._left_at and not self.unsaved and not line <= here[0] + 1 <= max(line, end_line):
+        if here == self._left_at and not self.main.unsaved and not line <= here[0] + 1 <= max(line, end_line):
             self.editor.go_to(line, column)
             self._left_at = self.editor.cursor_location
 
-    def watch_unsaved(self, unsaved: bool) -> None:
-        self._show_name()
-        self.post_message(self.UnsavedChanged(unsaved))
-
-    def _show_name(self) -> None:
-        self.title = f"{self.file_name}{' •' if self.unsaved else ''}"
-        self.strip_text = f"{self.file_name}{' • unsaved' if self.unsaved else ''}"
-
-    def _take(self, text: str) -> None:
-        place = self.editor.cursor_location
-        self.editor.load_text(text)
-        self.editor.move_cursor(place)
-        self.saved_text = self.editor.text
-        self._left_at = self.editor.cursor_location
-        self._look()
-        self._diagnose_soon()
-
-    def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        event.stop()
-        self._look()
-        self._diagnose_soon()
-        if self._aside_timer is not None:
-            self._aside_timer.stop()
-        if self.unsaved:
-            self._aside_timer = self.set_timer(_PUT_ASIDE_AFTER, self._put_aside_soon)
-
     def on_dockerfile_editor_cursor_line(self) -> None:
         self._explain()
-
-    def _look(self) -> None:
-        self.unsaved = self._loaded and self.editor.text != self.saved_text
-
-    def _put_aside_soon(self) -> None:
-        self.run_worker(
-            self._put_aside_quietly, thread=True, group="recovery", exclusive=True, exit_on_error=False,
-            description="put unsaved text aside",
-        )  # fmt: skip
-
-    def _put_aside_quietly(self) -> None:
-        try:
-            self.put_aside()
-        except OSError as error:
-            self.app.call_from_thread(
-                self.notify, f"Unsaved text could not be put aside: {error.strerror}", severity="warning", markup=False
-            )
 
     def _diagnose_soon(self) -> None:
         if self._diagnose_timer is not None:
@@ -246,35 +291,59 @@ class EditorPanel(Panel):
         self._diagnose_timer = self.set_timer(_DIAGNOSE_AFTER, self._diagnose)
 
     def _diagnose(self) -> None:
+        view = self.current
         self.run_worker(
-            self._diagnosed(self.editor.text), group="diagnose", exclusive=True, exit_on_error=False,
-            description="read the Dockerfile",
+            self._diagnosed(view, view.editor.text), group="diagnose", exclusive=True, exit_on_error=False,
+            description=f"read {view.file_name}",
         )  # fmt: skip
 
-    async def _diagnosed(self, text: str) -> None:
-        from workbench.tui.diagnose import diagnose
+    async def _diagnosed(self, view: FileView, text: str) -> None:
+        from workbench.tui.diagnose import diagnose, diagnose_ignore
 
-        found = await asyncio.to_thread(diagnose, text, context=self.context, dockerfile=self.path)
-        if text == self.editor.text:
-            self.editor.show_diagnostics(found)
+        if view.language == "dockerfile":
+            found = await asyncio.to_thread(
+                diagnose, text, context=self.context, dockerfile=view.path, engine=self.engine
+            )
+        elif view.language == "ignore":
+            found = await asyncio.to_thread(diagnose_ignore, text, self.context)
+        else:
+            return
+        self._say_of(view, text, found)
+        if view.language == "dockerfile" and text.strip():
+            await self._ask_hadolint(view, text, found)
+
+    async def _ask_hadolint(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
+        """Later than our own, as it is a program of its own; typing on ends it."""
+        from workbench.build.hadolint import find_hadolint, hadolint, without_doubles
+
+        program = await asyncio.to_thread(find_hadolint)
+        if program is not None:
+            await asyncio.sleep(_HADOLINT_AFTER)
+            self._say_of(view, text, without_doubles(found, await hadolint(program, text, self.context)))
+
+    def _say_of(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
+        if view.is_attached and text == view.editor.text:
+            view.editor.show_diagnostics(found)
             self._explain()
 
     def _explain(self) -> None:
         """The line below: what there is to say of the line under the cursor, else what keeps a build from starting."""
         note = self.query_one("#editor-note", Note)
-        line = self.editor.cursor_location[0] + 1
-        found = self.editor.found
+        editor = self.current.editor
+        line = editor.cursor_location[0] + 1
+        found = editor.found
         errors = [it for of_line in found.values() for it in of_line if it.severity == "error"]
-        step = next((it for it in self.progress if it.line <= line <= it.end_line), None)
+        of_main = self.current is self.main
+        step = next((it for it in self.progress if it.line <= line <= it.end_line), None) if of_main else None
         said: str
         grave = ""
-        if here := self.editor.found_at(line):
-            fix = self.editor.fix_at(line)
+        if here := editor.found_at(line):
+            fix = editor.fix_at(line)
             said = _said(here[0]) + (f" (alt+enter: {fix.title})" if fix is not None else "")
             grave = here[0].severity
         elif errors:
             said, grave = _said(errors[0]), "error"
-        elif self.problem:
+        elif self.problem and of_main:
             said, grave = self.problem, "error"
         elif step is not None:
             said, grave = _said_of(step), "error" if step.status == "failed" else ""

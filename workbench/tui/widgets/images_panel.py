@@ -138,6 +138,11 @@ class ImagesPanel(RowView):
         """Whether there may be room for what images share."""
         return self.size.width >= 100
 
+    @property
+    def references(self) -> list[str]:
+        """The names of all images, filtered or not."""
+        return [row.reference for row in self._all if row.reference != row.image.id]
+
     def show(self, images: Sequence[Image], now: float) -> None:
         """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`. The names of the trash are
         among the images, and shown in its view alone."""
