@@ -156,6 +156,7 @@ class WorkbenchApp(App[int]):
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
+        self.work(self.image_actions.expire(), "trash", "empty the trash of what is old")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
             self.notify(line, title="Configuration", severity="warning", markup=False)
         self.editor_panel.use_engine(self.engine.name)
@@ -241,6 +242,7 @@ class WorkbenchApp(App[int]):
     def _grow_older(self) -> None:
         if self._there:
             self.workspace.images_panel.grow_older(time.time())
+            self.work(self.image_actions.expire(), "trash", "empty the trash of what is old")
 
     def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
         self.base.query_one(TitleLine).unsaved = event.unsaved
@@ -285,18 +287,8 @@ class WorkbenchApp(App[int]):
         if event.entry.kind == "file":
             self.post_message(OpenFile(event.entry.path))
 
-    def on_images_panel_delete_requested(self, event: ImagesPanel.DeleteRequested) -> None:
-        self.work(self.image_actions.delete(event.image, event.reference), "delete", "delete an image")
-
-    def on_images_panel_details_requested(self, event: ImagesPanel.DetailsRequested) -> None:
-        self.work(self.image_actions.details(event.image, event.reference), "details", "inspect an image")
-
-    def on_images_panel_tag_requested(self, event: ImagesPanel.TagRequested) -> None:
-        self.work(self.image_actions.tag(event.image, event.reference), "tag", "tag an image")
-
-    def on_images_panel_copy_requested(self, event: ImagesPanel.CopyRequested) -> None:
-        self.copy_to_clipboard(event.image.id)
-        self.notify(f"Copied {event.image.id}", markup=False)
+    def on_images_panel_asked(self, event: ImagesPanel.Asked) -> None:
+        self.work(self.image_actions.do(event.what, event.rows), f"image-{event.what}", f"{event.what} images")
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS and self.screen_stack:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.build.format import human_size
-from workbench.build.images import Image, short_id
+from workbench.build.images import ImageStore, Removal, short_id
+from workbench.build.names import untag
 from workbench.build.request import normalise_tag
+from workbench.build.trash import Held, Trash
 from workbench.errors import UsageError, WorkbenchError
+from workbench.tui import image_facts
+from workbench.tui.image_transfers import ImageTransfers
+from workbench.tui.widgets.image_rows import Facts, ImageRow
 
 if TYPE_CHECKING:
     from workbench.build.history import Record
     from workbench.tui.app import WorkbenchApp
 
 _AGAIN_AFTER = 5.0
+_BREATH = 0.2
+"""Seconds between two lists while an engine tells of one change after the other."""
 
 
 class ImageActions:
@@ -24,65 +32,210 @@ class ImageActions:
     def __init__(self, app: WorkbenchApp) -> None:
         self._app = app
         self._problem = ""
+        self._facts = Facts()
+        self.transfers = ImageTransfers(app, self)
+
+    @property
+    def store(self) -> ImageStore:
+        return self._app.engine.images
+
+    @property
+    def trash(self) -> Trash:
+        """As the configuration has it."""
+        config = self._app.config
+        return Trash(self.store, seconds=config.trash_minutes * 60, most=config.trash_gb * 1e9)
+
+    # -- the list
 
     async def follow(self) -> None:
         """Lists the images, and again whenever they may have changed. Ends only when its worker is cancelled."""
         while True:
             await self.refresh()
             try:
-                async for _ in self._app.engine.images.changes():
+                async for _ in self.store.changes():
                     await self.refresh()
+                    await asyncio.sleep(_BREATH)
             except WorkbenchError as error:
                 self._tell(str(error))
             await asyncio.sleep(_AGAIN_AFTER)
 
     async def refresh(self) -> None:
         """Shows the images as they are now."""
+        panel = self._app.workspace.images_panel
         try:
-            images = await self._app.engine.images.list()
+            images = await self.store.list(all=panel.view in ("all", "dangling"))
         except WorkbenchError as error:
             self._tell(str(error))
             return
         self._problem = ""
-        app = self._app
-        app.workspace.images_panel.show(images, time.time())
-        panel = app.workspace.images_box
-        panel.title = panel.strip_text = f"Images  {len(images)} · {human_size(sum(image.size for image in images))}"
+        panel.show(images, time.time())
+        self._app.work(self._learn(), "image-facts", "look up what uses the images")
 
-    async def details(self, image: Image, reference: str) -> None:
-        """The config and the history of an image, on a screen of their own."""
+    async def _learn(self) -> None:
+        panel = self._app.workspace.images_panel
+        await asyncio.sleep(image_facts.PAUSE)
+        self._facts = await image_facts.look(self.store, sizes=panel.roomy)
+        panel.know(self._facts)
+
+    async def expire(self) -> None:
+        """Empties of the trash what has been there for its time. Now and then; a trouble with it is told once."""
+        try:
+            removal = await self.trash.expire()
+        except WorkbenchError as error:
+            self._tell(str(error))
+            return
+        if removal.untagged:
+            await self.refresh()
+
+    # -- what a person asks
+
+    async def do(self, what: str, rows: Sequence[ImageRow]) -> None:
+        """One action of the panel by its name. `rows` are those it is asked of; many actions need none."""
+        match what:
+            case "list":
+                await self.refresh()
+            case "stop":
+                self.transfers.stop()
+            case "undo":
+                await self.undo([row.held for row in rows if row.held is not None])
+            case "empty":
+                await self.empty([row.held for row in rows if row.held is not None])
+            case "pull" | "load" | "import" | "commit" | "prune":
+                await getattr(self.transfers, what.replace("import", "import_"))()
+            case _ if not rows:
+                self._app.notify("There is no image.", title="Not done", severity="warning")
+            case "delete" if rows[0].held is not None:
+                await self.empty([row.held for row in rows if row.held is not None])
+            case "save":
+                await self.transfers.save(rows)
+            case "push":
+                await self.transfers.push(rows[0])
+            case _:
+                await getattr(self, what)(rows)
+
+    async def menu(self, rows: Sequence[ImageRow]) -> None:
+        """Every action by its name; the chosen one is done."""
+        from workbench.tui.screens.image_menu import ImageMenu
+
+        panel = self._app.workspace.images_panel
+        title = rows[0].said if len(rows) == 1 else f"{len(rows)} images"
+        action = await self._app.push_screen_wait(ImageMenu(title, panel))
+        if action is not None:
+            await self._app.run_action(action, panel)
+
+    async def copy(self, rows: Sequence[ImageRow]) -> None:
+        """The IDs, one a line."""
+        ids = list(dict.fromkeys(row.image.id for row in rows))
+        self._app.copy_to_clipboard("\n".join(ids))
+        self._app.notify(f"Copied {ids[0] if len(ids) == 1 else f'{len(ids)} IDs'}", markup=False)
+
+    async def details(self, rows: Sequence[ImageRow]) -> None:
+        """The config, the layers and the history of an image, on a screen of their own."""
         from workbench.tui.screens.details import ImageDetails
 
-        store = self._app.engine.images
+        row, store = rows[0], self.store
         try:
-            inspected, history = await asyncio.gather(store.inspect(image.id), store.history(image.id))
+            inspected, history = await asyncio.gather(store.inspect(row.image.id), store.history(row.image.id))
         except WorkbenchError as error:
-            self._refused(error)
+            self.refused(error)
             return
-        await self._app.push_screen(ImageDetails(reference, inspected, history))
+        await self._app.push_screen(ImageDetails(row.said, inspected, history, facts=self._facts))
 
-    async def delete(self, image: Image, reference: str) -> None:
+    async def delete(self, rows: Sequence[ImageRow]) -> None:
         """Says what would go, and takes it where that is wanted."""
         from workbench.tui.screens.delete import DeleteDialog
 
-        store = self._app.engine.images
+        trash, references = self.trash, [row.reference for row in rows]
+        held_for = self._app.config.trash_minutes
         try:
-            removal = await store.plan_removal([reference])
-            if not await self._app.push_screen_wait(DeleteDialog([(image, reference)], removal)):
+            removal = await trash.plan(references)
+            containers = await self.store.containers()
+            users = [it for row in rows for it in containers.get(row.image.id, ())]
+            chosen = [(row.image, row.said) for row in rows]
+            if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for)):
                 return
-            done = await store.remove([reference])
+            done = await (trash.put(references) if trash.holds else self.store.remove(references))
         except WorkbenchError as error:
-            self._refused(error)
+            self.refused(error)
+            return
+        self._app.workspace.images_panel.unmark()
+        await self.refresh()
+        self._app.notify(_gone(done, held=trash.holds), title="Deleted", markup=False)
+
+    async def undo(self, held: Sequence[Held]) -> None:
+        """Takes back those names, or all of the last deleting."""
+        try:
+            held = held or await self.trash.last()
+            done = await self.trash.restore(held)
+        except WorkbenchError as error:
+            self.refused(error)
+            return
+        self._app.workspace.images_panel.unmark()
+        await self.refresh()
+        if not done:
+            self._app.notify("The trash is empty.", title="Nothing to take back", severity="warning")
+            return
+        lines = [it.name if it.name == it.held.name else f"{it.held.said} is now {it.name}" for it in done]
+        self._app.notify("\n".join(lines[:8]), title="Taken back", markup=False)
+
+    async def empty(self, held: Sequence[Held]) -> None:
+        """Deletes those for good, or all that is in the trash, after a question."""
+        from workbench.tui.screens.dialogs import ConfirmDialog
+
+        try:
+            held = held or await self.trash.held()
+            if not held:
+                self._app.notify("The trash is empty.", markup=False)
+                return
+            freed = (await self.store.plan_removal([it.hidden for it in held])).bytes_freed
+            lines = [*(f"{it.said}  {it.image.short}" for it in held[:12]), f"Frees {human_size(freed)}."]
+            answers = [("cancel", "Cancel"), ("delete", "Delete for good")]
+            title = f"Delete {len(held)} of the trash for good?"
+            if await self._app.push_screen_wait(ConfirmDialog(title, lines, answers, danger="delete")) != "delete":
+                return
+            done = await self.trash.empty(held)
+        except WorkbenchError as error:
+            self.refused(error)
+            return
+        self._app.workspace.images_panel.unmark()
+        await self.refresh()
+        told = f"{human_size(done.bytes_freed)} freed" + (f"\n{done.blocked}" if done.blocked else "")
+        self._app.notify(told, title="Deleted for good", markup=False)
+
+    async def tag(self, rows: Sequence[ImageRow]) -> None:
+        """Asks for a name, and gives it to the image."""
+        name = await self.ask(f"Tag {rows[0].said}", "", "repository:tag", complaint)
+        if name is None:
+            return
+        try:
+            await self.store.tag(rows[0].image.id, name)
+        except WorkbenchError as error:
+            self.refused(error)
             return
         await self.refresh()
-        gone = [*done.untagged, *(short_id(it) for it in done.deleted)]
-        self._app.notify(f"{', '.join(gone)} · {human_size(done.bytes_freed)} freed", title="Deleted", markup=False)
+        self._app.notify(f"{rows[0].image.short} is now also {normalise_tag(name)}", title="Tagged", markup=False)
+
+    async def untag(self, rows: Sequence[ImageRow]) -> None:
+        """Takes names away. No image goes: its last name stays."""
+        done = []
+        try:
+            for row in rows:
+                if not row.name:
+                    raise UsageError(f"{row.said} has no name that could be taken away", hint="`d` deletes the image.")
+                await untag(self.store, row.name)
+                done.append(row.name)
+        except WorkbenchError as error:
+            self.refused(error)
+        if done:
+            self._app.workspace.images_panel.unmark()
+            await self.refresh()
+            self._app.notify(", ".join(done), title="Untagged", markup=False)
 
     async def roll_back(self, build: Record) -> None:
         """Gives the names of a build's image back to it, and says what they had before."""
         from workbench.build.rollback import roll_back
 
-        store, name = self._app.engine.images, self._app.engine.name
+        store, name = self.store, self._app.engine.name
         if (build.engine == "embedded") != (name == "embedded"):
             told = f"Build {build.number} is an image of the {build.engine} engine, and {name} is in use."
             self._app.notify(told, title="Not rolled back", severity="error", markup=False)
@@ -90,29 +243,23 @@ class ImageActions:
         try:
             done = [await roll_back(store, (), tag, build) for tag in build.tags]
         except WorkbenchError as error:
-            self._refused(error)
+            self.refused(error)
             return
         await self.refresh()
         lines = [f"{it.tag}: {short_id(it.before) or 'nothing'} -> {short_id(build.image)}" for it in done]
         told = "\n".join(lines) or f"Build {build.number} has no name to go back to."
         self._app.notify(told, title=f"Rolled back to build {build.number}", markup=False)
 
-    async def tag(self, image: Image, reference: str) -> None:
-        """Asks for a name, and gives it to the image."""
+    # -- talk
+
+    async def ask(self, title: str, value: str, placeholder: str, why_not: Callable[[str], str]) -> str | None:
+        """A line from a person; None where they went back."""
         from workbench.tui.screens.dialogs import PromptDialog
 
-        name = await self._app.push_screen_wait(PromptDialog(f"Tag {reference}", "", "repository:tag", _complaint))
-        if name is None:
-            return
-        try:
-            await self._app.engine.images.tag(image.id, name)
-        except WorkbenchError as error:
-            self._refused(error)
-            return
-        await self.refresh()
-        self._app.notify(f"{image.short} is now also {normalise_tag(name)}", title="Tagged", markup=False)
+        return await self._app.push_screen_wait(PromptDialog(title, value, placeholder, why_not))
 
-    def _refused(self, error: WorkbenchError) -> None:
+    def refused(self, error: WorkbenchError) -> None:
+        """Says what was not done, and why."""
         self._app.notify(f"{error}\n{error.hint}".strip(), title="Not done", severity="error", markup=False)
 
     def _tell(self, problem: str) -> None:
@@ -122,7 +269,17 @@ class ImageActions:
             self._app.notify(problem, title="Images", severity="warning", markup=False)
 
 
-def _complaint(name: str) -> str:
+def _gone(done: Removal, *, held: bool) -> str:
+    gone = ", ".join([*done.untagged, *(short_id(it) for it in done.deleted)])
+    if held:
+        return f"{gone} · u takes it back" + (
+            f", emptying frees {human_size(done.bytes_freed)}" if done.deleted else ""
+        )
+    return f"{gone} · {human_size(done.bytes_freed)} freed"
+
+
+def complaint(name: str) -> str:
+    """Why that is no name for an image, "" where it is one."""
     try:
         normalise_tag(name)
     except UsageError as error:

@@ -95,6 +95,12 @@ def _bindings(owner: Widget | WorkbenchApp) -> list[Binding]:
     return list(found.values())
 
 
+def actions_of(widget: Widget) -> list[Binding]:
+    """What a widget itself can do, with the keys as they are mapped now."""
+    names = {it.action for it in type(widget).BINDINGS if isinstance(it, Binding)}
+    return [it for it in _unique(_bindings(widget)) if it.action in names]
+
+
 def _unique(bindings: Iterable[Binding]) -> Iterator[Binding]:
     seen: set[str] = set()
     for binding in bindings:

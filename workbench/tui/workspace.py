@@ -15,6 +15,7 @@ from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.editor_panel import EditorPanel
 from workbench.tui.widgets.images_panel import ImagesPanel
+from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import PANELS, Panel
 
 
@@ -28,8 +29,22 @@ class BuildBox(Panel):
 class ImagesBox(Panel):
     """The panel around the table of images."""
 
+    DEFAULT_CSS = """
+    ImagesBox > #image-transfer { height: 1; padding: 0 1; background: $primary-muted; display: none; }
+    """
+
     def compose(self) -> ComposeResult:
         yield ImagesPanel()
+        yield Note(id="image-transfer")
+
+    def on_images_panel_changed(self, event: ImagesPanel.Changed) -> None:
+        self.title = self.strip_text = f"Images  {event.summary}"
+
+    def say(self, text: str) -> None:
+        """How far a transfer is, in a line of its own; "" takes it away."""
+        note = self.query_one("#image-transfer", Note)
+        note.display = bool(text)
+        note.say(text)
 
 
 class Workspace(Vertical):

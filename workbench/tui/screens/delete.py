@@ -11,26 +11,35 @@ from workbench.tui.screens.dialogs import ConfirmDialog
 _LISTED = 8
 
 
-def lines_of(chosen: Sequence[tuple[Image, str]], removal: Removal) -> list[str]:
-    """The lines between the question and its answers."""
-    lines = [f"{reference}  {image.short}" if reference != image.id else image.short for image, reference in chosen]
+def lines_of(
+    chosen: Sequence[tuple[Image, str]], removal: Removal, users: Sequence[str] = (), minutes: float = 0
+) -> list[str]:
+    """The lines between the question and its answers. `users` are the containers of these images; for `minutes` they
+    can be taken back."""
+    lines = [f"{said}  {image.short}" if said != image.short else said for image, said in chosen[:_LISTED]]
+    if len(chosen) > _LISTED:
+        lines.append(f"and {len(chosen) - _LISTED} more")
     if removal.untagged:
         lines.append(f"Tags that go: {_listed(removal.untagged)}")
     if removal.deleted:
         lines.append(f"Images that go: {_listed([short_id(it) for it in removal.deleted])}")
-        lines.append(f"Frees {human_size(removal.bytes_freed)}.")
+        lines.append(f"Frees {human_size(removal.bytes_freed)}{', once the trash is emptied' if minutes else ''}.")
     else:
         lines.append("The image itself stays: it has other names, or is used. Frees 0B.")
     if removal.children:
         lines.append(f"Images built on it: {_listed([short_id(it) for it in removal.children])}")
     elif removal.deleted:
         lines.append("No other image is built on it.")
-    if removal.containers:
-        lines.append(f"Containers that use it: {_listed(removal.containers)}")
+    if containers := list(dict.fromkeys([*removal.containers, *users])):
+        lines.append(f"Containers that use it: {_listed(containers)}")
     else:
         lines.append("No container uses it.")
     if removal.blocked:
         lines.append(f"It cannot be deleted: {removal.blocked}")
+    elif minutes:
+        lines.append(f"It can be taken back for {minutes:g} minutes (u, or the trash).")
+    else:
+        lines.append("It cannot be taken back.")
     return lines
 
 
@@ -40,17 +49,19 @@ def _listed(names: Sequence[str]) -> str:
 
 
 class DeleteDialog(ConfirmDialog):
-    """Dismissed with "delete", or None. What the engine would refuse offers no deleting."""
+    """Dismissed with "delete", or None; `enter` alone cancels. What the engine would refuse offers no deleting."""
 
     DEFAULT_CSS = """
     DeleteDialog { & > Vertical { border: round $error; } }
     """
 
-    def __init__(self, chosen: Sequence[tuple[Image, str]], removal: Removal) -> None:
+    def __init__(
+        self, chosen: Sequence[tuple[Image, str]], removal: Removal, users: Sequence[str] = (), minutes: float = 0
+    ) -> None:
         what = chosen[0][1] if len(chosen) == 1 else f"{len(chosen)} images"
         title = f"Delete {short_id(what) if what.startswith('sha256:') else what}?"
-        answers = [("back", "Back")] if removal.blocked else [("delete", "Delete"), ("cancel", "Cancel")]
-        super().__init__(title, lines_of(chosen, removal), answers, danger="delete")
+        answers = [("back", "Back")] if removal.blocked else [("cancel", "Cancel"), ("delete", "Delete")]
+        super().__init__(title, lines_of(chosen, removal, users, minutes), answers, danger="delete")
 
     def answer(self, name: str | None) -> None:
         self.dismiss("delete" if name == "delete" else None)

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from workbench.build.format import human_age, human_size
 from workbench.build.images import HistoryEntry, short_id
 from workbench.build.text import one_line
+from workbench.tui.widgets.image_rows import Facts
 from workbench.tui.widgets.reader import Reader, Row, heading, named
 
 _CONFIG = ("Entrypoint", "Cmd", "Env", "WorkingDir", "User", "ExposedPorts", "Volumes", "Labels", "Shell",
@@ -23,24 +24,44 @@ _CONFIG = ("Entrypoint", "Cmd", "Env", "WorkingDir", "User", "ExposedPorts", "Vo
 _IMAGE = ("Id", "RepoTags", "RepoDigests", "Parent", "Created", "Architecture", "Os", "Author", "Comment")
 
 
-def rows_of(inspected: Mapping[str, Any], history: Sequence[HistoryEntry], now: float, width: int) -> Iterator[Row]:
-    """What `docker image inspect` and `docker history` say, for a person."""
+def rows_of(
+    inspected: Mapping[str, Any], history: Sequence[HistoryEntry], now: float, width: int, facts: Facts | None = None
+) -> Iterator[Row]:
+    """What `docker image inspect` and `docker history` say, for a person, and what else is known of the image."""
     yield heading("Image")
     for name in _IMAGE:
         if value := inspected.get(name):
             yield from named(name, _shown(value), width)
     if (size := inspected.get("Size")) is not None:
         yield from named("Size", human_size(size), width)
+    for name, value in _known(str(inspected.get("Id")), facts or Facts()):
+        yield from named(name, value, width)
     config = inspected.get("Config") or {}
     if found := [(name, config[name]) for name in _CONFIG if config.get(name)]:
         yield []
         yield heading("Configuration")
         for name, value in found:
             yield from named(name, _shown(value), width)
+    if layers := [entry for entry in reversed(history) if not entry.empty_layer]:
+        yield []
+        yield heading("Layers, lowest first")
+        for number, entry in enumerate(layers, 1):
+            yield [(f"  {number:>3}  {short_id(entry.diff_id):<12}  ", "reader--name"),
+                   (f"{human_size(entry.size):>9}", "reader--muted")]  # fmt: skip
+            yield from named("", one_line(entry.created_by) or "(nothing is said)", width, indent=16, column=0)
     yield []
     yield heading("History, newest first")
     for entry in history:
         yield from _history(entry, now, width)
+
+
+def _known(identifier: str, facts: Facts) -> Iterator[tuple[str, str]]:
+    if usage := facts.sizes.get(identifier):
+        yield "Shared", f"{human_size(usage.shared)} with other images, {human_size(usage.unique)} of its own"
+    if identifier in facts.builds:
+        yield "Build", str(facts.builds[identifier])
+    if users := facts.containers.get(identifier):
+        yield "In use by", "\n".join(one_line(user) for user in users)
 
 
 def _history(entry: HistoryEntry, now: float, width: int) -> Iterator[Row]:
@@ -89,17 +110,19 @@ class ImageDetails(ModalScreen[None]):
     BINDINGS = [Binding("escape,q,i", "dismiss", "Close")]
 
     def __init__(
-        self, reference: str, inspected: Mapping[str, Any], history: Sequence[HistoryEntry], now: float | None = None
-    ) -> None:
+        self, reference: str, inspected: Mapping[str, Any], history: Sequence[HistoryEntry], now: float | None = None,
+        *, facts: Facts | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._reference = reference
         self._inspected = inspected
         self._history = history
+        self._facts = facts
         self._now = time.time() if now is None else now
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Reader(lambda width: list(rows_of(self._inspected, self._history, self._now, width)))
+            yield Reader(lambda width: list(rows_of(self._inspected, self._history, self._now, width, self._facts)))
 
     def on_mount(self) -> None:
         box = self.query_one(Vertical)

@@ -1,11 +1,9 @@
-"""The table of `docker images`: newest first, a row for each tag, filtered by `/`."""
+"""The table of `docker images`, of any length: sorted, filtered, marked with space; the trash is a view of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
@@ -13,46 +11,34 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.build.format import human_age, human_size
+from workbench.build.format import human_size
 from workbench.build.images import Image
-from workbench.build.text import one_line
-from workbench.tui.widgets.row_view import Piece, RowView, found_in
+from workbench.build.trash import is_hidden
+from workbench.tui.widgets.image_columns import Column, age_of, column_at, columns_for, draw, head
+from workbench.tui.widgets.image_rows import (
+    ORDERS,
+    VIEWS,
+    Facts,
+    ImageRow,
+    Order,
+    View,
+    filtered,
+    ordered,
+    rows_of,
+)
+from workbench.tui.widgets.row_view import Piece, RowView
 
-NONE = "<none>"
-_HEAD = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE")
-_ID = 12
-_SIZE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRow:
-    """One line: a tag of an image, or an image without one."""
-
-    image: Image
-    reference: str
-    """What an action is done to: the tag, else the image's ID."""
-    repository: str
-    tag: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.image.id, self.reference
-
-
-def rows_of(images: Sequence[Image]) -> list[ImageRow]:
-    """`docker images` has a line for each tag; newest first, the tags of one image by name."""
-    rows = []
-    for image in sorted(images, key=lambda it: -it.created):
-        for reference in sorted(image.tags):
-            repository, _, tag = reference.rpartition(":")
-            rows.append(ImageRow(image, reference, one_line(repository), one_line(tag)))
-        if not image.tags:
-            rows.append(ImageRow(image, image.id, NONE, NONE))
-    return rows
+_EMPTY = {
+    "images": "no images yet",
+    "all": "no images yet",
+    "dangling": "no image is without a name · v shows others",
+    "trash": "the trash is empty · v shows the images",
+}
 
 
 class ImagesPanel(RowView):
-    """Shows what `show` was given. Every action is a message with the image and the reference of the row."""
+    """Shows what `show` was given. What a person asks is a message with the rows it is asked of: those that are marked,
+    else the one under the cursor."""
 
     DEFAULT_CSS = """
     ImagesPanel {
@@ -60,46 +46,66 @@ class ImagesPanel(RowView):
         & > .images--id { color: $text-accent; }
         & > .images--none { color: $foreground-disabled; }
         & > .images--age { color: $foreground-muted; }
+        & > .images--mark { color: $text-warning; text-style: bold; }
     }
     """
-    COMPONENT_CLASSES = {"images--head", "images--id", "images--none", "images--age"}
+    COMPONENT_CLASSES = {"images--head", "images--id", "images--none", "images--age", "images--mark"}
     BINDINGS = [
-        Binding("enter,i", "inspect", "Details", id="images.details"),
-        Binding("d,delete", "delete", "Delete", id="images.delete"),
-        Binding("t", "tag", "Tag", id="images.tag"),
-        Binding("y", "copy", "Copy ID", id="images.copy"),
+        Binding("enter,i", "ask('details')", "Details", id="images.details"),
+        Binding("d,delete", "ask('delete')", "Delete", id="images.delete"),
+        Binding("t", "ask('tag')", "Tag", id="images.tag"),
+        Binding("m", "ask('menu')", "Menu", id="images.menu"),
+        Binding("u", "ask('undo')", "Undo delete", id="images.undo", show=False),
+        Binding("T", "ask('untag')", "Untag", id="images.untag", show=False),
+        Binding("y", "ask('copy')", "Copy ID", id="images.copy", show=False),
         Binding("slash", "ask_search", "Filter", id="images.filter"),
-        Binding("escape", "clear_filter", "Show all", show=False, id="images.show_all"),
+        Binding("space", "mark", "Mark", id="images.mark", show=False),
+        Binding("asterisk", "mark_all", "Mark all shown", id="images.mark_all", show=False),
+        Binding("v", "view", "Images, all, dangling, trash", id="images.view", show=False),
+        Binding("o", "sort", "Sort by age, size, name", id="images.sort", show=False),
+        Binding("O", "reverse", "Reverse the order", id="images.reverse", show=False),
+        Binding("p", "ask('pull')", "Pull", id="images.pull", show=False),
+        Binding("P", "ask('push')", "Push", id="images.push", show=False),
+        Binding("S", "ask('save')", "Save to a file", id="images.save", show=False),
+        Binding("L", "ask('load')", "Load from a file", id="images.load", show=False),
+        Binding("I", "ask('import')", "Import a file system", id="images.import", show=False),
+        Binding("C", "ask('commit')", "Commit a container", id="images.commit", show=False),
+        Binding("x", "ask('prune')", "Prune", id="images.prune", show=False),
+        Binding("X", "ask('empty')", "Empty the trash", id="images.empty_trash", show=False),
+        Binding("escape", "back", "Show all, unmark, end a transfer", show=False, id="images.show_all"),
     ]
 
     empty_text = "looking for images"
 
-    class _Asked(Message):
-        """What a person wants of the row under the cursor."""
+    class Asked(Message):
+        """What a person wants (`delete`, `tag`, ...), and of which rows."""
 
-        def __init__(self, image: Image, reference: str) -> None:
+        def __init__(self, what: str, rows: Sequence[ImageRow]) -> None:
             super().__init__()
-            self.image = image
-            self.reference = reference
+            self.what = what
+            self.rows = rows
 
-    class DetailsRequested(_Asked):
-        """`i` or `enter`."""
+    class Changed(Message):
+        """The view, the filter, the marks or the images are others: `summary` says so."""
 
-    class DeleteRequested(_Asked):
-        """`d`."""
-
-    class TagRequested(_Asked):
-        """`t`."""
-
-    class CopyRequested(_Asked):
-        """`y`."""
+        def __init__(self, summary: str) -> None:
+            super().__init__()
+            self.summary = summary
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._images: Sequence[Image] = ()
+        self._listed = False
+        self._held = 0
         self._all: list[ImageRow] = []
         self._rows: list[ImageRow] = []
+        self._marked: set[tuple[str, str]] = set()
+        self._facts = Facts()
         self._now = 0.0
-        self._measured: tuple[int, tuple[int, int, int]] | None = None
+        self._columns: tuple[int, list[Column]] | None = None
+        self.view: View = "images"
+        self.order: Order = "created"
+        self.backwards = False
 
     @property
     def row_count(self) -> int:
@@ -117,20 +123,51 @@ class ImagesPanel(RowView):
 
     @property
     def references(self) -> list[str]:
-        """The names of all images, filtered or not."""
-        return [row.reference for row in self._all if row.reference != row.image.id]
+        """The names of all images, filtered or not; those of the trash are no names."""
+        return [tag for image in self._images for tag in image.tags if not is_hidden(tag)]
+
+    @property
+    def marked(self) -> list[ImageRow]:
+        """What is marked, also where the filter hides it."""
+        return [row for row in self._all if row.key in self._marked] if self._marked else []
+
+    @property
+    def chosen(self) -> list[ImageRow]:
+        """What is marked, else the row under the cursor."""
+        return self.marked or ([] if self.row is None else [self.row])
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there may be room for what images share."""
+        return self.size.width >= 100
 
     def show(self, images: Sequence[Image], now: float) -> None:
-        """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`."""
-        self._all, self._now = rows_of(images), now
-        self._filter()
+        """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`. The names of the trash are
+        among the images, and shown in its view alone."""
+        self._images, self._now, self._listed = images, now, True
+        self._held = sum(is_hidden(tag) for image in images for tag in image.tags)
+        self._arrange()
+
+    def know(self, facts: Facts) -> None:
+        """What else is known of the images."""
+        if facts != self._facts:
+            self._facts, self._columns = facts, None
+            self.refresh()
+
+    def unmark(self) -> None:
+        """Takes all marks away."""
+        if self._marked:
+            self._marked.clear()
+            self._looks_otherwise()
 
     def grow_older(self, now: float) -> None:
-        """The ages are those of `now`; draws only where one of them reads otherwise."""
-        before = [self._age(row) for row in self._rows]
+        """The ages are those of `now`; draws only where one that is on the screen reads otherwise."""
+        first = self.scroll_offset.y
+        seen = self._rows[max(0, first - 1) : first + self.size.height]
+        before = [age_of(row, self._now) for row in seen]
         self._now = now
-        if before != [self._age(row) for row in self._rows]:
-            self._measured = None
+        if self.view == "trash" or before != [age_of(row, now) for row in seen]:
+            self._columns = None
             self.refresh()
 
     def typed(self, text: str) -> None:
@@ -138,14 +175,100 @@ class ImagesPanel(RowView):
         self.needle = text
         self._filter()
 
-    def action_clear_filter(self) -> None:
-        self.typed("")
+    # -- which rows, in which order
+
+    def action_back(self) -> None:
+        """One thing at a time: the filter goes, then the marks, then the view; last a transfer is ended."""
+        if self.needle:
+            self.typed("")
+        elif self._marked:
+            self.unmark()
+        elif self.view != "images":
+            self._look_at("images")
+        else:
+            self.post_message(self.Asked("stop", ()))
+
+    def action_view(self) -> None:
+        self._look_at(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)])
+
+    def _look_at(self, view: View) -> None:
+        """Also asks for the list anew: steps between are listed only where they are shown."""
+        self.view = view
+        self._marked.clear()
+        self._arrange()
+        self.post_message(self.Asked("list", ()))
+
+    def action_sort(self) -> None:
+        self.sort_by(ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)], backwards=False)
+
+    def action_reverse(self) -> None:
+        self.sort_by(self.order, backwards=not self.backwards)
+
+    def sort_by(self, order: Order, *, backwards: bool) -> None:
+        self.order, self.backwards = order, backwards
+        self._arrange()
+
+    def action_mark(self) -> None:
+        """Marks the row, or takes the mark away, and goes to the next."""
+        if (row := self.row) is not None:
+            self._marked ^= {row.key}
+            self.cursor += 1
+            self._looks_otherwise()
+
+    def action_mark_all(self) -> None:
+        """All that are shown; where all are marked already, none."""
+        keys = {row.key for row in self._rows}
+        self._marked = self._marked - keys if keys <= self._marked else self._marked | keys
+        self._looks_otherwise()
 
     def action_first(self) -> None:
         self.cursor = 1
 
     def validate_cursor(self, row: int) -> int:
         return max(1 if self._rows else 0, min(row, len(self._rows)))
+
+    def _arrange(self) -> None:
+        self._all = ordered(rows_of(self._images, self.view), self.order, backwards=self.backwards)
+        if self._marked:
+            self._marked &= {row.key for row in self._all}
+        self._filter()
+
+    def _filter(self) -> None:
+        before, place = self.row, self.cursor
+        self._rows = filtered(self._all, self.needle)
+        self._columns = None
+        self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else _EMPTY[self.view]
+        following = place <= 1 and not self.has_focus  # nobody has chosen: the newest image is the one of interest
+        if before is not None and not following:
+            key = before.key
+            place = next((at for at, row in enumerate(self._rows, 1) if row.key == key), place)
+        self.rows_changed()
+        self.cursor = place
+        self._looks_otherwise()
+
+    def _looks_otherwise(self) -> None:
+        self.refresh()
+        if self._listed:
+            self.post_message(self.Changed(self.summary()))
+
+    def summary(self) -> str:
+        """`3 of 10,000 · 3.4MB · filter “gen” · 2 marked`."""
+        mine = {row.image.id: row.image.size for row in self._all}
+        shown = {row.image.id: row.image.size for row in self._rows} if self.needle else mine
+        count = f"{len(shown):,} of {len(mine):,}" if self.needle else f"{len(mine):,}"
+        words = [f"{count} · {human_size(sum(shown.values()))}"]
+        if self.view != "images":
+            words.insert(0, {"all": "all", "dangling": "dangling", "trash": "trash"}[self.view])
+        if self.needle:
+            words.append(f"filter “{self.needle}”")
+        if self._marked:
+            words.append(f"{len(self._marked)} marked")
+        if self._held and self.view != "trash":
+            words.append(f"{self._held} in the trash")
+        return " · ".join(words)
+
+    def row_text(self, row: int) -> str:
+        return self._rows[row - 1].text if row > 0 else ""
 
     # -- the head stays where it is
 
@@ -156,97 +279,37 @@ class ImagesPanel(RowView):
 
     def render_line(self, y: int) -> Strip:
         if y == 0 and self._rows and self.size.height > 1:
-            head = [Segment(text, self.get_component_rich_style(name)) for text, name in self.draw(0, self.size.width)]
-            return Strip(head).crop_extend(0, self.size.width, self.rich_style)
+            line = [Segment(text, self.get_component_rich_style(name)) for text, name in self.draw(0, self.size.width)]
+            return Strip(line).crop_extend(0, self.size.width, self.rich_style)
         return super().render_line(y)
 
-    def _filter(self) -> None:
-        before, place = self.row, self.cursor
-        words = self.needle.split()
-        self._rows = [row for row in self._all if all(found_in(word, self._text(row)) for word in words)]
-        self._measured = None
-        self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else "no images yet"
-        keys = [row.key for row in self._rows]
-        following = place <= 1 and not self.has_focus  # nobody has chosen: the newest image is the one of interest
-        if before is not None and before.key in keys and not following:
-            place = keys.index(before.key) + 1
-        self.rows_changed()
-        self.cursor = place
-
-    def _text(self, row: ImageRow) -> str:
-        return f"{row.repository}:{row.tag} {row.image.short}"
-
-    def row_text(self, row: int) -> str:
-        return self._text(self._rows[row - 1]) if row > 0 else ""
-
-    # -- what is drawn
-
-    def _widths(self, width: int) -> tuple[int, int, int]:
-        """Of repository, tag and age. Looks at every row, so once for what is shown and not at each row drawn."""
-        if self._measured is None or self._measured[0] != width:
-            self._measured = width, self._measure(width)
-        return self._measured[1]
-
-    def _measure(self, width: int) -> tuple[int, int, int]:
-        """As wide as what is in them, the repository cut first, the age left out last."""
-        age = max([len(_HEAD[3]), *(len(self._age(row)) for row in self._rows)])
-        tag = max([len(_HEAD[1]), *(cell_len(row.tag) for row in self._rows)])
-        repository = max([len(_HEAD[0]), *(cell_len(row.repository) for row in self._rows)])
-        room = width - _ID - _SIZE - 10
-        if repository + tag + age > room and room < 44:
-            age = 0
-        tag = min(tag, max(8, (room - age) // 3))
-        return min(repository, max(8, room - age - tag)), tag, age
-
-    def _age(self, row: ImageRow) -> str:
-        return human_age(max(0.0, self._now - row.image.created)) if row.image.created > 0 else "N/A"
+    def _widths(self, width: int) -> list[Column]:
+        """Measured once for what is shown and not at each row drawn."""
+        if self._columns is None or self._columns[0] != width:
+            trash = self.view == "trash"
+            self._columns = width, columns_for(self._all, width, self._now, self._facts, trash=trash)
+        return self._columns[1]
 
     def draw(self, row: int, width: int) -> list[Piece]:
-        repository, tag, age = self._widths(width)
+        columns = self._widths(width)
         if row == 0:
-            name, label, identifier, when, size = _HEAD
-            line = f" {name:<{repository}}  {label:<{tag}}  {identifier:<{_ID}}  "
-            return [(f"{line}{f'{when:<{age}}  ' if age else ''}{size:>{_SIZE}}", "images--head")]
+            return [(head(columns, self.order, self.backwards), "images--head")]
         it = self._rows[row - 1]
-        none = "images--none" if it.repository == NONE else ""
-        pieces = [
-            (f" {_cut(it.repository, repository)}  ", none),
-            (f"{_cut(it.tag, tag)}  ", none),
-            (f"{it.image.short:<{_ID}}  ", "images--id"),
-        ]
-        if age:
-            pieces.append((f"{self._age(it):<{age}}  ", "images--age"))
-        return [*pieces, (f"{human_size(it.image.size):>{_SIZE}}", "")]
+        return draw(columns, it, "●" if it.key in self._marked else " ")
 
     # -- what a person asks
 
-    def _ask(self, message: type[_Asked]) -> None:
-        if (row := self.row) is not None:
-            self.post_message(message(row.image, row.reference))
-
-    def action_inspect(self) -> None:
-        self._ask(self.DetailsRequested)
-
-    def action_delete(self) -> None:
-        self._ask(self.DeleteRequested)
-
-    def action_tag(self) -> None:
-        self._ask(self.TagRequested)
-
-    def action_copy(self) -> None:
-        self._ask(self.CopyRequested)
+    def action_ask(self, what: str) -> None:
+        self.post_message(self.Asked(what, self.chosen))
 
     def on_click(self, event: events.Click) -> None:
-        if event.y == 0:
-            event.prevent_default()  # the head is no row
+        if event.y != 0:
+            return
+        event.prevent_default()  # the head is no row
+        column = column_at(self._widths(self.size.width), event.x)
+        if self._rows and column is not None and column.order is not None:
+            self.sort_by(column.order, backwards=column.order == self.order and not self.backwards)
 
     def clicked(self, row: int, x: int, *, again: bool) -> None:
         if again:
-            self.action_inspect()
-
-
-def _cut(text: str, width: int) -> str:
-    """Exactly `width` cells, with `…` where something is missing."""
-    if cell_len(text) <= width:
-        return text + " " * (width - cell_len(text))
-    return f"{set_cell_size(text, width - 1)}…"
+            self.action_ask("details")
