@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -26,7 +26,7 @@ from workbench.tui.widgets.completing import Completing
 MARK_WIDTH = 9
 """Cells left of the line numbers: a sign and a short word (`✔ cached`, `● 0.8s`)."""
 
-MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled"]
+MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled", "reuse", "rerun"]
 
 _OURS = frozenset({"ctrl+a", "f6", "f7"})
 """Keys that TextArea would take: tmux's prefix, and the workbench's own function keys."""
@@ -78,7 +78,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
     ]
     COMPONENT_CLASSES = {
         *(f"editor--{kind}" for kind in KINDS),
-        *(f"editor--mark-{state}" for state in ("pending", "running", "done", "cached", "failed", "cancelled")),
+        *(f"editor--mark-{state}" for state in get_args(MarkState)),
         *(f"editor--squiggle-{severity}" for severity in ("error", "warning", "info")),
         *(f"editor--message-{severity}" for severity in ("error", "warning", "info")),
     }
@@ -104,6 +104,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         & .editor--mark-cached { color: $foreground-muted; }
         & .editor--mark-failed { color: $text-error; text-style: bold; }
         & .editor--mark-cancelled { color: $foreground-muted; }
+        & .editor--mark-reuse { color: $foreground-muted; }
+        & .editor--mark-rerun { color: $text-warning; }
         & .editor--squiggle-error { text-style: underline; }
         & .editor--squiggle-warning { text-style: underline; }
         & .editor--squiggle-info { text-style: underline; }
