@@ -60,7 +60,7 @@ def complete(text: str, line: int, column: int, surroundings: Surroundings = NOT
     if document is not None:
         found = _VARIABLE.search(before) if document.expand else None
         return list(_matching(dict.fromkeys(_variables(lines[: line - 1])), found[1], "variable")) if found else []
-    first = _first_line(lines, line)
+    first = first_line(lines, line)
     head = "".join([*(it.rstrip().rstrip("\\`") + " " for it in lines[first - 1 : line - 1]), before])
     above = lines[: first - 1]
     return list(_candidates(head, above, surroundings))[:_MOST]
@@ -153,7 +153,7 @@ def _next_parts(paths: Iterable[str], word: str) -> list[str]:
     return list(found)
 
 
-def _first_line(lines: list[str], number: int) -> int:
+def first_line(lines: list[str], number: int) -> int:
     """The line that the instruction begins on, as far as continuation marks tell."""
     while number > 1 and lines[number - 2].rstrip().endswith(("\\", "`")):
         number -= 1

@@ -28,8 +28,6 @@ from workbench.tui.widgets.image_rows import (
 )
 from workbench.tui.widgets.row_view import Piece, RowView
 
-_PAGE = 100
-"""More rows than a screen has."""
 _EMPTY = {
     "images": "no images yet",
     "all": "no images yet",
@@ -124,6 +122,11 @@ class ImagesPanel(RowView):
         return self._rows
 
     @property
+    def references(self) -> list[str]:
+        """The names of all images, filtered or not; those of the trash are no names."""
+        return [tag for image in self._images for tag in image.tags if not is_hidden(tag)]
+
+    @property
     def marked(self) -> list[ImageRow]:
         """What is marked, also where the filter hides it."""
         return [row for row in self._all if row.key in self._marked] if self._marked else []
@@ -138,21 +141,11 @@ class ImagesPanel(RowView):
         """Whether there may be room for what images share."""
         return self.size.width >= 100
 
-    @property
-    def references(self) -> list[str]:
-        """The names of all images, filtered or not."""
-        return [row.reference for row in self._all if row.reference != row.image.id]
-
     def show(self, images: Sequence[Image], now: float) -> None:
         """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`. The names of the trash are
         among the images, and shown in its view alone."""
-        first, self._listed = not self._listed, True
-        self._images, self._now = images, now
-        if first and len(images) > _PAGE:  # they come newest first: the first page does not wait for the thousands
-            self._all = self._rows = rows_of(images[:_PAGE], self.view)
-            self.rows_changed()
-            self.call_after_refresh(self._arrange)
-            return
+        self._images, self._now, self._listed = images, now, True
+        self._held = sum(is_hidden(tag) for image in images for tag in image.tags)
         self._arrange()
 
     def know(self, facts: Facts) -> None:
@@ -235,7 +228,6 @@ class ImagesPanel(RowView):
         return max(1 if self._rows else 0, min(row, len(self._rows)))
 
     def _arrange(self) -> None:
-        self._held = sum(is_hidden(tag) for image in self._images for tag in image.tags)
         self._all = ordered(rows_of(self._images, self.view), self.order, backwards=self.backwards)
         if self._marked:
             self._marked &= {row.key for row in self._all}
