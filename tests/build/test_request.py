@@ -42,10 +42,10 @@ def test_only_what_differs_from_the_default_is_used() -> None:
 
 
 def test_a_refusal_names_option_and_engines() -> None:
-    with pytest.raises(Unsupported, match="cannot honour --memory; engines that have it: docker") as refused:
-        refuse_unsupported(BuildRequest(context=None, memory=1), "embedded")
+    with pytest.raises(Unsupported, match="cannot honour --squash; engines that have it: docker") as refused:
+        refuse_unsupported(BuildRequest(context=None, squash=True), "embedded")
     assert refused.value.engines == ("docker",) and refused.value.exit_code == 2
-    refuse_unsupported(BuildRequest(context=None, memory=1), "docker")
+    refuse_unsupported(BuildRequest(context=None, squash=True), "docker")
 
 
 def test_every_flag_of_the_table_is_a_field() -> None:

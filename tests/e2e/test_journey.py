@@ -90,9 +90,14 @@ def test_edit_save_break_mend_delete(
     terminal.wait_for(lambda screen: "/▏" not in screen)
     terminal.keys("d")
     terminal.wait_for(f"Delete {context.name}:latest?")
-    terminal.keys("enter")
+    terminal.wait_for("taken back for 30 minutes")
+    terminal.keys("d")
     until(lambda: not images_named(engine, context.name), "the image is not deleted")
+    terminal.wait_for("in the trash")
+    terminal.keys("u")
+    until(lambda: images_named(engine, context.name), "the image is not taken back")
     quit_from(terminal)
+    subprocess.run([WORKBENCH, "rmi", *engine, context.name], check=True)
 
 
 @pytest.mark.slow

@@ -234,8 +234,16 @@ async def test_an_image_is_deleted_after_a_dialog(context: Path) -> None:
         await pilot.press("d")
         await until(pilot, lambda: len(app.screen_stack) == 2, "the question again")
         await pilot.press("enter")
-        await until(pilot, lambda: len(engine.images.held) == 2, "deleted")
-        await until(pilot, lambda: "app0:latest" not in _table(app), "gone from the table")
+        await until(pilot, lambda: len(app.screen_stack) == 1, "enter alone cancels")
+        assert "app0" in screen_text(app)
+        await pilot.press("d")
+        await until(pilot, lambda: "taken back for 30 minutes" in screen_text(app), "the question a third time")
+        await pilot.press("d")
+        await until(pilot, lambda: "app0  " not in screen_text(app), "gone from the table")
+        await until(pilot, lambda: "1 in the trash" in screen_text(app), "said in the title")
+        await pilot.press("u")
+        await until(pilot, lambda: "app0  " in screen_text(app), "taken back")
+        assert len(engine.images.held) == 3
 
 
 async def test_r_never_deletes(context: Path) -> None:

@@ -154,7 +154,7 @@ async def test_deleting_says_tags_bytes_children_and_containers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "deletes"), [(["enter"], True), (["d"], True), (["right", "enter"], False), (["escape"], False)]
+    ("keys", "deletes"), [(["enter"], False), (["d"], True), (["right", "enter"], True), (["escape"], False)]
 )
 async def test_the_keys_of_deleting(keys: list[str], deletes: bool) -> None:
     assert bool(await answer_to(DeleteDialog([(IMAGE, "genesis:latest")], removal()), *keys)) is deletes

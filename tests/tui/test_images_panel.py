@@ -7,7 +7,11 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from workbench.build.images import Image
-from workbench.tui.widgets.images_panel import ImagesPanel, rows_of
+from workbench.build.trash import hidden_name
+from workbench.build.usage import ImageUsage
+from workbench.tui.widgets import image_columns
+from workbench.tui.widgets.image_rows import Facts, ImageRow, rows_of
+from workbench.tui.widgets.images_panel import ImagesPanel
 
 NOW = 1_000_000.0
 
@@ -25,6 +29,7 @@ class Host(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[str, str, str]] = []
+        self.summary = ""
 
     def compose(self) -> ComposeResult:
         yield ImagesPanel()
@@ -33,20 +38,11 @@ class Host(App[None]):
         self.panel.focus()
         self.panel.show([DANGLING, OLD, GENESIS], NOW)
 
-    def _note(self, what: str, event: ImagesPanel._Asked) -> None:
-        self.asked.append((what, event.image.id, event.reference))
+    def on_images_panel_asked(self, event: ImagesPanel.Asked) -> None:
+        self.asked += [(event.what, row.image.id, row.reference) for row in event.rows]
 
-    def on_images_panel_delete_requested(self, event: ImagesPanel.DeleteRequested) -> None:
-        self._note("delete", event)
-
-    def on_images_panel_details_requested(self, event: ImagesPanel.DetailsRequested) -> None:
-        self._note("details", event)
-
-    def on_images_panel_tag_requested(self, event: ImagesPanel.TagRequested) -> None:
-        self._note("tag", event)
-
-    def on_images_panel_copy_requested(self, event: ImagesPanel.CopyRequested) -> None:
-        self._note("copy", event)
+    def on_images_panel_changed(self, event: ImagesPanel.Changed) -> None:
+        self.summary = event.summary
 
     @property
     def panel(self) -> ImagesPanel:
@@ -210,14 +206,14 @@ def test_every_binding_can_be_remapped() -> None:
 
 async def test_thousands_of_images_measure_their_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = 0
-    age = ImagesPanel._age
+    age = image_columns.age_of
 
-    def counted(panel: ImagesPanel, row) -> str:  # type: ignore[no-untyped-def]
+    def counted(row: ImageRow, now: float) -> str:
         nonlocal measured
         measured += 1
-        return age(panel, row)
+        return age(row, now)
 
-    monkeypatch.setattr(ImagesPanel, "_age", counted)
+    monkeypatch.setattr(image_columns, "age_of", counted)
     app = Host()
     async with app.run_test(size=(80, 24)) as pilot:
         app.panel.show([image(at, f"name{at}:latest", age=at) for at in range(2000)], NOW)
@@ -257,3 +253,86 @@ async def test_until_somebody_chooses_the_newest_image_is_chosen() -> None:
         await pilot.pause()
         app.panel.show([OLD, GENESIS, DANGLING], NOW)
         assert reference(pilot) == "localhost:5000/team/genesis:r6"
+
+
+async def test_sorting_by_key_and_by_the_head() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        order = lambda: [row.reference for row in app.panel.shown]  # noqa: E731
+        newest = order()
+        await pilot.press("o")
+        assert [row.image.size for row in app.panel.shown] == [1_130_000, 1_130_000, 987, 0]
+        assert "SIZE▾" in (await rows(pilot))[0]
+        await pilot.press("O")
+        assert [row.image.size for row in app.panel.shown] == [0, 987, 1_130_000, 1_130_000]
+        await pilot.press("o")
+        assert order()[:2] == ["genesis:latest", "genesis:r7"] and order()[-1] == DANGLING.id
+        await pilot.press("o")
+        assert order() == newest
+        head = (await rows(pilot))[0]
+        await pilot.click(ImagesPanel, offset=(head.index("SIZE") + 1, 0))
+        assert app.panel.order == "size" and not app.panel.backwards
+        await pilot.click(ImagesPanel, offset=(head.index("SIZE") + 1, 0))
+        assert app.panel.order == "size" and app.panel.backwards
+        await pilot.click(ImagesPanel, offset=(2, 0))
+        assert app.panel.order == "name" and app.asked == []
+
+
+async def test_what_is_marked_is_what_an_action_is_asked_of() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("space", "j", "space", "S")
+        await pilot.pause()
+        assert [it[2] for it in app.asked] == ["genesis:latest", "localhost:5000/team/genesis:r6"]
+        assert "2 marked" in app.summary and sum("●" in row for row in await rows(pilot)) == 2
+        app.asked.clear()
+        await pilot.press("slash", *"r7", "enter", "d")  # a filter hides marks, and forgets none
+        await pilot.pause()
+        assert [it[2] for it in app.asked] == ["genesis:latest", "localhost:5000/team/genesis:r6"]
+        assert "1 of 3" in app.summary and "filter “r7”" in app.summary
+        await pilot.press("escape")
+        assert len(app.panel.shown) == 4 and len(app.panel.marked) == 2
+        await pilot.press("escape")
+        assert app.panel.marked == []
+        await pilot.press("asterisk")
+        assert len(app.panel.marked) == 4
+        await pilot.press("asterisk")
+        assert app.panel.marked == []
+
+
+async def test_views_show_steps_dangling_images_and_the_trash() -> None:
+    app = Host()
+    step = Image("sha256:" + "5" * 64, created=NOW - 9, intermediate=True)
+    gone = image(7, hidden_name(image(7), "old:1", NOW - 60, 1800), "kept:1")
+    async with app.run_test(size=(100, 24)) as pilot:
+        app.panel.show([GENESIS, OLD, DANGLING, step, gone], NOW)
+        assert step.id not in [row.image.id for row in app.panel.shown]
+        assert "kept:1" in [row.reference for row in app.panel.shown]
+        assert not any("trash" in row for row in await rows(pilot)) and "1 in the trash" in app.summary
+        await pilot.press("v")
+        assert step.id in [row.image.id for row in app.panel.shown]
+        await pilot.press("v")
+        assert [row.image.id for row in app.panel.shown] == [DANGLING.id]
+        await pilot.press("v")
+        head, only = await rows(pilot)
+        assert "DELETED" in head and only.split()[:2] == ["old", "1"] and "29 min" in only
+        app.asked.clear()
+        await pilot.press("u")
+        await pilot.pause()
+        assert app.asked == [("undo", gone.id, gone.tags[0])]
+        await pilot.press("escape")
+        assert app.panel.view == "images"
+
+
+async def test_what_is_known_beside_the_list_has_columns_where_there_is_room() -> None:
+    app = Host()
+    facts = Facts(
+        {GENESIS.id: ("web (running)",)}, {GENESIS.id: ImageUsage(GENESIS.id, (), 0, 1_000_000, 130_000)}, {OLD.id: 12}
+    )
+    async with app.run_test(size=(140, 24)) as pilot:
+        app.panel.know(facts)
+        head, first, _, old, _ = await rows(pilot)
+        assert head.split()[-6:] == ["BUILD", "SHARED", "UNIQUE", "IN", "USE", "BY"]
+        assert first.split()[-4:] == ["1MB", "130kB", "web", "(running)"] and old.split()[-1] == "12"
+        await pilot.resize_terminal(60, 24)
+        assert (await rows(pilot))[0].split()[-1] == "SIZE"

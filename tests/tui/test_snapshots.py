@@ -17,7 +17,7 @@ from workbench.engines.replay import ReplayEngine
 from workbench.tui.app import WorkbenchApp
 
 TWO_WEEKS = 1209600
-BRIEF = {"furnish", "scan", "load", "diagnose", "images-now", "history"}
+BRIEF = {"furnish", "scan", "load", "diagnose", "images-now", "history", "image-facts", "image-list", "trash"}
 """Groups of workers that end by themselves."""
 
 

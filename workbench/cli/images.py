@@ -39,11 +39,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 
 def _images(args: argparse.Namespace, config: Config) -> int:
+    from workbench.build.trash import without_trash
     from workbench.report.images import image_rows, images_table
     from workbench.report.tables import json_lines
 
     async def work(images: ImageStore) -> int:
-        found = await images.list(all=args.all, name=args.name, filters=args.filter)
+        found = without_trash(await images.list(all=args.all, name=args.name, filters=args.filter))
         rows = image_rows(found, args.name)
         now, truncate = time.time(), not args.no_trunc
         if args.format == "json":

@@ -1,10 +1,11 @@
-"""`workbench rmi`, `prune` and `tag`: names come and go."""
+"""`workbench rmi`, `prune`, `tag` and `untag`: names come and go."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 
 from workbench.build.format import human_size
 from workbench.build.images import ImageStore, Removal
@@ -21,9 +22,14 @@ def add_arguments(parser: Parser, name: str) -> None:
         parser.add_argument("target", metavar="TARGET_IMAGE[:TAG]", help="the name it gets too")
         parser.set_defaults(run=_tag)
         return
+    if name == "untag":
+        parser.add_argument("images", nargs="+", metavar="IMAGE:TAG", help="the name that goes")
+        parser.set_defaults(run=_untag)
+        return
     if name == "rmi":
         parser.add_argument("images", nargs="+", metavar="IMAGE", help="name or ID")
         parser.add_switch("-f", "--force", dest="force", help="also where several names or stopped containers use it")
+        parser.add_switch("--trash", dest="trash", help="hold it for a while: `workbench trash restore` takes it back")
         parser.set_defaults(run=_rmi)
         return
     parser.add_switch("-a", "--all", dest="all", help="every image that no container uses, not only untagged ones")
@@ -46,22 +52,50 @@ def _tag(args: argparse.Namespace, config: Config) -> int:
 
 
 def _rmi(args: argparse.Namespace, config: Config) -> int:
+    from workbench.cli.trash import trash_of
+
+    if args.trash and args.force:
+        raise UsageError("--force is for what is deleted for good, and --trash holds it: one of the two")
+
     async def work(images: ImageStore) -> int:
-        code = 0
-        for reference in args.images:
-            try:
-                removal = await images.remove([reference], force=args.force)
-            except EngineError:
-                raise
-            except WorkbenchError as error:
-                output.show_error(error)
-                code = max(code, error.exit_code)
-                continue
-            sys.stdout.write(_gone(removal, "Untagged", "Deleted"))
-            sys.stdout.flush()
+        trash = trash_of(images, config)
+        if not args.trash or not trash.holds:
+            return await _each(args.images, lambda name: images.remove([name], force=args.force), "Deleted")
+        code = await _each(args.images, lambda name: trash.put([name]), "Held")
+        await trash.expire()
         return code
 
     return with_images(config, work)
+
+
+def _untag(args: argparse.Namespace, config: Config) -> int:
+    from workbench.build.names import untag
+
+    async def work(images: ImageStore) -> int:
+        async def one(name: str) -> Removal:
+            await untag(images, name)
+            return Removal(untagged=(name,))
+
+        return await _each(args.images, one, "Deleted")
+
+    return with_images(config, work)
+
+
+async def _each(names: Sequence[str], work: Callable[[str], Awaitable[Removal]], deleted: str) -> int:
+    """One after the other; what is refused is said, and the rest goes on. The worst exit code."""
+    code = 0
+    for name in names:
+        try:
+            removal = await work(name)
+        except EngineError:
+            raise
+        except WorkbenchError as error:
+            output.show_error(error)
+            code = max(code, error.exit_code)
+            continue
+        sys.stdout.write(_gone(removal, "Untagged", deleted))
+        sys.stdout.flush()
+    return code
 
 
 def _gone(removal: Removal, untagged: str, deleted: str) -> str:

@@ -156,7 +156,6 @@ class WorkbenchApp(App[int]):
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
-        self.work(self.image_actions.expire(), "trash", "empty the trash of what is old")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
             self.notify(line, title="Configuration", severity="warning", markup=False)
         self.editor_panel.use_engine(self.engine.name)

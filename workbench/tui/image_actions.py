@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.build.format import human_size
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
 
 _AGAIN_AFTER = 5.0
+_TRIES = 10
 _BREATH = 0.2
 """Seconds between two lists while an engine tells of one change after the other."""
 
@@ -69,13 +71,26 @@ class ImageActions:
             return
         self._problem = ""
         panel.show(images, time.time())
-        self._app.work(self._learn(), "image-facts", "look up what uses the images")
+        self._app.work(self._learn, "image-facts", "look up what uses the images")
 
     async def _learn(self) -> None:
         panel = self._app.workspace.images_panel
         await asyncio.sleep(image_facts.PAUSE)
         self._facts = await image_facts.look(self.store, sizes=panel.roomy)
         panel.know(self._facts)
+        for _ in range(_TRIES):  # the record of a build is written a moment after its end
+            made = self._just_built()
+            if not made or made in self._facts.builds:
+                return
+            await asyncio.sleep(image_facts.PAUSE)
+            self._facts = replace(self._facts, builds=await image_facts.builds())
+            panel.know(self._facts)
+
+    def _just_built(self) -> str:
+        """The image of the build that ended last here."""
+        live = self._app.live
+        finished = live.progress.finished if live is not None else None
+        return finished.image if finished is not None and finished.outcome == "succeeded" else ""
 
     async def expire(self) -> None:
         """Empties of the trash what has been there for its time. Now and then; a trouble with it is told once."""

@@ -24,20 +24,23 @@ def builds_by_image(records: Iterable[Record]) -> dict[str, int]:
     return found
 
 
+async def builds() -> dict[str, int]:
+    """`builds_by_image` of all that this user built. Raises OSError."""
+    return await asyncio.to_thread(lambda: builds_by_image(History().all()))
+
+
 async def look(store: ImageStore, *, sizes: bool) -> Facts:
     """What is known now. What the engine cannot or does not say is left out: a list without it is no failure."""
 
     async def usage() -> dict[str, ImageUsage]:
         return {it.id: it for it in await store.sizes()} if sizes else {}
 
-    containers, shared, builds = await asyncio.gather(
-        store.containers(), usage(), asyncio.to_thread(lambda: builds_by_image(History().all())), return_exceptions=True
-    )
-    for found in (containers, shared, builds):
+    containers, shared, made = await asyncio.gather(store.containers(), usage(), builds(), return_exceptions=True)
+    for found in (containers, shared, made):
         if isinstance(found, BaseException) and not isinstance(found, WorkbenchError | OSError):
             raise found
     return Facts(
         {} if isinstance(containers, BaseException) else containers,
         {} if isinstance(shared, BaseException) else shared,
-        {} if isinstance(builds, BaseException) else builds,
+        {} if isinstance(made, BaseException) else made,
     )

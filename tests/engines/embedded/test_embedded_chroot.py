@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from builds import Builder
 
+from workbench.build.request import BuildRequest
+from workbench.engines.embedded.cgroups import plan_limits
 from workbench.engines.embedded.chroot import WARNING, can_chroot
 from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.seccomp import docker_filter
 from workbench.engines.embedded.view import Found, ImageView
+from workbench.errors import Unsupported
 
 pytestmark = [
     pytest.mark.slow,
@@ -124,3 +127,17 @@ def test_mounts_and_what_cannot_be_done(build: Builder) -> None:
     done = workbench(build, "build", "--no-cache", "--network", "none", build.context)
     assert done.returncode == 1
     assert "--network none" in done.stderr
+
+
+def test_limits_hold_in_a_chroot(build: Builder) -> None:
+    try:
+        plan_limits(BuildRequest(context=None, memory=16 << 20))
+    except Unsupported as error:
+        pytest.skip(f"{error}: {error.hint}")
+    line = "RUN x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo survived ${#x}"
+    build.put({"Dockerfile": f"FROM busybox\n{line}\n"})
+    limits = ["--memory", "16m", "--memory-swap", "16m"]
+    done = workbench(build, "build", "--no-cache", *limits, build.context)
+    assert done.returncode == 1
+    assert "survived" not in done.stdout.replace(line, "")
+    assert workbench(build, "build", "--no-cache", build.context).returncode == 0

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from workbench.engines.embedded.cgroups import Group
 from workbench.engines.embedded.changed import facts_of, take_changes
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.sandbox import Bind, Container, Log, pump
@@ -45,15 +46,16 @@ def can_chroot() -> bool:
     return False
 
 
-def run(container: Container, tree: Path, cancel: Cancel, log: Log) -> int:
+def run(container: Container, tree: Path, cancel: Cancel, log: Log, group: Group | None = None) -> int:
     """Runs it to its end in `tree`, which has the whole image, and puts what it changed into `container.upper` as an
-    overlay would. Raises InputError for what a chroot cannot do, Cancelled."""
+    overlay would; the command is in `group` from its first instruction. Raises InputError for what a chroot cannot do,
+    Cancelled."""
     if container.network == "none":
         raise InputError("--network none needs a sandbox, and none can be made here")
     before = facts_of(tree)
     made = _lay(container, tree)
     try:
-        code = _command(container, tree, cancel, log)
+        code = _command(container, tree, cancel, log, group)
         cancel.check()
         _bring_back(container.binds, tree)
     finally:
@@ -131,12 +133,14 @@ def _is_plain(tree: Path, place: Path) -> bool:
     return place.is_dir() and not any(one.is_symlink() for one in way)
 
 
-def _command(container: Container, tree: Path, cancel: Cancel, log: Log) -> int:
+def _command(container: Container, tree: Path, cancel: Cancel, log: Log, group: Group | None) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     rules = docker_filter(tracing=False) or b""
     dropped = [number for number in range(64) if number not in _KEPT]
 
     def enter() -> None:
+        if group is not None:
+            group.add(0)  # the process that writes
         os.chroot(tree)
         os.chdir(container.workdir)
         for what, value in container.limits.items():

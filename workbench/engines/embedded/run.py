@@ -175,7 +175,7 @@ class Runner:
                 tree = preparation.place / "tree"
                 tree.mkdir()
                 self.store.flatten(layers, tree)
-                return run_in_chroot(preparation.container([]), tree, self.cancel, log)
+                return run_in_chroot(preparation.container([]), tree, self.cancel, log, made)
             assert able.bwrap is not None
             assert able.mode is not None
             lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
