@@ -23,6 +23,7 @@ from workbench.context.ignore import IGNORE_FILE
 from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.tui.foresight import Foresight
+from workbench.tui.messages import OpenFile
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
 from workbench.tui.widgets.file_tabs import FileTabs
 from workbench.tui.widgets.file_view import FileView, Language
@@ -57,6 +58,7 @@ class EditorPanel(Panel):
         Binding("ctrl+pagedown,alt+full_stop", "step_file(1)", "Next file", id="editor.next_file", show=False),
         Binding("ctrl+pageup,alt+comma", "step_file(-1)", "Previous file", id="editor.previous_file", show=False),
         Binding("alt+w", "close_file", "Close this file", id="editor.close_file", show=False),
+        Binding("alt+p", "pick_file", "Open a file of the context", id="editor.pick_file", show=False),
         Binding("alt+i", "open_ignore", "Open the ignore file", id="editor.open_ignore", show=False),
     ]
 
@@ -221,6 +223,20 @@ class EditorPanel(Panel):
             self.post_message(self.CloseAsked(view))
         else:
             self.run_worker(self.close(view), group="files", exit_on_error=False, description="close a file")
+
+    def action_pick_file(self) -> None:
+        self.run_worker(self._pick(), group="files", exit_on_error=False, description="choose a file")
+
+    async def _pick(self) -> None:
+        """A file of the context, by a part of its path."""
+        from workbench.tui.screens.picker import Picker
+
+        known = self.around().paths
+        found = await asyncio.to_thread(known) if known is not None else []
+        paths = [path for path in found if not path.endswith("/")]
+        chosen = await self.app.push_screen_wait(Picker("Open a file of the context", paths))
+        if chosen is not None:
+            self.post_message(OpenFile(paths[chosen]))
 
     def action_open_ignore(self) -> None:
         """The Dockerfile's own ignore file where there is one, else that of the context."""
