@@ -4,7 +4,7 @@ second."""
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -15,6 +15,7 @@ from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.format import human_duration, human_size
 from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.progress import BuildProgress, StepState
+from workbench.tui.widgets.build_text import SIGNS
 from workbench.tui.widgets.editor import Mark
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from workbench.config import Config
 
 PER_SECOND = 12
-SIGNS: Mapping[str, str] = {
-    "pending": "○",
-    "running": "●",
-    "done": "✔",
-    "cached": "✔",
-    "failed": "✘",
-    "cancelled": "–",
-}
 
 
 class Live:
