@@ -119,6 +119,10 @@ class Client(APIClient):
         self._adapter = _Adapter(_Pool(self._sockets, timeout))
         self.address = address
         self.credentials_problem = ""
+        self.is_podman = False
+        """Whether Podman answers, which speaks as Docker does, with another builder behind it."""
+        self.system = ""
+        """The engine's operating system: `linux`, `windows`."""
         try:
             super().__init__(base_url="tcp://docker:80", version="auto", timeout=int(timeout) or 1)
         except docker.errors.DockerException as error:
@@ -126,6 +130,13 @@ class Client(APIClient):
             self._dialer.close()
             raise told from error
         self.timeout = 60
+
+    def version(self, api_version: bool = True) -> Any:
+        found = super().version(api_version)
+        names = [part.get("Name") for part in found.get("Components") or () if isinstance(part, dict)]
+        self.is_podman = any("podman" in str(name).lower() for name in names)
+        self.system = str(found.get("Os") or "")
+        return found
 
     @property
     def _sdk(self) -> Any:

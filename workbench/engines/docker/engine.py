@@ -81,9 +81,8 @@ def _look(address: Address) -> EngineInfo:
         raise EngineUnavailable(str(error), hint=error.hint) from error
     finally:
         client.close()
-    parts = [part.get("Name", "") for part in version.get("Components") or () if isinstance(part, dict)]
     details = [f"API {version.get('ApiVersion', '?')}", f"{version.get('Os', '?')}/{version.get('Arch', '?')}"]
-    if any("podman" in part.lower() for part in parts):
+    if client.is_podman:
         details.append("Podman")
     details.append(f"from {address.origin}" if address.origin != "default" else "classic builder")
     return EngineInfo("docker", str(version.get("Version", "")), address.host, tuple(details))
