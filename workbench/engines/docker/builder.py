@@ -21,6 +21,7 @@ from workbench.engines.docker.podman import PodmanTranscript, left_running
 from workbench.engines.docker.stream import read_objects
 from workbench.engines.docker.transcript import Transcript
 from workbench.engines.docker.upload import Upload
+from workbench.engines.docker.watchdog import Watchdog
 from workbench.engines.source import read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
 from workbench.errors import EngineError, EngineLost, Unsupported
@@ -37,9 +38,10 @@ _GONE = 0.3
 class ClassicBuild:
     """`work` of a ThreadBuild for one request."""
 
-    def __init__(self, request: BuildRequest, address: Address) -> None:
+    def __init__(self, request: BuildRequest, address: Address, patience: float = 60.0) -> None:
         self._request = request
         self._address = address
+        self._patience = patience
 
     def __call__(self, emit: Emit, cancel: Cancel) -> None:
         request = self._request
@@ -52,7 +54,7 @@ class ClassicBuild:
         )
         from workbench.engines.docker.client import Client
 
-        client = Client(self._address)
+        client = Client(self._address, patience=self._patience)
         try:
             refuse_here(request, podman=client.is_podman, system=client.system)
         except Unsupported:
@@ -98,6 +100,8 @@ class _Run:
 
         self._emit(BuildStarted(build=uuid.uuid4().hex[:12], engine="docker", steps=self._plan.steps))
         Feed(self._client, self._containers).start()
+        watchdog = Watchdog(self._client, self._client.patience)
+        watchdog.start()
         feed = self._client.open_sockets()
         cut = threading.Timer(_FAREWELL, self._client.abort, [feed])
         cut.daemon = True
@@ -112,8 +116,9 @@ class _Run:
         except APIError as error:
             finished = self._transcript.refused(api_message(error))
         except EngineLost as error:
-            finished = self._transcript.lost(error)
+            finished = self._transcript.lost(watchdog.verdict or error)
         finally:
+            watchdog.end()
             forget()
             cut.cancel()
         if finished.outcome == "failed" and not finished.hint and self._upload is not None:

@@ -26,14 +26,16 @@ class DockerEngine:
     Args:
         host: an address (`unix://`, `tcp://`, `ssh://`); without one DOCKER_HOST and the Docker contexts decide.
         context: the name of a context of `~/.docker`.
+        patience: seconds that the engine may leave a question without an answer.
     """
 
     name = "docker"
 
-    def __init__(self, host: str | None = None, context: str | None = None) -> None:
+    def __init__(self, host: str | None = None, context: str | None = None, patience: float = 60.0) -> None:
         self._host = host
         self._context = context
-        self.images = DockerImages(lambda: self.address)
+        self._patience = patience
+        self.images = DockerImages(lambda: self.address, patience)
 
     @property
     def address(self) -> Address:
@@ -48,7 +50,9 @@ class DockerEngine:
         return await within(_overall(address), _late(address), _look, address)
 
     def build(self, request: BuildRequest) -> Build:
-        build = ThreadBuild(lambda emit, cancel: ClassicBuild(request, self.address)(emit, cancel), name="docker build")
+        build = ThreadBuild(
+            lambda emit, cancel: ClassicBuild(request, self.address, self._patience)(emit, cancel), name="docker build"
+        )
         return ExplainedBuild(build, request, self.name, "classic", self.images)
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
