@@ -71,7 +71,9 @@ def unknown(app: WorkbenchApp, keys: Iterable[str]) -> list[str]:
 
 def _run(app: WorkbenchApp, widget: Widget | None, action: str) -> None:
     if widget is not None:
-        widget.focus()
+        from workbench.tui.widgets.panel import Panel
+
+        (widget.focus_targets()[0] if isinstance(widget, Panel) else widget).focus()
     app.call_after_refresh(app.run_action, action, app if widget is None else widget)
 
 
@@ -80,7 +82,15 @@ def _panels(app: WorkbenchApp) -> Iterable[tuple[str, Sequence[Widget]]]:
 
     for name in PANELS:
         panel = app.base.query_one(f"#{name}")
-        yield name, [it for it in panel.query("*") if type(it).__module__.startswith("workbench.") and _bindings(it)]
+        widgets = [panel, *panel.query("*")]
+        ours = [it for it in widgets if type(it).__module__.startswith("workbench.") and _bindings(it)]
+        yield name, [it for it in ours if it is panel or not _behind(it, panel)]
+
+
+def _behind(widget: Widget, panel: Widget) -> bool:
+    """Whether another widget of the panel is shown in its place, as of the files that are open."""
+    between = (it for it in widget.ancestors_with_self if isinstance(it, Widget) and panel in it.ancestors)
+    return not all(it.display for it in between)
 
 
 def _bindings(owner: Widget | WorkbenchApp) -> list[Binding]:

@@ -3,17 +3,21 @@ build's word beside each instruction."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, get_args
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Offset
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widgets import TextArea
 
 from workbench.build.ignore_check import ignore_tokens
@@ -22,11 +26,16 @@ from workbench.dockerfile.fix import Fix, as_one
 from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.tokens import KINDS, tokens
 from workbench.tui.widgets.completing import Completing
+from workbench.tui.widgets.editor_actions import ACTION_BINDINGS, EditorActions
+from workbench.tui.widgets.help_box import HelpBox
 
 MARK_WIDTH = 9
 """Cells left of the line numbers: a sign and a short word (`✔ cached`, `● 0.8s`)."""
 
-MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled"]
+HOVER_AFTER = 0.6
+"""Seconds that the mouse rests on a word before it is told about."""
+
+MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled", "reuse", "rerun"]
 
 _OURS = frozenset({"ctrl+a", "f6", "f7"})
 """Keys that TextArea would take: tmux's prefix, and the workbench's own function keys."""
@@ -74,11 +83,12 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         Binding("ctrl+end", "text_end", "Last line", show=False),
         Binding("alt+enter,ctrl+l", "fix", "Fix what is underlined on this line", id="editor.fix", show=False),
         Binding("ctrl+@", "complete", "Complete", id="editor.complete", key_display="ctrl+space", show=False),
+        *ACTION_BINDINGS,
         Binding("escape", "leave", "Leave", id="editor.leave"),
     ]
     COMPONENT_CLASSES = {
         *(f"editor--{kind}" for kind in KINDS),
-        *(f"editor--mark-{state}" for state in ("pending", "running", "done", "cached", "failed", "cancelled")),
+        *(f"editor--mark-{state}" for state in get_args(MarkState)),
         *(f"editor--squiggle-{severity}" for severity in ("error", "warning", "info")),
         *(f"editor--message-{severity}" for severity in ("error", "warning", "info")),
     }
@@ -104,6 +114,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         & .editor--mark-cached { color: $foreground-muted; }
         & .editor--mark-failed { color: $text-error; text-style: bold; }
         & .editor--mark-cancelled { color: $foreground-muted; }
+        & .editor--mark-reuse { color: $foreground-muted; }
+        & .editor--mark-rerun { color: $text-warning; }
         & .editor--squiggle-error { text-style: underline; }
         & .editor--squiggle-warning { text-style: underline; }
         & .editor--squiggle-info { text-style: underline; }
@@ -124,7 +136,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             self.line = line
 
     def __init__(self, text: str = "", *, language: str = "dockerfile", id: str | None = None) -> None:
-        self._painted = language
+        self.language_name = language
         super().__init__(
             text,
             id=id,
@@ -135,6 +147,9 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         )
         self.cursor_blink = False
         self.completing: Completing | None = None
+        self.help_box: HelpBox | None = None
+        self.actions = EditorActions(self)
+        self._hover_timer: Timer | None = None
         self._tokens: dict[int, list[tuple[int, int, str]]] = {}
         self._found: dict[int, list[Diagnostic]] = {}
         self._found_in = ""
@@ -219,6 +234,12 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         if self.completing is not None:
             self.completing.ask(wanted=True)
 
+    def action_do(self, name: str) -> None:
+        """One of `EditorActions`; what asks a person something goes on by itself."""
+        work = getattr(self.actions, name)()
+        if inspect.isawaitable(work):
+            self.run_worker(work, group="editor-ask", exclusive=True, exit_on_error=False, description=name)
+
     def action_text_start(self) -> None:
         self.move_cursor((0, 0))
 
@@ -244,6 +265,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         return line
 
     def _on_blur(self, event: events.Blur) -> None:
+        if self.help_box is not None:
+            self.help_box.close()
         if self.completing is not None:
             self.completing.popup.close()
 
@@ -307,6 +330,15 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         The editor's own bindings run here and not where Textual looks for them, at the end of the event's way up to
         the app: text that was typed after a key would overtake it, and land where the cursor was before.
         """
+        if self.help_box is not None and self.help_box.is_open:
+            self.help_box.close()
+            if event.key == "escape":
+                event.prevent_default()
+                event.stop()
+                return
+        binding = next(iter(self._bindings.key_to_bindings.get(event.key, ())), None)
+        if binding is None or binding.action != "do('go_to_name')":
+            self.actions.stop_walking()
         if self.completing is not None and await self.completing.key(event.key, event.character):
             event.prevent_default()
             event.stop()
@@ -314,12 +346,29 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
             event.prevent_default()
             event.stop()
             self.action_leave()
-        elif event.key.startswith("alt+"):
-            event.prevent_default()  # a key of the workbench; Textual gives it a character (alt+4 is a cent sign)
-        elif binding := next(iter(self._bindings.key_to_bindings.get(event.key, ())), None):
+        elif binding is not None:
             event.prevent_default()
             event.stop()
             await self.run_action(binding.action)
+        elif event.key.startswith("alt+"):
+            event.prevent_default()  # a key of the workbench; Textual gives it a character (alt+4 is a cent sign)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Who rests on a word is told about it."""
+        if self._hover_timer is not None:
+            self._hover_timer.stop()
+        if self.help_box is not None and self.help_box.is_open:
+            self.help_box.close()
+        at = Offset(event.screen_x, event.screen_y)
+        offset = event.get_content_offset(self)
+        if offset is not None and offset.x >= self.gutter_width and not event.button:
+            row, column = self.get_target_document_location(event)
+            if column < len(self.document.get_line(row)):
+                self._hover_timer = self.set_timer(HOVER_AFTER, partial(self.actions.help, (row, column), at))
+
+    def on_leave(self) -> None:
+        if self._hover_timer is not None:
+            self._hover_timer.stop()
 
     def load_text(self, text: str) -> None:
         super().load_text(text)
@@ -327,7 +376,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
 
     def _colour(self) -> None:
         self._tokens = {}
-        paint = {"dockerfile": tokens, "ignore": ignore_tokens}.get(self._painted)
+        paint = {"dockerfile": tokens, "ignore": ignore_tokens}.get(self.language_name)
         for line, start, end, kind in paint(self.text) if paint is not None else ():
             self._tokens.setdefault(line, []).append((start - 1, end - 1, kind))
         self._redraw()

@@ -25,6 +25,7 @@ from workbench.tui.merge import merge
 from workbench.tui.widgets.completing import Completing
 from workbench.tui.widgets.completion import Completion
 from workbench.tui.widgets.editor import DockerfileEditor
+from workbench.tui.widgets.help_box import HelpBox
 
 _PUT_ASIDE_AFTER = 0.5
 _ATTEMPTS = 3
@@ -100,6 +101,8 @@ class FileView(Vertical):
             self.completing = editor.completing = Completing(editor, popup)
             self.completing.around = self.around
             yield popup
+            editor.help_box = HelpBox()
+            yield editor.help_box
 
     def on_completion_taken(self, event: Completion.Taken) -> None:
         event.stop()
