@@ -63,7 +63,7 @@ class DockerImages:
 
     async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
         work = removal.plan_prune if dry_run else removal.prune
-        return await self._calls.run(lambda client: work(client, self._graph, every=all))
+        return await self._calls.run_apart(lambda client, _: work(client, self._graph, every=all))
 
     async def prune_cache(self, *, dry_run: bool = False) -> Removal:
         return await self._calls.run(lambda client: usage.prune_cache(client, dry_run=dry_run))
