@@ -42,7 +42,8 @@ class Completing:
             if chosen is not None and (key == "tab" or (key == "enter" and popup.taken_by_enter)):
                 self.take(chosen)
                 return True
-        word = character is not None and (character.isalnum() or character in _OPENS_ON)
+        plain = not key.startswith(("alt+", "ctrl+"))  # Textual gives alt+o the character o
+        word = plain and character is not None and (character.isalnum() or character in _OPENS_ON)
         if word or (key == "backspace" and popup.is_open):
             self.editor.call_after_refresh(self.ask)
         else:
@@ -53,7 +54,7 @@ class Completing:
         """Offers what may stand here; `wanted` where the person asked for it."""
         if not self.editor.read_only:
             self.editor.run_worker(
-                self._offer(wanted), group="completion", exclusive=True, exit_on_error=False,
+                lambda: self._offer(wanted), group="completion", exclusive=True, exit_on_error=False,
                 description="look for completions",
             )  # fmt: skip
 

@@ -12,7 +12,7 @@ from workbench.dockerfile.edit_lines import move_lines, toggle_comment
 from workbench.dockerfile.fix import Edit, apply, apply_edits
 from workbench.dockerfile.help import help_at
 from workbench.dockerfile.lint import check, fix_all
-from workbench.dockerfile.symbols import Symbol, outline, rename, rename_complaint, symbol_at
+from workbench.dockerfile.symbols import Symbol, outline, rename, rename_complaint, rough_outline, symbol_at
 from workbench.errors import DockerfileError
 
 if TYPE_CHECKING:
@@ -77,10 +77,13 @@ class EditorActions:
     async def outline(self) -> None:
         from workbench.tui.screens.picker import Picker
 
-        dockerfile = self.read()
-        if dockerfile is None:
+        if self.editor.language_name != "dockerfile":
             return
-        entries = outline(dockerfile)
+        text = self.editor.text
+        try:
+            entries = outline(parse(text))
+        except DockerfileError:
+            entries = rough_outline(text)
         line = self.editor.cursor_location[0] + 1
         above = [at for at, it in enumerate(entries) if it.line <= line]
         labels = [f"{'  ' * it.level}{it.line:>4}  {it.kind:8}  {it.text}" for it in entries]
