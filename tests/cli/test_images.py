@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from workbench.build.images import Image
+from workbench.build.talk import Talk
 from workbench.engines.replay import ReplayEngine
 
 A, B, C = (f"sha256:{digit * 64}" for digit in "abc")
@@ -32,10 +33,10 @@ class Recorded(ReplayEngine):
         self.images.import_ = self.import_  # type: ignore[method-assign]
         self.asked: list[object] = []
 
-    async def save(self, references: Sequence[str], out: Path) -> None:
+    async def save(self, references: Sequence[str], out: Path, talk: Talk | None = None) -> None:
         out.write_bytes(b"tar of " + " ".join(references).encode())
 
-    async def load(self, archive: Path) -> Sequence[str]:
+    async def load(self, archive: Path, talk: Talk | None = None) -> Sequence[str]:
         self.asked.append(archive.read_bytes())
         return ["genesis:latest", A]
 
@@ -161,3 +162,34 @@ def test_check_says_where_and_what(run: Run, tmp_path: Path, monkeypatch: pytest
     assert broken.code == 2 and broken.err.startswith("workbench: Dockerfile:3:1: ") and broken.out == ""
     (tmp_path / "Dockerfile").unlink()
     assert run("check").code == 2
+
+
+def test_the_trash_takes_back_what_rmi_held(engine: Recorded, run: Run) -> None:
+    done = run("rmi", "--trash", "genesis", "other")
+    assert done.code == 0 and done.out.splitlines() == [
+        "Untagged: genesis:latest", "Untagged: other:latest", f"Held: {B}",
+    ]  # fmt: skip
+    assert [line.split()[:2] for line in run("images").out.splitlines()[1:]] == [
+        ["genesis", "1.0"], ["<none>", "<none>"],
+    ]  # fmt: skip
+    assert {line.split()[0] for line in run("trash").out.splitlines()[1:]} == {"genesis:latest", "other:latest"}
+    held = [json.loads(line) for line in run("trash", "list", "--format", "json").out.splitlines()]
+    assert {it["Name"]: round(it["Until"] - it["Deleted"]) for it in held} == {
+        "genesis:latest": 1800, "other:latest": 1800,
+    }  # fmt: skip
+    assert "latest (trash)" in run("df", "-v").out and "workbench-trash" not in run("df", "-v").out
+    done = run("trash", "restore", "other")
+    assert (done.out, done.err) == ("Restored: other:latest\n", "")
+    assert run("trash", "restore", "nothing").code == 1
+    assert run("trash", "empty", "--force").out.splitlines()[0] == "Deleted: genesis:latest"
+    assert run("trash", "-q").code == 2 and run("trash").out.splitlines()[1:] == []
+    assert set(engine.images.held) == {A, B, C}
+    assert run("rmi", "--trash", "--force", "other").code == 2
+
+
+def test_untag_leaves_the_image(engine: Recorded, run: Run) -> None:
+    assert run("untag", "genesis:1.0").out == "Untagged: genesis:1.0\n"
+    done = run("untag", "genesis:latest")
+    assert done.code == 2 and "is the only name of its image" in done.err
+    assert engine.images.held[A].tags == ("genesis:latest",)
+    assert run("commit", "web", "x").code == 2

@@ -315,7 +315,7 @@ async def test_views_show_steps_dangling_images_and_the_trash() -> None:
         assert [row.image.id for row in app.panel.shown] == [DANGLING.id]
         await pilot.press("v")
         head, only = await rows(pilot)
-        assert "DELETED" in head and only.split()[:2] == ["old", "1"] and "29 min" in only
+        assert "HELD FOR" in head and only.split()[:2] == ["old", "1"] and "29 min" in only
         app.asked.clear()
         await pilot.press("u")
         await pilot.pause()

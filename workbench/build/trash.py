@@ -76,6 +76,12 @@ def _read(image: Image, tag: str) -> Held | None:
     return Held(image, tag, f"{repository}:{version}" if kind else "", deleted, deleted + int(seconds))
 
 
+def said_of(tag: str) -> str:
+    """The tag as a person is shown it: a hidden name by what it was, `genesis:latest (trash)`."""
+    held = _read(Image("sha256:"), tag) if is_hidden(tag) else None
+    return tag if held is None else f"{held.name or '<none>:<none>'} (trash)"
+
+
 def hidden_name(image: Image, name: str, deleted: float, seconds: float) -> str:
     """The name under which `name` ("" for an image without one) is held. Raises UsageError for one that is too long."""
     root = f"{_ROOT}{int(deleted * 1000)}.{max(0, int(seconds))}"

@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from workbench.build.images import ImageStore
@@ -60,7 +60,8 @@ def _save(args: argparse.Namespace, config: Config) -> int:
         import asyncio
 
         if target is not None:
-            await images.save(args.images, target.absolute())
+            with closing(Teller(quiet=False)) as teller:
+                await images.save(args.images, target.absolute(), teller.talk)
             return 0
         with _temporary() as archive:
             await images.save(args.images, archive)
@@ -81,7 +82,9 @@ def _load(args: argparse.Namespace, config: Config) -> int:
     with _input(args.input or "-", "an archive of images", "-i FILE") as archive:
 
         async def work(images: ImageStore) -> int:
-            for name in await images.load(archive):
+            with closing(Teller(quiet=args.quiet)) as teller:
+                came = await images.load(archive, teller.talk)
+            for name in came:
                 print(f"Loaded image ID: {name}" if name.startswith("sha256:") else f"Loaded image: {name}")
             return 0
 
@@ -101,11 +104,8 @@ def _import(args: argparse.Namespace, config: Config) -> int:
 
 def _push(args: argparse.Namespace, config: Config) -> int:
     async def work(images: ImageStore) -> int:
-        teller = Teller(quiet=args.quiet)
-        try:
+        with closing(Teller(quiet=args.quiet)) as teller:
             await images.push(args.name, teller.talk)
-        finally:
-            teller.close()
         if not args.quiet:
             output.talk(f"pushed {args.name}")
         return 0
@@ -115,11 +115,8 @@ def _push(args: argparse.Namespace, config: Config) -> int:
 
 def _pull(args: argparse.Namespace, config: Config) -> int:
     async def work(images: ImageStore) -> int:
-        teller = Teller(quiet=args.quiet)
-        try:
+        with closing(Teller(quiet=args.quiet)) as teller:
             identifier = await images.pull(args.name, teller.talk)
-        finally:
-            teller.close()
         print(identifier)
         return 0
 

@@ -58,7 +58,7 @@ def _meant(held: Sequence[Held], names: Sequence[str]) -> Sequence[Held]:
         if not mine:
             raise ImageNotFound(f"not in the trash: {name}", hint="`workbench trash` lists what is.")
         found += mine
-    return list(dict.fromkeys(found))
+    return list({it.hidden: it for it in found}.values())
 
 
 def _list(held: Sequence[Held], form: str) -> None:

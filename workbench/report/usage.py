@@ -7,6 +7,7 @@ from typing import Any
 from workbench.build.format import human_age, human_size
 from workbench.build.images import short_id
 from workbench.build.text import one_line
+from workbench.build.trash import said_of
 from workbench.build.usage import DiskUsage, ImageUsage, Usage
 from workbench.report.images import NONE, split_reference
 from workbench.report.tables import table
@@ -42,7 +43,7 @@ def images_usage_table(usage: DiskUsage, now: float) -> str:
         ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE"],
         (
             [
-                *(one_line(part or NONE) for part in split_reference(tag)),
+                *(one_line(part or NONE) for part in split_reference(said_of(tag))),
                 short_id(image.id),
                 human_age(now - image.created),
                 human_size(image.size),

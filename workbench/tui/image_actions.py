@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _AGAIN_AFTER = 5.0
 _TRIES = 10
-_BREATH = 0.2
+_BREATH = 0.5
 """Seconds between two lists while an engine tells of one change after the other."""
 
 

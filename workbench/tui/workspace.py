@@ -10,10 +10,12 @@ from textual.widget import Widget
 
 from workbench.errors import DockerfileError
 from workbench.tui.around import Around
+from workbench.tui.foresight import Foreseer
 from workbench.tui.live import Live, marks_of
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.editor_panel import EditorPanel
+from workbench.tui.widgets.file_view import FileView
 from workbench.tui.widgets.images_panel import ImagesPanel
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import PANELS, Panel
@@ -57,6 +59,7 @@ class Workspace(Vertical):
         self.editor_panel.around = Around(self)
         self.build_box = BuildBox("Build", id="build")
         self.images_box = ImagesBox("Images", id="images")
+        self.foreseer = Foreseer(self)
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
@@ -104,3 +107,8 @@ class Workspace(Vertical):
             box.title = box.strip_text = f"Build r{state.ended}  ✘ not built: {state.problem}"
         problem = "" if isinstance(state.error, DockerfileError) else state.problem
         self.editor_panel.show_build(live.progress, marks_of(live.progress, now), problem)
+        self.foreseer.follow(live)
+
+    def on_file_view_edited(self, event: FileView.Edited) -> None:
+        if event.view is self.editor_panel.main:
+            self.foreseer.look()

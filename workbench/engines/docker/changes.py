@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from workbench.engines.docker.client import Client
 
 # A build of the classic builder makes images without an event of theirs, but destroys the container of each step.
-_EVENTS = ("tag", "untag", "delete", "load", "import", "pull", "prune", "commit", "destroy")
+# What else happens to a container changes what an image is in use by.
+_EVENTS = ("tag", "untag", "delete", "load", "import", "pull", "prune", "commit",
+           "create", "start", "die", "pause", "unpause", "rename", "destroy")  # fmt: skip
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a lost engine is tried again; the last one for ever."""
 

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from workbench.build.format import human_age, human_size
 from workbench.build.images import HistoryEntry, short_id
 from workbench.build.text import one_line
+from workbench.build.trash import said_of
 from workbench.tui.widgets.image_rows import Facts
 from workbench.tui.widgets.reader import Reader, Row, heading, named
 
@@ -30,7 +31,10 @@ def rows_of(
     """What `docker image inspect` and `docker history` say, for a person, and what else is known of the image."""
     yield heading("Image")
     for name in _IMAGE:
-        if value := inspected.get(name):
+        value = inspected.get(name)
+        if name == "RepoTags" and value:
+            value = [said_of(tag) for tag in value]
+        if value:
             yield from named(name, _shown(value), width)
     if (size := inspected.get("Size")) is not None:
         yield from named("Size", human_size(size), width)

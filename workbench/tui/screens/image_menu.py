@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
+from textual.keys import format_key
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -13,6 +14,9 @@ from textual.widgets.option_list import Option
 from workbench.build.text import one_line
 from workbench.tui.keys import actions_of
 from workbench.tui.widgets.images_panel import ImagesPanel
+
+_NOT_HERE = ("ask('menu')", "ask_search", "mark", "mark_all")
+"""What is done in the list itself."""
 
 
 class ImageMenu(ModalScreen[str | None]):
@@ -24,7 +28,7 @@ class ImageMenu(ModalScreen[str | None]):
         & > Vertical {
             width: 48; height: auto; max-height: 90%; border: round $primary; background: $surface; padding: 0 1;
         }
-        & OptionList { height: auto; max-height: 100%; border: none; padding: 0; background: $surface; }
+        & OptionList { height: auto; max-height: 100%; padding: 0; background: $surface; &, &:focus { border: none; } }
     }
     """
     BINDINGS = [Binding("escape,q,m", "dismiss", "Close"), Binding("j", "move(1)", "Down", show=False),
@@ -33,13 +37,13 @@ class ImageMenu(ModalScreen[str | None]):
     def __init__(self, title: str, panel: ImagesPanel) -> None:
         super().__init__()
         self._title = title
-        self._actions = [it for it in actions_of(panel) if it.action not in ("ask('menu')", "ask_search")]
+        self._actions = [it for it in actions_of(panel) if it.action not in _NOT_HERE]
 
     def compose(self) -> ComposeResult:
         with Vertical():
             width = 32
             yield OptionList(
-                *(Option(f"{it.description:<{width}}{it.key.partition(',')[0]}", id=str(at))
+                *(Option(f"{it.description:<{width}}{format_key(it.key.partition(',')[0])}", id=str(at))
                   for at, it in enumerate(self._actions)), markup=False,
             )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from workbench.build.change import sentence
 from workbench.build.events import BuildWarning
 from workbench.build.format import human_duration, human_size
 from workbench.build.progress import BuildProgress, StepState, StepStatus
@@ -107,6 +108,8 @@ def status_of(progress: BuildProgress, step: StepState | None) -> str:
         sent = progress.context
         return f"context {human_size(sent.bytes, digits=4)}, {sent.files:,} files" if sent is not None else ""
     parts = [container_of(step)]
+    if step.why:
+        parts.append(one_line(sentence(step.why)))
     if step.progress is not None:
         total = f" of {human_size(step.progress.total)}" if step.progress.total else ""
         parts.insert(0, f"{one_line(step.progress.what)} {human_size(step.progress.current)}{total}")

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -35,7 +35,7 @@ MARK_WIDTH = 9
 HOVER_AFTER = 0.6
 """Seconds that the mouse rests on a word before it is told about."""
 
-MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled"]
+MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled", "reuse", "rerun"]
 
 _OURS = frozenset({"ctrl+a", "f6", "f7"})
 """Keys that TextArea would take: tmux's prefix, and the workbench's own function keys."""
@@ -88,7 +88,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
     ]
     COMPONENT_CLASSES = {
         *(f"editor--{kind}" for kind in KINDS),
-        *(f"editor--mark-{state}" for state in ("pending", "running", "done", "cached", "failed", "cancelled")),
+        *(f"editor--mark-{state}" for state in get_args(MarkState)),
         *(f"editor--squiggle-{severity}" for severity in ("error", "warning", "info")),
         *(f"editor--message-{severity}" for severity in ("error", "warning", "info")),
     }
@@ -114,6 +114,8 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         & .editor--mark-cached { color: $foreground-muted; }
         & .editor--mark-failed { color: $text-error; text-style: bold; }
         & .editor--mark-cancelled { color: $foreground-muted; }
+        & .editor--mark-reuse { color: $foreground-muted; }
+        & .editor--mark-rerun { color: $text-warning; }
         & .editor--squiggle-error { text-style: underline; }
         & .editor--squiggle-warning { text-style: underline; }
         & .editor--squiggle-info { text-style: underline; }

@@ -15,12 +15,14 @@ from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widget import Widget
 
+from workbench.build.change import sentence
 from workbench.build.format import human_duration, human_size
 from workbench.build.progress import BuildProgress, StepState
 from workbench.build.text import one_line
 from workbench.context.ignore import IGNORE_FILE
 from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
+from workbench.tui.foresight import Foresight
 from workbench.tui.messages import OpenFile
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
 from workbench.tui.widgets.file_tabs import FileTabs
@@ -91,6 +93,9 @@ class EditorPanel(Panel):
         self.progress = BuildProgress()
         self.problem = ""
         """Why the last build could not start, where that has no line."""
+        self.foresight: Foresight | None = None
+        """What the next build would reuse, while that is not what was built last."""
+        self._marks: Mapping[int, Mark] = {}
         self._left_at = (0, 0)  # where the cursor was when the text was read, saved or led to a line
         self._diagnose_timer: Timer | None = None
 
@@ -277,10 +282,21 @@ class EditorPanel(Panel):
 
     def show_build(self, progress: BuildProgress, marks: Mapping[int, Mark], problem: str) -> None:
         """What the last or the running build says of each instruction."""
-        self.progress = progress
-        self.problem = problem
-        self.editor.show_marks({line: mark for line, mark in marks.items() if self._still_there(line)})
+        self.progress, self.problem, self._marks = progress, problem, marks
+        self._show_marks()
         self._explain()
+
+    def show_foresight(self, foresight: Foresight | None) -> None:
+        """What the next build will reuse, in place of what the last one did; None where there is nothing new."""
+        if foresight is not self.foresight:
+            self.foresight = foresight
+            self._show_marks()
+            self._explain()
+
+    def _show_marks(self) -> None:
+        marks = self.foresight.marks() if self.foresight is not None else self._marks
+        here = self.foresight is not None and self.foresight.text == self.editor.text
+        self.editor.show_marks({line: mark for line, mark in marks.items() if here or self._still_there(line)})
 
     def _still_there(self, line: int) -> bool:
         """Whether the line is still the instruction that was built; others have moved since."""
@@ -361,6 +377,8 @@ class EditorPanel(Panel):
             said, grave = _said(errors[0]), "error"
         elif self.problem and of_main:
             said, grave = self.problem, "error"
+        elif of_main and self.foresight is not None and (foreseen := self.foresight.said(line)):
+            said = foreseen
         elif step is not None:
             said, grave = _said_of(step), "error" if step.status == "failed" else ""
         else:
@@ -384,4 +402,6 @@ def _said_of(step: StepState) -> str:
         parts.append(f"+{human_size(step.bytes)}")
     if step.error:
         parts.append(step.error)
+    elif step.why:
+        parts.append(sentence(step.why))
     return " · ".join(parts)

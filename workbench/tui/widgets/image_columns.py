@@ -48,8 +48,8 @@ def columns_for(rows: Sequence[ImageRow], width: int, now: float, facts: Facts, 
     """As wide as what is in them: the repository is cut first, the age left out last, and what `docker images` has not
     is there only where it fits."""
     some = rows[:_MEASURED]
-    when = "DELETED" if trash else "CREATED"
-    age = max([len(when), *(len(age_of(row, now)) for row in some)])
+    when, time_of = ("HELD FOR", left_of) if trash else ("CREATED", age_of)
+    age = max([len(when), *(len(time_of(row, now)) for row in some)])
     tag = max([len("TAG"), *(cell_len(row.tag) for row in some)])
     repository = max([len("REPOSITORY"), *(cell_len(row.repository) for row in some)])
     room = width - _ID - _SIZE - 10
@@ -61,14 +61,14 @@ def columns_for(rows: Sequence[ImageRow], width: int, now: float, facts: Facts, 
         Column("REPOSITORY", repository, lambda row: row.repository, order="name"),
         Column("TAG", tag, lambda row: row.tag),
         Column("IMAGE ID", _ID, lambda row: row.image.short, "images--id"),
-        *([Column(when, age, lambda row: age_of(row, now), "images--age", order="created")] if age else []),
+        *([Column(when, age, lambda row: time_of(row, now), "images--age", order="created")] if age else []),
         Column("SIZE", _SIZE, lambda row: human_size(row.image.size), right=True, order="size"),
     ]
     free = width - 1 - sum(column.width + 2 for column in columns)
-    return [*columns, *_more(free, now, facts, trash)]
+    return [*columns, *_more(free, facts)]
 
 
-def _more(free: int, now: float, facts: Facts, trash: bool) -> list[Column]:
+def _more(free: int, facts: Facts) -> list[Column]:
     """What fits, the most telling first."""
     found: list[Column] = []
 
@@ -77,7 +77,6 @@ def _more(free: int, now: float, facts: Facts, trash: bool) -> list[Column]:
         return "" if usage is None else human_size(usage.shared if which == "shared" else usage.unique)
 
     wanted: list[tuple[bool, int, list[Column]]] = [
-        (trash, 10, [Column("HELD FOR", 10, lambda row: _left(row, now), "images--age", right=True)]),
         (bool(facts.builds), _BUILD, [
             Column("BUILD", _BUILD, lambda row: str(facts.builds.get(row.image.id, "")), "images--age", right=True)]),
         (bool(facts.sizes), 2 * _SIZE + 2, [
@@ -95,7 +94,8 @@ def _more(free: int, now: float, facts: Facts, trash: bool) -> list[Column]:
     return found
 
 
-def _left(row: ImageRow, now: float) -> str:
+def left_of(row: ImageRow, now: float) -> str:
+    """For how long what is in the trash can be taken back."""
     left = 0.0 if row.held is None else max(0.0, row.held.until - now)
     return f"{round(left / 60)} min" if left >= 60 else f"{round(left)} s"
 

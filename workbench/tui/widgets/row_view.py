@@ -168,6 +168,10 @@ class RowView(ScrollView, can_focus=True):
 
     def on_key(self, event: events.Key) -> None:
         if self._typed is None:
+            if any(it.action == "ask_search" for it in self._bindings.key_to_bindings.get(event.key, ())):
+                event.stop()  # here and not by the binding: the next letter may be there before that is run
+                event.prevent_default()
+                self.action_ask_search()
             return
         before, text = self._typed, self._typed
         if event.key == "enter":
