@@ -26,21 +26,11 @@ from workbench.tui.foresight import Foresight
 from workbench.tui.messages import OpenFile
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
 from workbench.tui.widgets.file_tabs import FileTabs
-from workbench.tui.widgets.file_view import FileView, Language
+from workbench.tui.widgets.file_view import FileView, language_of
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
-_HADOLINT_AFTER = 0.4
-
-
-def language_of(name: str) -> Language:
-    """How a file of that name is read."""
-    last = name.rpartition("/")[2].lower()
-    if last.endswith(IGNORE_FILE):
-        return "ignore"
-    named = last in ("dockerfile", "containerfile") or last.startswith(("dockerfile.", "containerfile."))
-    return "dockerfile" if named or last.endswith(".dockerfile") else "text"
 
 
 class EditorPanel(Panel):
@@ -330,33 +320,12 @@ class EditorPanel(Panel):
         )  # fmt: skip
 
     async def _diagnosed(self, view: FileView, text: str) -> None:
-        from workbench.tui.diagnose import diagnose, diagnose_ignore
+        from workbench.tui.diagnose import findings
 
-        if view.language == "dockerfile":
-            found = await asyncio.to_thread(
-                diagnose, text, context=self.context, dockerfile=view.path, engine=self.engine
-            )
-        elif view.language == "ignore":
-            found = await asyncio.to_thread(diagnose_ignore, text, self.context)
-        else:
-            return
-        self._say_of(view, text, found)
-        if view.language == "dockerfile" and text.strip():
-            await self._ask_hadolint(view, text, found)
-
-    async def _ask_hadolint(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
-        """Later than our own, as it is a program of its own; typing on ends it."""
-        from workbench.build.hadolint import find_hadolint, hadolint, without_doubles
-
-        program = await asyncio.to_thread(find_hadolint)
-        if program is not None:
-            await asyncio.sleep(_HADOLINT_AFTER)
-            self._say_of(view, text, without_doubles(found, await hadolint(program, text, self.context)))
-
-    def _say_of(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
-        if view.is_attached and text == view.editor.text:
-            view.editor.show_diagnostics(found)
-            self._explain()
+        async for found in findings(text, view.language, view.path, self.context, self.engine):
+            if view.is_attached and text == view.editor.text:
+                view.editor.show_diagnostics(found)
+                self._explain()
 
     def _explain(self) -> None:
         """The line below: what there is to say of the line under the cursor, else what keeps a build from starting."""
