@@ -31,6 +31,8 @@ from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
+_LOOK_EVERY = 2.0
+"""Seconds between looks at the files that are open beside the Dockerfile: one stat each."""
 
 
 class EditorPanel(Panel):
@@ -102,6 +104,7 @@ class EditorPanel(Panel):
 
     def on_mount(self) -> None:
         self.watch(self.main, "unsaved", self._look)
+        self.set_interval(_LOOK_EVERY, self._look_at_disk_soon, name="open files on disk")
 
     def _known(self) -> Surroundings:
         return self.around()
@@ -183,6 +186,13 @@ class EditorPanel(Panel):
             await view.look_at_disk()
         if at:
             self._left_at = self.editor.cursor_location
+
+    def _look_at_disk_soon(self) -> None:
+        """Of what is not sent to a build no watcher tells."""
+        if len(self.files) > 1:
+            self.run_worker(
+                self.look_at_disk(), group="disk", exclusive=True, exit_on_error=False, description="look at the disk"
+            )
 
     def put_aside(self) -> None:
         """Writes all unsaved text beside the state at once. Blocks; safe when nothing else works any more."""

@@ -21,7 +21,7 @@ from workbench.build.format import human_age
 from workbench.context.ignore import IGNORE_FILE
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.errors import WorkbenchError
-from workbench.files import Stamp, TextFile, read_text, write_text_over
+from workbench.files import Stamp, TextFile, read_text, stamp_of, write_text_over
 from workbench.tui.merge import merge
 from workbench.tui.widgets.completing import Completing
 from workbench.tui.widgets.completion import Completion
@@ -184,6 +184,8 @@ class FileView(Vertical):
             return
         async with self._writing:
             try:
+                if await asyncio.to_thread(stamp_of, self.path) == self._stamp:
+                    return
                 file = await asyncio.to_thread(read_text, self.path)
             except WorkbenchError:
                 return  # it is there and cannot be read: the build says so
