@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
@@ -24,7 +25,7 @@ from workbench.build.events import (
 )
 from workbench.build.progress import BuildProgress, StepLogBuffer, StepState
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
-from workbench.tui.widgets.build_text import instruction_of, stages_of, time_of
+from workbench.tui.widgets.build_text import expected_of, instruction_of, stages_of, time_of
 from workbench.tui.widgets.step_list import WARNINGS
 
 PLAN = (
@@ -345,3 +346,14 @@ async def test_the_log_of_all_steps_filtered_and_written_to_a_file(tmp_path: Pat
         assert (tmp_path / "build.log").read_text() == "green\n"
         await pilot.press("escape", "a")
         assert not any("log of all steps" in line for line in await shown(pilot))
+
+
+def test_a_running_build_says_how_long_it_may_take_by_the_last_times() -> None:
+    progress = BuildProgress().apply_all(RUNNING)
+    run = {PLAN[2].text: 3.0}
+    assert expected_of(progress, run, 12.0) == pytest.approx(4.0)
+    assert title_of(progress, 8, 12.0, 4.0) == "Build r8  3/3 · 2.0s of ~4.0s"
+    assert expected_of(progress, {}, 12.0) is None
+    assert expected_of(progress, run, 20.0) is None
+    progress.apply_all(FAILING)
+    assert expected_of(progress, run, 12.0) is None

@@ -17,6 +17,11 @@ _SHORTEST = 4
 """A value shorter than this is not looked for in other texts: it would be found everywhere."""
 
 
+def speaks_of_secret(name: str) -> bool:
+    """Whether an argument or a label of that name may well hold a secret."""
+    return _SPEAKS.search(name) is not None
+
+
 class Masked:
     """Masks texts that belong to a build of `request`: called with a text it gives the text to keep."""
 

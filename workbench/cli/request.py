@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from workbench.build.request import BuildRequest
@@ -105,6 +106,13 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
         "memory_swap": None if args.memory_swap is None else values.swap_size("--memory-swap", args.memory_swap),
         "shm_size": size("shm_size"),
     }
+
+
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """`request_fields` of options that stand alone. Raises UsageError, naming the option."""
+    parser = Parser(prog="workbench build")
+    add_request_arguments(parser)
+    return request_fields(parser.read(words))
 
 
 def build_request(fields: dict[str, Any], source: Source | None) -> BuildRequest:

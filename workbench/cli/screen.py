@@ -13,7 +13,7 @@ from typing import Any
 from workbench.build.request import BuildRequest
 from workbench.cli import output
 from workbench.cli.parser import Parser
-from workbench.cli.request import add_request_arguments, build_request, request_fields
+from workbench.cli.request import add_request_arguments, build_request, read_options, request_fields
 from workbench.cli.source import DOCKERFILE, Source, dockerfile_path, local_context
 from workbench.config import Config
 from workbench.errors import UsageError
@@ -50,7 +50,9 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
         own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
-    app = WorkbenchApp(engine, request.context, config, request=request, engines=engines, **own)
+    app = WorkbenchApp(
+        engine, request.context, config, request=request, engines=engines, read_options=read_options, **own
+    )
     code = app.run()
     return int(code or 0)
 

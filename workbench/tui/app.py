@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.progress import StepState
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
+    from workbench.tui.screens.build_options import ReadOptions
     from workbench.tui.widgets.build_panel import BuildPanel
     from workbench.tui.widgets.context_panel import ContextPanel
     from workbench.tui.widgets.editor_panel import EditorPanel
@@ -49,7 +50,8 @@ class WorkbenchApp(App[int]):
     """The terminal UI on one context and one engine. `run` gives the exit code.
 
     `engines` are what the engine can be changed to, by name. `make_loop` makes the live loop, by default one of this
-    process; `prepare` is called on a thread after the first paint, for what that loop needs.
+    process; `prepare` is called on a thread after the first paint, for what that loop needs. `read_options` reads the
+    words of `docker build`; without it there is no form of build options.
     """
 
     TITLE = "workbench"
@@ -65,6 +67,7 @@ class WorkbenchApp(App[int]):
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False, priority=True),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False, priority=True),
         Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
+        Binding("f9,alt+6", "build_options", "Build options", id="build.options", show=False),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
@@ -81,6 +84,7 @@ class WorkbenchApp(App[int]):
         engines: Mapping[str, Callable[[], Engine]] | None = None,
         make_loop: MakeLoop | None = None,
         prepare: Callable[[], None] | None = None,
+        read_options: ReadOptions | None = None,
     ) -> None:
         terminal_keys.install()
         super().__init__(driver_class=driver.choose())
@@ -90,6 +94,8 @@ class WorkbenchApp(App[int]):
         self.config = config
         self.engines = dict(engines or {})
         request = request or BuildRequest(context=context)
+        self._read_options = read_options
+        self._options_given = bool(request.options_used())
         self.request = request if request.tags else replace(request, tags=(tag_for(context),))
         self.mode = cast("Mode", config.watch) if watch is None else "on" if watch else "off"
         self._make_loop = make_loop
@@ -141,6 +147,10 @@ class WorkbenchApp(App[int]):
         from workbench.tui.live import Live
         from workbench.tui.workspace import Workspace
 
+        if self._read_options is not None and not self._options_given:
+            from workbench.tui.screens.build_options import take_kept
+
+            await take_kept(self, self._read_options)
         self._workspace = Workspace(self.context, self.request.dockerfile)
         self._image_actions = ImageActions(self)
         with self.batch_update():
@@ -153,6 +163,7 @@ class WorkbenchApp(App[int]):
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
+        self.work(self.live.remember_times(), "times", "read how long steps took")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
@@ -373,6 +384,12 @@ class WorkbenchApp(App[int]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(keys.sections(self)))
 
+    def action_build_options(self) -> None:
+        from workbench.tui.screens.build_options import open_options
+
+        if self._read_options is not None:
+            self.work(open_options(self, self._read_options), "options", "ask for build options")
+
     def action_builds(self) -> None:
         from workbench.tui.screens.builds import open_builds
 
@@ -437,5 +454,15 @@ class WorkbenchApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""
-        own = ("panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "help", "builds")
+        own = (
+            "panel",
+            "build_now",
+            "save",
+            "toggle_watching",
+            "cancel_build",
+            "leave",
+            "help",
+            "builds",
+            "build_options",
+        )
         return not (len(self.screen_stack) > 1 and action in own)

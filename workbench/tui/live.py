@@ -3,8 +3,10 @@ second."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -15,6 +17,7 @@ from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
 from workbench.build.format import human_duration, human_size
 from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.progress import BuildProgress, StepState
+from workbench.tui.widgets.build_text import SIGNS
 from workbench.tui.widgets.editor import Mark
 
 if TYPE_CHECKING:
@@ -24,14 +27,8 @@ if TYPE_CHECKING:
     from workbench.config import Config
 
 PER_SECOND = 12
-SIGNS: Mapping[str, str] = {
-    "pending": "○",
-    "running": "●",
-    "done": "✔",
-    "cached": "✔",
-    "failed": "✘",
-    "cancelled": "–",
-}
+_RECORDS = 20
+"""Earlier builds whose times count: a step that was reused since has its time in an older one."""
 
 
 class Live:
@@ -72,6 +69,8 @@ class Live:
         self.progress = BuildProgress()
         self.revision = 0
         """The revision that `progress` is of; 0 before the first build."""
+        self.before: dict[str, float] = {}
+        """Seconds that each step took when it last ran, by its text: of the builds of this context."""
         self._target = target
         self._timer: Timer | None = None
         self._last = 0.0
@@ -104,6 +103,7 @@ class Live:
             self.revision = revision
         self.progress.apply(event)
         if isinstance(event, BuildFinished):
+            self.before |= {it.text: it.seconds or 0.0 for it in self.progress if it.status == "done"}
             self._flush(event)
             if not self.loop.keeps_records:
                 self._target.run_worker(
@@ -130,12 +130,27 @@ class Live:
         request = self._make_request()
         await keep(request, progress, self.loop.engine, made_from, revision=revision, bounds=Bounds.of(self._config))
 
+    async def remember_times(self) -> None:
+        """Takes the times of earlier builds from their records; what was built meanwhile counts more."""
+        context = self._make_request().context
+        if context is not None:
+            self.before = await asyncio.to_thread(_times, context) | self.before
+
     def _on_told(self, text: str) -> None:
         self._target.post_message(self.Told(text))
 
     def _on_state(self, state: LoopState) -> None:
         before, self._told = self._told, state
         self._target.post_message(self.StateChanged(before, state))
+
+
+def _times(context: Path) -> dict[str, float]:
+    from workbench.build.history import History
+
+    found: dict[str, float] = {}
+    for record in reversed(History().list(context, limit=_RECORDS)):
+        found |= {step.text: step.seconds for step in record.steps if not step.cached and not step.failed}
+    return found
 
 
 def mark_of(step: StepState, now: float) -> Mark:

@@ -16,6 +16,7 @@ from workbench.tui.around import Around
 from workbench.tui.foresight import Foreseer
 from workbench.tui.live import Live, marks_of
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
+from workbench.tui.widgets.build_text import expected_of
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.context_tree import ContextTree
 from workbench.tui.widgets.editor_panel import EditorPanel
@@ -106,7 +107,8 @@ class Workspace(Vertical):
         if live.running and state.building != live.revision:
             box.title = box.strip_text = f"Build r{state.building}  starting"
         elif live.revision:
-            box.title = title_of(live.progress, live.revision, now)
+            expected = expected_of(live.progress, live.before, now)
+            box.title = title_of(live.progress, live.revision, now, expected)
             box.strip_text = strip_of(live.progress, live.revision, now)
         if state.spared and not live.running:
             box.title = f"{box.title} · {state.spared}"

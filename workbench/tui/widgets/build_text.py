@@ -5,7 +5,7 @@ Nothing here is markup and most of it is a stranger's text: whoever puts it into
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.build.change import sentence
@@ -163,14 +163,33 @@ def _seconds(progress: BuildProgress, now: float) -> str:
     return human_duration(now - progress.started) if progress.started is not None else ""
 
 
-def title_of(progress: BuildProgress, revision: int | None, now: float) -> str:
-    """The title of the panel: `Build r8  3/5 · 1.2s`, `Build r8  ✘ failed 5/5 · 1.3s`; our own words only."""
+def title_of(progress: BuildProgress, revision: int | None, now: float, expected: float | None = None) -> str:
+    """The title of the panel: `Build r8  3/5 · 1.2s of ~1.9s`, `Build r8  ✘ failed 5/5 · 1.3s`; our own words only.
+    `expected` is how long a running build may take, in seconds (see `expected_of`)."""
     if progress.status == "idle":
         return _head(progress, revision)
     sign = {"succeeded": "✔", "failed": "✘ failed", "cancelled": "– cancelled"}.get(progress.status, "")
     counted = " ".join(part for part in (sign, _count(progress)) if part)
-    rest = " · ".join(part for part in (counted, _seconds(progress, now)) if part)
+    seconds = _seconds(progress, now)
+    if seconds and expected is not None and progress.finished is None:
+        seconds = f"{seconds} of ~{human_duration(expected)}"
+    rest = " · ".join(part for part in (counted, seconds) if part)
     return f"{_head(progress, revision)}  {rest}".rstrip()
+
+
+def expected_of(progress: BuildProgress, before: Mapping[str, float], now: float) -> float | None:
+    """Seconds that the running build takes in all, by how long its steps took last (`before`, by their text); None
+    where that is not known of a step to come, or it is overdue. Steps side by side count one after the other."""
+    if progress.started is None or not progress.steps:
+        return None
+    left = 0.0
+    for step in progress:
+        if step.status not in ("pending", "running"):
+            continue
+        if step.text not in before:
+            return None
+        left += max(0.0, before[step.text] - (seconds_of(step, now) or 0.0))
+    return now - progress.started + left if left else None
 
 
 def strip_of(progress: BuildProgress, revision: int | None, now: float) -> str:
