@@ -89,6 +89,8 @@ class WorkbenchApp(App[int]):
         self.context = context
         self.config = config
         self.engines = dict(engines or {})
+        self.engine_in_use = engine.name
+        """The name in `engines` of the one that builds."""
         request = request or BuildRequest(context=context)
         self.request = request if request.tags else replace(request, tags=(tag_for(context),))
         self.mode = cast("Mode", config.watch) if watch is None else "on" if watch else "off"
@@ -395,7 +397,7 @@ class WorkbenchApp(App[int]):
         yield from keys.commands(self)
         yield from keys.modes(self)
         for name in self.engines:
-            if name != self.engine.name:
+            if name != self.engine_in_use:
                 yield SystemCommand(
                     f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name)
                 )
