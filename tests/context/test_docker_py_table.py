@@ -14,27 +14,11 @@ from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import scan
 
 TREE = [
-    "Dockerfile",
-    "Dockerfile.alt",
-    ".dockerignore",
-    "a.py",
-    "a.go",
-    "b.py",
-    "cde.py",
-    "foo/a.py",
-    "foo/b.py",
-    "foo/bar/a.py",
-    "bar/a.py",
-    "foo/Dockerfile3",
-    "target/file.txt",
-    "target/subdir/file.txt",
-    "subdir/file.txt",
-    "subdir/target/file.txt",
-    "subdir/target/subdir/file.txt",
-    "subdir/subdir2/file.txt",
-    "subdir/subdir2/target/file.txt",
-    "subdir/subdir2/target/subdir/file.txt",
-]
+    "Dockerfile", "Dockerfile.alt", ".dockerignore", "a.py", "a.go", "b.py", "cde.py", "foo/a.py", "foo/b.py",
+    "foo/bar/a.py", "bar/a.py", "foo/Dockerfile3", "target/file.txt", "target/subdir/file.txt", "subdir/file.txt",
+    "subdir/target/file.txt", "subdir/target/subdir/file.txt", "subdir/subdir2/file.txt",
+    "subdir/subdir2/target/file.txt", "subdir/subdir2/target/subdir/file.txt",
+]  # fmt: skip
 
 TABLE = [
     ("", ""),
@@ -76,5 +60,6 @@ def test_left_out(tmp_path: Path, patterns: str, left_out: str) -> None:
     rules = IgnoreRules.parse("\n".join(patterns.split()))
     write_context(scan(tmp_path, rules), out, classic=True)
     out.seek(0)
-    names = {member.name for member in tarfile.open(fileobj=out) if member.isfile()}
+    with tarfile.open(fileobj=out) as tar:
+        names = {member.name for member in tar if member.isfile()}
     assert names == set(TREE) - set(left_out.split())
