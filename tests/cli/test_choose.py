@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 from pathlib import Path
@@ -12,7 +13,9 @@ from workbench.build.events import BuildFinished, StepStarted
 from workbench.build.request import BuildRequest
 from workbench.cli.engine import choose_engine
 from workbench.config import Config
+from workbench.engines.buildkit.engine import BuildKitEngine
 from workbench.engines.choose import Choice, choose, decide, factories, make
+from workbench.engines.docker.engine import DockerEngine
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import EngineUnavailable, InputError, UsageError
 
@@ -75,9 +78,26 @@ async def test_a_recording_is_an_engine(tmp_path: Path, monkeypatch: pytest.Monk
         make("replay", Config())
 
 
-def test_what_a_person_may_change_to() -> None:
+def test_what_a_person_may_change_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     assert list(factories(Config())) == ["embedded", "docker", "buildkit"]
     assert "replay" in factories(Config(engine="replay"))
+
+
+def test_every_docker_context_is_an_engine_to_change_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"lab").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text('{"Name": "lab", "Endpoints": {"docker": {"Host": "tcp://lab:1"}}}')
+    offered = factories(Config())
+    assert list(offered) == ["embedded", "docker", "buildkit", "docker (lab)", "buildkit (lab)"]
+    for name in ("docker", "buildkit"):
+        engine = offered[f"{name} (lab)"]()
+        assert isinstance(engine, DockerEngine | BuildKitEngine)
+        assert (engine.name, engine.address.host) == (name, "tcp://lab:1")
+        assert engine.place == {"host": None, "docker_context": "lab"}  # so the owner of the builds finds it too
+    assert "docker (default)" in factories(Config(docker_context="lab"))
+    assert "docker (lab)" not in factories(Config(docker_context="lab"))
 
 
 async def test_without_a_recording_the_packaged_one_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

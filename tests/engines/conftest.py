@@ -6,8 +6,12 @@ Docker Engines of three generations stand side by side. 26 and 28 are unpacked f
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
+import shutil
 import socket
+import subprocess
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -113,3 +117,41 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         if await engine.images.list(name=tag):
             await engine.images.remove([tag], force=True)
     await engine.close()
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A real sshd on loopback that lets this user in with a key of its own: `ssh://user@127.0.0.1:port`."""
+    program = shutil.which("sshd") or "/usr/sbin/sshd"
+    if not os.path.exists(program):
+        missing("no sshd on this machine: install Debian's openssh-server")
+    if shutil.which("docker") is None:
+        missing("no docker command on this machine: the far end of ssh:// needs it")
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    os.makedirs("/run/sshd", exist_ok=True) if os.geteuid() == 0 else None
+    (home / "config").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\nStrictModes no\n"
+        f"PidFile none\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin prohibit-password\n"
+    )
+    (home / "client").write_text(
+        f"Host 127.0.0.1\n  IdentityFile {home}/user\n  IdentitiesOnly yes\n  StrictHostKeyChecking no\n"
+        f"  UserKnownHostsFile {home}/known\n  LogLevel ERROR\n"
+    )
+    wrapper = tmp_path / "bin/ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {home}/client "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    process = subprocess.Popen([program, "-D", "-e", "-f", home / "config"], stderr=subprocess.DEVNULL)
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            break
+        assert process.poll() is None, "sshd ended"
+    yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+    process.terminate()
+    process.wait()

@@ -8,6 +8,7 @@ from tests.tui.stage import images, make_app, make_context, recording, running, 
 from workbench.build.engine import EngineInfo
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import EngineUnavailable
+from workbench.tui.widgets.title import TitleLine
 
 
 class Other(ReplayEngine):
@@ -34,6 +35,9 @@ async def test_the_context_is_built_with_the_new_engine_and_its_images_are_shown
         await until(pilot, lambda: "app2" in screen_text(app), "its images")
         assert app.engine is after and before.closed and not after.closed
         assert len(after.requests) == 1
+        assert app.base.query_one(TitleLine).engine == f"other {(await after.check()).version}".strip()
+        offered = [command.title for command in app.get_system_commands(app.screen)]
+        assert "Use the other engine" not in offered
 
 
 async def test_an_engine_that_does_not_answer_changes_nothing(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
 from workbench.config import Config
-from workbench.engines.address import resolve
+from workbench.engines.address import list_contexts, resolve
 from workbench.errors import EngineError, EngineUnavailable, UsageError
 
 KNOWN = ("embedded", "docker", "buildkit")
@@ -139,11 +139,18 @@ async def choose(config: Config) -> Engine:
 
 
 def factories(config: Config) -> Mapping[str, Callable[[], Engine]]:
-    """Every engine that a person may change to while the workbench runs."""
+    """Every engine that a person may change to while the workbench runs: those of the address in force by their names,
+    then both builders of every other Docker context, as `docker (lab)`."""
     names = [*KNOWN]
     if config.engine == "replay":
         names.append("replay")
-    return {name: partial(make, name, config) for name in names}
+    found = {name: partial(make, name, config) for name in names}
+    for context in list_contexts():
+        in_force = context.current if config.docker_context is None else context.name == config.docker_context
+        if config.host is not None or not in_force:
+            there = replace(config, host=None, docker_context=context.name)
+            found |= {f"{name} ({context.name})": partial(make, name, there) for name in ("docker", "buildkit")}
+    return found
 
 
 async def survey(config: Config) -> list[tuple[str, EngineInfo | EngineUnavailable]]:

@@ -93,6 +93,8 @@ class WorkbenchApp(App[int]):
         self.context = context
         self.config = config
         self.engines = dict(engines or {})
+        self.engine_in_use = engine.name
+        """The name in `engines` of the one that builds."""
         request = request or BuildRequest(context=context)
         self._read_options = read_options
         self._options_given = bool(request.options_used())
@@ -412,7 +414,7 @@ class WorkbenchApp(App[int]):
         yield from keys.commands(self)
         yield from keys.modes(self)
         for name in self.engines:
-            if name != self.engine.name:
+            if name != self.engine_in_use:
                 yield SystemCommand(
                     f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name)
                 )

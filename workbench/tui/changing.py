@@ -21,11 +21,11 @@ async def change_engine(app: WorkbenchApp, name: str) -> None:
         told = f"{error}\n{error.hint}".strip()
         app.notify(told, title=f"Not changed to {name}", severity="error", markup=False)
         return
-    before, app.engine = app.engine, engine
+    before, app.engine, app.engine_in_use = app.engine, engine, name
     if app.live is not None:
         app.live.loop.engine = engine
         app.live.loop.build_now()
-    app.base.query_one(TitleLine).engine = engine.name
+    app.base.query_one(TitleLine).engine = f"{name} {info.version}".strip()
     app.editor_panel.use_engine(engine.name)
     app.work(app.image_actions.follow(), "images", "follow the engine's images")
     await before.close()

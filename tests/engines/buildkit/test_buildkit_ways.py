@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import getpass
-import os
 import shutil
 import socket
 import ssl
@@ -180,44 +177,6 @@ async def test_a_certificate_that_is_not_trusted(
     shutil.copy(authority, tmp_path / "other/ca.pem")
     with pytest.raises(EngineUnavailable, match="TLS with the Docker Engine"):
         await buildkit_engine(proxy.host).check()
-
-
-@pytest.fixture
-def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A real sshd on loopback that lets this user in with a key of its own: `ssh://user@127.0.0.1:port`."""
-    program = shutil.which("sshd") or "/usr/sbin/sshd"
-    if not os.path.exists(program):
-        missing("no sshd on this machine: install Debian's openssh-server")
-    if shutil.which("docker") is None:
-        missing("no docker command on this machine: the far end of ssh:// needs it")
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True)
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    os.makedirs("/run/sshd", exist_ok=True) if os.geteuid() == 0 else None
-    (home / "config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\nStrictModes no\n"
-        f"PidFile none\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin prohibit-password\n"
-    )
-    (home / "client").write_text(
-        f"Host 127.0.0.1\n  IdentityFile {home}/user\n  IdentitiesOnly yes\n  StrictHostKeyChecking no\n"
-        f"  UserKnownHostsFile {home}/known\n  LogLevel ERROR\n"
-    )
-    wrapper = tmp_path / "bin/ssh"
-    wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {home}/client "$@"\n')
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
-    process = subprocess.Popen([program, "-D", "-e", "-f", home / "config"], stderr=subprocess.DEVNULL)
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            break
-        assert process.poll() is None, "sshd ended"
-    yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
 
 
 async def test_over_ssh(docker_20: str, sshd: str, conformance: Path, tmp_path: Path) -> None:

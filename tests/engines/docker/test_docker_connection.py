@@ -190,6 +190,22 @@ async def test_over_ssh() -> None:
     await engine.close()
 
 
+@pytest.mark.slow
+async def test_over_a_real_ssh(sshd: str) -> None:
+    engine = DockerEngine(sshd)
+    assert (await engine.check()).address == sshd
+    events = [it async for it in engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n"))]
+    assert finished(events).outcome == "succeeded"
+    build = engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN sleep 60\n", no_cache=True))
+    events = []
+    async for event in build:
+        events.append(event)
+        if isinstance(event, ContainerEvent) and event.action == "created":
+            build.cancel()
+    assert finished(events).outcome == "cancelled"
+    await engine.close()
+
+
 @pytest.mark.usefixtures("fake_ssh")
 async def test_what_ssh_says_is_told() -> None:
     assert "Could not resolve hostname nosuch" in str(await refusal("ssh://nosuch"))

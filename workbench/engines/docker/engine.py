@@ -38,6 +38,11 @@ class DockerEngine:
         self.images = DockerImages(lambda: self.address, patience)
 
     @property
+    def place(self) -> dict[str, str | None]:
+        """The settings that lead to this engine, by their names in the configuration."""
+        return {"host": self._host, "docker_context": self._context}
+
+    @property
     def address(self) -> Address:
         """Where the engine is. Raises UsageError for a context that does not exist or an address that is none."""
         return resolve(self._host, self._context)

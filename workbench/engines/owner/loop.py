@@ -179,7 +179,8 @@ class OwnedLoop:
     # -- the line
 
     def _settings(self) -> dict[str, Any]:
-        return here(self._make_request(), self._config, self._engine.name).to_message()
+        config = replace(self._config, **getattr(self._engine, "place", {}))  # another Docker context was chosen
+        return here(self._make_request(), config, self._engine.name).to_message()
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._writer is not None:

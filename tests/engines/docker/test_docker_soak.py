@@ -1,0 +1,102 @@
+"""Many builds by one process, and many cancelled ones: nothing grows here, and nothing is left on the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engines.bench import Bench, end_processes_with, finished, processes_with
+from workbench.build.events import BuildEvent, BuildFinished
+from workbench.engines.address import resolve
+from workbench.engines.docker.client import Client
+
+pytestmark = pytest.mark.slow
+
+BUILDS = 200
+CANCELS = 100
+GROWTH = 12 << 20
+"""Bytes that 150 builds may add: allocators keep some."""
+
+
+def resident() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def held() -> tuple[int, list[str]]:
+    """Open files and the threads of this process, but for those that the event loop keeps for `to_thread`."""
+    names = sorted(it.name for it in threading.enumerate() if not it.name.startswith("asyncio_"))
+    return len(os.listdir("/proc/self/fd")), names
+
+
+async def settled(files: int) -> tuple[int, list[str]]:
+    """What is held once it is no more than one thread and so many files, or after five seconds."""
+    until = time.monotonic() + 5
+    while ((now := held())[0] > files or len(now[1]) > 1) and time.monotonic() < until:
+        await asyncio.sleep(0.02)
+    return now
+
+
+async def test_two_hundred_builds(docker: Bench) -> None:
+    files = {f"file{number}": "x" * 1000 for number in range(20)}
+    before, memory = 0, 0
+    for number in range(BUILDS):
+        events = await docker.build(f"FROM busybox\nENV number={number % 5}\nCOPY . /all\n", files)
+        assert finished(events).outcome == "succeeded"
+        if number == BUILDS // 4:
+            before, memory = held()[0], resident()
+    files_held, threads = await settled(before)
+    assert files_held <= before and threads == ["MainThread"]
+    assert resident() - memory < GROWTH
+
+
+async def test_a_hundred_cancels(docker: Bench, docker_host: str) -> None:
+    """At any moment: while the context is sent, between steps, in a command, and after the end."""
+    chance = random.Random(20_10)
+    marker = f"5{docker.prefix.encode().hex()[-6:]}"
+    client = Client(resolve(docker_host))
+    known = {it["Id"] for it in client.containers(all=True)}
+    text = f"FROM busybox\nENV a=b\nRUN true\nCOPY . /all\nRUN sleep {marker}\n"
+    files = {f"file{number}": "x" * 1000 for number in range(20)}
+    request = docker.request(text, files, no_cache=True)
+
+    async def one(moment: float) -> BuildFinished:
+        build = docker.engine.build(request)
+        events: list[BuildEvent] = []
+
+        async def read() -> None:
+            async for event in build:
+                events.append(event)
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(moment)
+        asked = time.monotonic()
+        build.cancel()
+        await reading
+        assert time.monotonic() - asked < 5
+        return finished(events)
+
+    before = 0
+    try:
+        for number in range(CANCELS // 2):
+            ends = await asyncio.gather(*(one(chance.uniform(0, 1.2)) for _ in range(2)))
+            assert {end.outcome for end in ends} == {"cancelled"}
+            if number == 0:
+                await docker.engine.close()  # the images' connections, one for each that asks at a time
+                before = held()[0]
+        assert not processes_with(marker)
+    finally:
+        end_processes_with(marker)
+    await docker.engine.close()
+    files_held, threads = await settled(before)
+    assert files_held <= before and threads == ["MainThread"]
+    ours = [it["Id"] for it in client.containers(all=True) if it["Id"] not in known and marker in it["Command"]]
+    client.close()
+    assert not ours
