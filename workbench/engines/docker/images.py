@@ -29,10 +29,11 @@ _MISSING = "<missing>"
 
 
 class DockerImages:
-    """`address` is asked when the engine is first needed. Every method may raise EngineUnavailable too."""
+    """`address` is asked when the engine is first needed; it has `patience` seconds for an answer. Every method may
+    raise EngineUnavailable too."""
 
-    def __init__(self, address: Callable[[], Address]) -> None:
-        self._calls = Calls(address)
+    def __init__(self, address: Callable[[], Address], patience: float = 60.0) -> None:
+        self._calls = Calls(address, patience)
         self._graph = removal.Graph()
 
     async def list(self, *, all: bool = False, name: str = "", filters: Sequence[str] = ()) -> Sequence[Image]:
