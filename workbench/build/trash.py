@@ -1,8 +1,8 @@
 """Deleted images that can be taken back for a while: held under hidden names, in the engine itself.
 
 A name that is deleted is first given another one that says what it was, when it was deleted, for how long it is held
-and by whom (`workbench-trash/1700000000000.1800.0a1b2c3d/n/genesis:latest`), and only then taken away. So nothing has to
-be remembered elsewhere, every workbench on the engine sees the same trash, and a kill in between leaves both names.
+and by whom (`workbench-trash/1700000000000.1800.0a1b2c3d/n/genesis:latest`), and only then taken away. So nothing has
+to be remembered elsewhere, every workbench on the engine sees the same trash, and a kill in between leaves both names.
 """
 
 from __future__ import annotations
