@@ -53,6 +53,10 @@ class Shelf:
     async def names(self) -> set[str]:
         return {tag for it in without_trash(await self.own()) for tag in it.tags}
 
+    def trash(self, **options: float) -> Trash:
+        """One that no other user of the engine takes things back from."""
+        return Trash(self.images, owner=self.prefix[-8:], **options)
+
     async def held(self, trash: Trash) -> list[Held]:
         return [it for it in await trash.held() if self.prefix in it.name]
 
@@ -74,7 +78,7 @@ async def test_what_is_deleted_can_be_taken_back(shelf: Shelf) -> None:
     identifier = await shelf.make("a")
     await shelf.images.tag(identifier, shelf.name("b:2"))
     await shelf.images.tag(identifier, "localhost:5000/" + shelf.name("c:3"))
-    trash = Trash(shelf.images)
+    trash = shelf.trash()
     names = await shelf.names()
 
     one = await trash.put([shelf.name("b:2")])
@@ -97,7 +101,7 @@ async def test_what_is_deleted_can_be_taken_back(shelf: Shelf) -> None:
 
 async def test_a_name_that_was_taken_meanwhile_is_left_to_who_has_it(shelf: Shelf) -> None:
     old = await shelf.make("a")
-    trash = Trash(shelf.images)
+    trash = shelf.trash()
     await trash.put([shelf.name("a")])
     new = await shelf.make("a")
     (restored,) = await trash.restore(await shelf.held(trash))
@@ -106,16 +110,33 @@ async def test_a_name_that_was_taken_meanwhile_is_left_to_who_has_it(shelf: Shel
     assert (await shelf.images.inspect(restored.name))["Id"] == old
 
 
+async def test_undo_takes_back_ones_own(shelf: Shelf) -> None:
+    for short in ("a", "b", "c"):
+        await shelf.make(short)
+    mine, other = shelf.trash(), Trash(shelf.images, owner="00000000")
+    now = time.time()
+    await mine.put([shelf.name("a")], now=now)
+    await mine.put([shelf.name("b")], now=now + 1)
+    await other.put([shelf.name("c")], now=now + 2)
+    assert [it.name for it in await mine.last()] == [shelf.name("b:latest")]
+    assert [it.name for it in await mine.last([now])] == [shelf.name("a:latest")]
+    assert [it.name for it in await mine.last([now + 1, now - 5])] == [shelf.name("b:latest")]
+    await mine.restore(await mine.last())
+    await mine.restore(await mine.last())
+    assert await mine.last() == []
+    assert await shelf.names() == {shelf.name("a:latest"), shelf.name("b:latest")}
+
+
 async def test_the_trash_is_emptied_by_age_and_by_size(shelf: Shelf) -> None:
     ids = [await shelf.make(f"n{number}", 200_000) for number in range(3)]
     now = time.time()
-    trash = Trash(shelf.images, seconds=60)
+    trash = shelf.trash(seconds=60)
     for number in range(3):
         await trash.put([shelf.name(f"n{number}")], now=now + number)
     await trash.expire(now=now + 59)
     assert len(await shelf.held(trash)) == 3
     mine = await shelf.held(trash)
-    small = Trash(shelf.images, seconds=60, most=450_000)
+    small = shelf.trash(seconds=60, most=450_000)
     assert [it.name for it in await small._beyond(mine)] == [shelf.name("n0:latest")]
     removal = await trash.expire(now=now + 60.5)
     assert ids[0] in removal.deleted and removal.bytes_freed >= 200_000
@@ -145,7 +166,7 @@ async def test_a_kill_in_between_loses_nothing(shelf: Shelf) -> None:
     with pytest.raises(Killed):
         await Trash(Dying()).put([shelf.name("a")])  # type: ignore[arg-type]
     assert await shelf.names() == {f"{shelf.name('a')}:latest"}
-    trash = Trash(shelf.images)
+    trash = shelf.trash()
     await trash.put([shelf.name("a")])
     held = await shelf.held(trash)
     assert {it.image.id for it in held} == {identifier} and await shelf.names() == set()
@@ -159,7 +180,7 @@ async def test_a_kill_in_between_loses_nothing(shelf: Shelf) -> None:
 async def test_an_image_without_a_name_comes_back_with_one(shelf: Shelf) -> None:
     identifier = await shelf.make("a")
     await shelf.make("a")  # takes the name
-    trash = Trash(shelf.images)
+    trash = shelf.trash()
     removal = await trash.put([identifier])
     assert removal.deleted == (identifier,)
     (held,) = [it for it in await trash.held() if it.image.id == identifier]

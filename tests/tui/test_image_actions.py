@@ -207,6 +207,30 @@ async def test_what_is_marked_is_deleted_together_and_taken_back_together(tmp_pa
         await stage.sees("The trash is empty")
 
 
+async def test_deleting_many_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.tui.image_actions._MANY", 1)
+    async with staged(tmp_path) as stage:
+        gate, tag = asyncio.Event(), stage.store.tag
+
+        async def slow(reference: str, name: str) -> None:
+            if len(stage.store.held) == 4 and any(
+                "trash" in it for held in stage.store.held.values() for it in held.tags
+            ):
+                await gate.wait()
+            await tag(reference, name)
+
+        monkeypatch.setattr(stage.store, "tag", slow)
+        await stage.press("asterisk", "d")
+        await stage.sees("Delete 4 images?")
+        await stage.press("d")
+        await stage.sees("Deleting 4 images · 2 of 4", "escape ends it")
+        await stage.press("escape", "escape")  # the marks go first
+        await stage.until(lambda: "escape ends it" not in screen_text(stage.app), "it is ended")
+        gate.set()
+        await stage.press("u")
+        await stage.until(lambda: "app0:latest" in stage.names, "what had gone is back")
+
+
 async def test_prune_shows_what_would_go(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await stage.press("x")

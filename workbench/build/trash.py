@@ -1,24 +1,30 @@
 """Deleted images that can be taken back for a while: held under hidden names, in the engine itself.
 
-A name that is deleted is first given another one that says what it was, when it was deleted and until when it is held
-(`workbench-trash/1700000000000.1800/n/genesis:latest`), and only then taken away. So nothing has to be remembered
-elsewhere, every workbench on the engine sees the same trash, and a kill in between leaves an image with both names.
+A name that is deleted is first given another one that says what it was, when it was deleted, for how long it is held
+and by whom (`workbench-trash/1700000000000.1800.0a1b2c3d/n/genesis:latest`), and only then taken away. So nothing has
+to be remembered elsewhere, every workbench on the engine sees the same trash, and a kill in between leaves both names.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import os
 import re
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from workbench.build.images import Image, ImageStore, Removal
 from workbench.build.request import normalise_tag
+from workbench.build.talk import Talk
 from workbench.errors import ImageInUse, ImageNotFound, UsageError
 
 _ROOT = "workbench-trash/"
-_HIDDEN = re.compile(r"(?:docker\.io/|localhost/)?workbench-trash/(\d{1,15})\.(\d{1,9})/(?:([nx])/([^:]+)|u):([\w.-]+)")
+_HIDDEN = re.compile(
+    r"(?:docker\.io/|localhost/)?workbench-trash/(\d{1,15})\.(\d{1,9})(?:\.([0-9a-f]{8}))?/(?:([nx])/([^:]+)|u):([\w.-]+)"
+)
 _PLAIN = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _LONGEST = 255
 """Of a repository, in Docker's grammar of references."""
@@ -33,6 +39,8 @@ class Held:
     name: str
     deleted: float
     until: float
+    owner: str = ""
+    """Who deleted it, as `owner_here` says; "" where that is not known."""
 
     @property
     def said(self) -> str:
@@ -66,14 +74,14 @@ def _read(image: Image, tag: str) -> Held | None:
     match = _HIDDEN.fullmatch(tag)
     if match is None:
         return None
-    when, seconds, kind, repository, version = match.groups()
+    when, seconds, owner, kind, repository, version = match.groups()
     if kind == "x":
         try:
             repository = base64.b32decode(repository.upper() + "=" * (-len(repository) % 8)).decode()
         except ValueError:
             return None
     deleted = int(when) / 1000
-    return Held(image, tag, f"{repository}:{version}" if kind else "", deleted, deleted + int(seconds))
+    return Held(image, tag, f"{repository}:{version}" if kind else "", deleted, deleted + int(seconds), owner or "")
 
 
 def said_of(tag: str) -> str:
@@ -82,9 +90,14 @@ def said_of(tag: str) -> str:
     return tag if held is None else f"{held.name or '<none>:<none>'} (trash)"
 
 
-def hidden_name(image: Image, name: str, deleted: float, seconds: float) -> str:
+def owner_here() -> str:
+    """Eight digits for this user of this machine: an engine may be shared, and `undo` is for one's own."""
+    return hashlib.sha256(f"{socket.gethostname()}:{os.getuid()}".encode()).hexdigest()[:8]
+
+
+def hidden_name(image: Image, name: str, deleted: float, seconds: float, owner: str = "") -> str:
     """The name under which `name` ("" for an image without one) is held. Raises UsageError for one that is too long."""
-    root = f"{_ROOT}{int(deleted * 1000)}.{max(0, int(seconds))}"
+    root = f"{_ROOT}{int(deleted * 1000)}.{max(0, int(seconds))}{owner and f'.{owner}'}"
     if not name:
         return f"{root}/u:{image.short}"
     repository, _, version = name.rpartition(":")
@@ -108,7 +121,10 @@ class Restored:
 class Trash:
     """The trash of one engine. `seconds` is how long what is deleted is held; 0 holds nothing."""
 
-    def __init__(self, store: ImageStore, *, seconds: float = 1800, most: float = 10e9) -> None:
+    def __init__(
+        self, store: ImageStore, *, seconds: float = 1800, most: float = 10e9, owner: str | None = None
+    ) -> None:
+        self._owner = owner_here() if owner is None else owner
         self._store = store
         self._seconds = seconds
         self._most = most
@@ -123,45 +139,44 @@ class Trash:
 
     async def plan(self, references: Sequence[str]) -> Removal:
         """What deleting would take, the names already in the trash not counted. Raises ImageNotFound."""
-        images = {image.id: image for image in await self._store.list(all=True)}
-        touched = {(await self._store.inspect(reference))["Id"] for reference in dict.fromkeys(references)}
-        wanted: list[str] = []
-        for identifier in sorted(touched):
-            image = images.get(identifier)
-            hidden = [tag for tag in image.tags if is_hidden(tag)] if image else []
-            wanted += hidden
-        names: list[str] = []
-        for reference in references:
-            image = images.get(reference)
-            shown = [tag for tag in image.tags if not is_hidden(tag)] if image else []
-            names += shown or ([reference] if image is None or not image.tags else [])
-        removal = await self._store.plan_removal([*wanted, *dict.fromkeys(names)])
+        wanted: dict[str, None] = {}
+        for image, name in await self._names(references):
+            wanted.update(dict.fromkeys(tag for tag in image.tags if is_hidden(tag)))
+            wanted[name or image.id] = None
+        removal = await self._store.plan_removal(list(wanted))
         return replace(removal, untagged=tuple(tag for tag in removal.untagged if not is_hidden(tag)))
 
-    async def put(self, references: Sequence[str], *, now: float | None = None) -> Removal:
+    async def put(self, references: Sequence[str], *, now: float | None = None, talk: Talk | None = None) -> Removal:
         """Deletes as `remove` does, and holds what goes. An ID stands for all names of its image. `bytes_freed` is what
-        emptying will free. Raises ImageNotFound, ImageInUse, UsageError."""
+        emptying will free. Where it is cancelled, what went before is held. Raises ImageNotFound, ImageInUse,
+        UsageError."""
         removal = await self.plan(references)
         if removal.blocked:
             raise ImageInUse(removal.blocked)
         now = time.time() if now is None else now
-        images = {image.id: _shown(image) for image in await self._store.list(all=True)}
-        for image, name in await self._names(images, references):
-            await self._store.tag(image.id, hidden_name(image, name, now, self._seconds))
+        names = await self._names(references)
+        for number, (image, name) in enumerate(names, 1):
+            if talk is not None:
+                talk.say(f"{number} of {len(names)}")
+            await self._store.tag(image.id, hidden_name(image, name, now, self._seconds, self._owner))
             if name and (await self._store.inspect(name))["Id"] == image.id:  # no build took it meanwhile
                 await self._store.remove([name])
         return removal
 
-    async def _names(self, images: dict[str, Image], references: Sequence[str]) -> list[tuple[Image, str]]:
+    async def _names(self, references: Sequence[str]) -> list[tuple[Image, str]]:
+        """Each image that is meant, with each of its names that goes, "" for one that has none."""
+        images = {image.id: image for image in await self._store.list(all=True)}
+        by_tag = {tag: image for image in images.values() for tag in image.tags}
         found: dict[tuple[str, str], tuple[Image, str]] = {}
         for reference in references:
-            identifier = (await self._store.inspect(reference))["Id"]
-            image = images.get(identifier)
+            image = images.get(reference) or by_tag.get(reference)
+            image = image or images.get((await self._store.inspect(reference))["Id"])
             if image is None:
                 raise ImageNotFound(f"no such image: {reference}")
-            named = [tag for tag in image.tags if tag in (reference, f"{reference}:latest")]
-            for name in named or image.tags or ("",):
-                found.setdefault((identifier, name), (image, name))
+            shown = [tag for tag in image.tags if not is_hidden(tag)]
+            named = [tag for tag in shown if tag in (reference, f"{reference}:latest")]
+            for name in named or shown or ("",):
+                found.setdefault((image.id, name), (image, name))
         return list(found.values())
 
     async def restore(self, held: Sequence[Held]) -> Sequence[Restored]:
@@ -179,10 +194,13 @@ class Trash:
             done.append(Restored(it, normalise_tag(name)))
         return done
 
-    async def last(self) -> Sequence[Held]:
-        """What was deleted last, all of one deleting."""
-        held = await self.held()
-        return [it for it in held if it.deleted == held[0].deleted]
+    async def last(self, mine: Sequence[float] = ()) -> Sequence[Held]:
+        """What this user deleted last, all of one deleting. `mine` are the times of deletings, the last one at the end,
+        that come before all others while something of them is there."""
+        held = [it for it in await self.held() if it.owner == self._owner]
+        times = [it.deleted for it in held]
+        wanted = next((when for when in map(_rounded, reversed(mine)) if when in times), times[0] if times else 0.0)
+        return [it for it in held if it.deleted == wanted]
 
     async def empty(self, held: Sequence[Held]) -> Removal:
         """Deletes for good. What a container uses stays, and `blocked` says so."""
@@ -224,6 +242,11 @@ class Trash:
         while kept and (await self._store.plan_removal([it.hidden for it in kept])).bytes_freed > self._most:
             gone.append(kept.pop())
         return gone
+
+
+def _rounded(when: float) -> float:
+    """As a hidden name has it."""
+    return int(when * 1000) / 1000
 
 
 def _bytes(held: Sequence[Held]) -> int:

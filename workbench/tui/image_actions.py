@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _AGAIN_AFTER = 5.0
 _TRIES = 10
+_MANY = 10
+"""Images whose deleting takes long enough to say how far it is."""
 _BREATH = 0.5
 """Seconds between two lists while an engine tells of one change after the other."""
 
@@ -37,6 +39,7 @@ class ImageActions:
         self._facts = Facts()
         self._sizes = image_facts.Sizes()
         self._images: Sequence[Image] = ()
+        self._deleted: list[float] = []  # when somebody deleted here: an engine and its trash may be shared
         self.transfers = ImageTransfers(app, self)
 
     @property
@@ -180,7 +183,17 @@ class ImageActions:
             chosen = [(row.image, row.said) for row in rows]
             if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for)):
                 return
-            done = await (trash.put(references) if trash.holds else self.store.remove(references))
+            now = time.time()
+            self._deleted.append(now)
+            if len(references) > _MANY and trash.holds and not self.transfers.running:
+                self.transfers.start(
+                    f"Deleting {len(references)} images",
+                    lambda talk: trash.put(references, now=now, talk=talk),
+                    lambda done: f"{len(done.untagged)} names, {len(done.deleted)} images · u takes them back",
+                    ended="Ended; what went before is in the trash.",
+                )  # fmt: skip
+                return
+            done = await (trash.put(references, now=now) if trash.holds else self.store.remove(references))
         except WorkbenchError as error:
             self.refused(error)
             return
@@ -191,7 +204,7 @@ class ImageActions:
     async def undo(self, held: Sequence[Held]) -> None:
         """Takes back those names, or all of the last deleting."""
         try:
-            held = held or await self.trash.last()
+            held = held or await self.trash.last(self._deleted)
             done = await self.trash.restore(held)
         except WorkbenchError as error:
             self.refused(error)

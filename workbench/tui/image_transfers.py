@@ -77,7 +77,7 @@ class ImageTransfers:
 
         name = await self._ask("Pull", "", "repository:tag", complaint)
         if name:
-            self._start(
+            self.start(
                 f"Pulling {name}", lambda talk: self._actions.store.pull(name, talk), lambda it: f"{name} is here"
             )
 
@@ -95,7 +95,7 @@ class ImageTransfers:
                 await store.tag(row.image.id, target)
             await store.push(target, talk)
 
-        self._start(f"Pushing {target}", work, lambda _: f"{target} is pushed")
+        self.start(f"Pushing {target}", work, lambda _: f"{target} is pushed")
 
     async def save(self, rows: Sequence[ImageRow]) -> None:
         """Asks where to; a file that is there is replaced after a question."""
@@ -119,7 +119,7 @@ class ImageTransfers:
             )
             if await self._app.push_screen_wait(dialog) != "replace":
                 return
-        self._start(
+        self.start(
             f"Saving {out.name}",
             lambda talk: self._actions.store.save(references, out, talk),
             lambda _: f"{out}: {len(rows)} saved",
@@ -128,7 +128,7 @@ class ImageTransfers:
     async def load(self) -> None:
         path = await self._ask_file("Load images from")
         if path is not None:
-            self._start(
+            self.start(
                 f"Loading {path.name}",
                 lambda talk: self._actions.store.load(path, talk),
                 lambda came: "\n".join(came[:_LISTED]),
@@ -143,7 +143,7 @@ class ImageTransfers:
             return
         name = await self._ask("Its name", "", "repository:tag", complaint)
         if name:
-            self._start(
+            self.start(
                 f"Importing {path.name}",
                 lambda talk: self._actions.store.import_(path, tag=name, talk=talk),
                 lambda it: f"{name} is {short_id(it)}",
@@ -156,7 +156,7 @@ class ImageTransfers:
         container = await self._ask("Commit which container", "", "name or ID", lambda it: "" if it else "Which one?")
         name = container and await self._ask(f"Name of the image of {container}", "", "repository:tag", complaint)
         if container and name:
-            self._start(
+            self.start(
                 f"Committing {container}",
                 lambda talk: self._actions.store.commit(container, tag=name),
                 lambda it: f"{name} is {short_id(it)}",
@@ -180,7 +180,7 @@ class ImageTransfers:
         dialog = ConfirmDialog("Prune images for good?", prune_lines(dangling, unused), answers, danger="all")
         answer = await self._app.push_screen_wait(dialog)
         if answer in ("dangling", "all"):
-            self._start(
+            self.start(
                 "Pruning",
                 lambda talk: store.prune(all=answer == "all"),
                 lambda it: f"{len(it.deleted)} images, {human_size(it.bytes_freed)} freed",
@@ -189,10 +189,11 @@ class ImageTransfers:
 
     # -- how it goes
 
-    def _start(
+    def start(
         self, title: str, work: Callable[[Talk], Awaitable[_T]], told: Callable[[_T], str],
         *, ended: str = "Ended; nothing half done is left.",
     ) -> None:  # fmt: skip
+        """Does the work in the background, with a line that begins with `title`; `told` is said at its end."""
         if self.running:
             self._app.notify("Another transfer is going on: escape ends it.", title="Not done", severity="warning")
             return
