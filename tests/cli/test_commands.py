@@ -39,6 +39,13 @@ def test_every_command_has_help_with_examples(name: str, run: Run) -> None:
     assert done.err == ""
 
 
+@pytest.mark.parametrize("name", ["", *(command.name for command in COMMANDS)])
+def test_help_fits_80_columns(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(*name.split(), "--help").out.splitlines()
+    assert lines and [line for line in lines if len(line) > 80] == []
+
+
 def test_help_lists_every_command(run: Run) -> None:
     done = run("--help")
     assert done.code == 0 and all(f"  {command.name} " in done.out for command in COMMANDS)

@@ -94,6 +94,10 @@ COMMANDS = (
     Command("demo", "demo", "try the workbench on a sample context", "[OPTIONS] [NAME]",
             ("workbench demo genesis", "workbench demo --list", "workbench demo --make sample_contexts/genesis"),
             table=True),
+    Command("completion", "completion", "the script that lets a shell complete this command", "bash|zsh|fish",
+            ('eval "$(workbench completion bash)"   # in ~/.bashrc',
+             "source <(workbench completion zsh)   # in ~/.zshrc",
+             "workbench completion fish > ~/.config/fish/completions/workbench.fish")),
 )  # fmt: skip
 
 _BY_NAME = {command.name: command for command in COMMANDS}

@@ -14,7 +14,9 @@ from workbench.cli.values import FALSE, TRUE
 from workbench.config import ENGINES, Config, load_config
 from workbench.errors import UsageError
 
-_EXIT_CODES = "exit codes: 0 done, 1 failed, 2 bad usage or input, 3 the engine is not there, 130 interrupted"
+_EXIT_CODES = (
+    "exit codes: 0 done, 1 failed, 2 bad usage or input, 3 the engine is not there,\n            130 interrupted"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -104,9 +106,9 @@ def top_help(arguments: Sequence[str]) -> str:
     screen = command_parser(SCREEN, SCREEN.load())
     screen.usage = "workbench [OPTIONS] [CONTEXT]\n       workbench [OPTIONS] COMMAND ..."
     screen.description = (
-        "Build container images from a terminal, and see what is inside, what changed and why.\n\n"
+        "Build container images from a terminal, and see what is inside, what changed\nand why.\n\n"
         f"commands:\n{commands}\n"
-        "`workbench COMMAND --help` says more. Without a command the workbench opens on CONTEXT (default: here)."
+        "`workbench COMMAND --help` says more. Without a command the workbench opens on\nCONTEXT (default: here)."
     )
     return screen.format_help()
 
