@@ -99,7 +99,7 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
-            return DockerEngine(config.host, config.docker_context, explains=explains)
+            return DockerEngine(config.host, config.docker_context, config.engine_timeout, explains=explains)
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
 
@@ -109,7 +109,7 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
                 return BuildKitEngine(config.host, config.docker_context, images=NoImages(where), explains=explains)
             from workbench.engines.docker.images import DockerImages
 
-            images = DockerImages(lambda: resolve(config.host, config.docker_context))
+            images = DockerImages(lambda: resolve(config.host, config.docker_context), config.engine_timeout)
             return BuildKitEngine(
                 config.host, config.docker_context, images=images, close_images=images.close, explains=explains
             )
