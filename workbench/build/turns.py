@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from workbench.build.engine import Build, Capabilities, Engine, EngineInfo
 from workbench.build.events import BuildEvent, BuildFinished
-from workbench.build.forecast import Forecast
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.config import state_dir

@@ -41,7 +41,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     asked = build_request(fields, None)
     if args.check:
         return _check(args)
-    engine = choose_engine(config, quiet=args.quiet, request=asked)
+    explains = not args.quiet and (args.explain or args.progress == "json")  # nobody else is told the reasons
+    engine = choose_engine(config, quiet=args.quiet, request=asked, explains=explains)
     if args.iidfile:
         _forget(Path(args.iidfile))
     if args.watch:

@@ -13,8 +13,11 @@ from workbench.engines.choose import Choice, decide, make
 from workbench.errors import Unsupported
 
 
-def choose_engine(config: Config, *, quiet: bool = False, request: BuildRequest | None = None) -> Engine:
-    """The engine; says which one and why on stderr, unless it was asked for by name or `quiet`.
+def choose_engine(
+    config: Config, *, quiet: bool = False, request: BuildRequest | None = None, explains: bool = True
+) -> Engine:
+    """The engine; says which one and why on stderr, unless it was asked for by name or `quiet`. `explains` as in
+    `engines.choose.make`.
 
     Raises Unsupported for an option of `request` that it does not honour, before it is even imported.
     """
@@ -23,7 +26,7 @@ def choose_engine(config: Config, *, quiet: bool = False, request: BuildRequest 
         output.talk(f"engine {choice.name} ({choice.why})")
     if request is not None and choice.name in OPTIONS:
         refuse_unsupported(request, choice.name)
-    engine = make(choice.name, config)
+    engine = make(choice.name, config, explains=explains)
     if request is not None:
         _refuse_what_it_has_not(request, engine)
     return engine

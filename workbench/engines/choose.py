@@ -80,8 +80,12 @@ def _check_far(config: Config) -> None:
     asyncio.run(look())
 
 
-def make(name: str, config: Config) -> Engine:
-    """The engine of that name. Constructing one looks at nothing but a recording. Raises UsageError."""
+def make(name: str, config: Config, *, explains: bool = True) -> Engine:
+    """The engine of that name. Constructing one looks at nothing but a recording. Raises UsageError.
+
+    Without `explains` an engine that keeps no manifests does not look at the context a second time: its builds tell no
+    reasons and leave no record of their steps. The embedded engine explains in any case, at no cost.
+    """
     match name:
         case "embedded":
             from workbench.engines.embedded.cache_bound import CacheBound
@@ -95,18 +99,20 @@ def make(name: str, config: Config) -> Engine:
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
-            return DockerEngine(config.host, config.docker_context, config.engine_timeout)
+            return DockerEngine(config.host, config.docker_context, config.engine_timeout, explains=explains)
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
 
             if (where := resolve(config.host, config.docker_context)).standalone:
                 from workbench.engines.buildkit.no_images import NoImages
 
-                return BuildKitEngine(config.host, config.docker_context, images=NoImages(where))
+                return BuildKitEngine(config.host, config.docker_context, images=NoImages(where), explains=explains)
             from workbench.engines.docker.images import DockerImages
 
             images = DockerImages(lambda: resolve(config.host, config.docker_context), config.engine_timeout)
-            return BuildKitEngine(config.host, config.docker_context, images=images, close_images=images.close)
+            return BuildKitEngine(
+                config.host, config.docker_context, images=images, close_images=images.close, explains=explains
+            )
         case "replay":
             return _replay()
     raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from workbench.build.build_cache import CacheUsage
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo
-from workbench.build.explain import ExplainedBuild, forecast_from_records
-from workbench.build.forecast import Forecast
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.buildkit.builder import BuildKitBuild
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
 
 CHECK_TIMEOUT = 2.0
 """Seconds that `check` gives an engine to answer; ssh logs in first and has more."""
@@ -33,6 +35,7 @@ class BuildKitEngine:
         context: the name of a context of `~/.docker`.
         images: the images of the same Docker Engine. BuildKit itself has none.
         close_images: ends what they hold open; blocks.
+        explains: whether a build says why a step was not reused, which costs one more look at the context.
     """
 
     name = "buildkit"
@@ -44,11 +47,13 @@ class BuildKitEngine:
         *,
         images: ImageStore,
         close_images: Callable[[], None] = lambda: None,
+        explains: bool = True,
     ) -> None:
         self._host = host
         self._context = context
         self.images = images
         self._close_images = close_images
+        self._explains = explains
 
     @property
     def place(self) -> dict[str, str | None]:
@@ -77,9 +82,15 @@ class BuildKitEngine:
         build = ThreadBuild(
             lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
         )
+        if not self._explains:
+            return build
+        from workbench.build.explain import ExplainedBuild
+
         return ExplainedBuild(build, request, self.name, "buildkit", self.images)
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
+        from workbench.build.explain import forecast_from_records
+
         return await forecast_from_records(self.images, request, self.name, "buildkit")
 
     async def cache_usage(self) -> CacheUsage:

@@ -5,9 +5,9 @@ The SDK is imported at the first use, not with this module.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo
-from workbench.build.explain import ExplainedBuild, forecast_from_records
-from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.docker.builder import ClassicBuild
@@ -15,6 +15,9 @@ from workbench.engines.docker.images import DockerImages
 from workbench.engines.threads import in_thread, within
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineLost, EngineUnavailable
+
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
 
 CHECK_TIMEOUT = 2.0
 """Seconds that `check` gives an engine to answer."""
@@ -31,7 +34,10 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, host: str | None = None, context: str | None = None, patience: float = 60.0) -> None:
+    def __init__(
+        self, host: str | None = None, context: str | None = None, patience: float = 60.0, *, explains: bool = True
+    ) -> None:
+        self._explains = explains
         self._host = host
         self._context = context
         self._patience = patience
@@ -58,9 +64,15 @@ class DockerEngine:
         build = ThreadBuild(
             lambda emit, cancel: ClassicBuild(request, self.address, self._patience)(emit, cancel), name="docker build"
         )
+        if not self._explains:
+            return build
+        from workbench.build.explain import ExplainedBuild
+
         return ExplainedBuild(build, request, self.name, "classic", self.images)
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
+        from workbench.build.explain import forecast_from_records
+
         return await forecast_from_records(self.images, request, self.name, "classic")
 
     async def close(self) -> None:
