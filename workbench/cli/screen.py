@@ -45,13 +45,16 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     assert request.context is not None, "a screen shows a folder"
     engine = choose_engine(config, quiet=True, request=request)
     engines = factories(config)
+    from workbench.tui.driver.dialect import tell_textual
+
+    tell_textual(os.environ)
     from workbench.tui.app import WorkbenchApp
 
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
         own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
     app = WorkbenchApp(engine, request.context, config, request=request, engines=engines, **own)
-    code = app.run()
+    code = app.run(mouse=config.mouse)
     return int(code or 0)
 
 
