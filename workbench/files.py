@@ -57,6 +57,14 @@ def read_text(path: Path) -> TextFile:
         return TextFile(data.decode("utf-8", "replace"), writable=False, stamp=stamp)
 
 
+def stamp_of(path: Path) -> Stamp | None:
+    """Of the file that is there, links followed; None for none that can be looked at."""
+    try:
+        return Stamp.of(path.stat())
+    except OSError:
+        return None
+
+
 def is_text(path: Path) -> bool:
     """Whether the file is small enough for an editor, and its beginning looks like text."""
     try:
@@ -83,8 +91,7 @@ def write_text_over(path: Path, text: str, expected: Stamp | None) -> Stamp | No
 def _replace_text(path: Path, text: str, expected: Stamp | None, *, checked: bool) -> Stamp | None:
     try:
         target = path.resolve()
-        found = _stat(target)
-        mode = stat.S_IMODE(found.st_mode) if found is not None else None
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         return replace_file(target, text.encode("utf-8"), mode, unless=_other(target, expected) if checked else None)
     except OSError as error:
         raise StoreError(
@@ -128,17 +135,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
-
-
 def _other(target: Path, expected: Stamp | None) -> Callable[[], bool]:
     def other() -> bool:
-        found = _stat(target)
-        return (None if found is None else Stamp.of(found)) != expected
+        return stamp_of(target) != expected
 
     return other
 

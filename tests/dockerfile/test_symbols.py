@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from tests.dockerfile.test_properties import _FILES
 from workbench.dockerfile import DockerfileError, parse
 from workbench.dockerfile.fix import apply
-from workbench.dockerfile.symbols import outline, rename, rename_complaint, symbol_at, symbols
+from workbench.dockerfile.symbols import outline, rename, rename_complaint, rough_outline, symbol_at, symbols
 
 TEXT = """\
 ARG VERSION=1 OTHER
@@ -114,6 +114,13 @@ def test_outline() -> None:
         ("argument", "VERSION", 3, 1),
         ("stage", "stage 1 (from base)", 22, 0),
     ]
+
+
+def test_a_rough_outline_says_the_same_of_most_files_and_something_of_a_broken_one() -> None:
+    assert rough_outline(TEXT)[:4] == outline(parse(TEXT))[:4]
+    text = "ARG A\nFROM --platform=x b AS Name\nFORM x\nFROM\nFROM c\nARG d\n"
+    found = [(it.text, it.line, it.level) for it in rough_outline(text)]
+    assert found == [("A", 1, 0), ("name (from b)", 2, 0), ("stage 1 (from c)", 5, 0), ("d", 6, 1)]
 
 
 @settings(max_examples=200, deadline=None)

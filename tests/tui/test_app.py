@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.binding import Binding
 from textual.widgets import Input
 
@@ -96,6 +97,16 @@ async def test_a_key_for_each_panel_and_back_to_the_editor(context: Path, keys: 
         assert panel in {node.id for node in app.focused.ancestors}  # type: ignore[union-attr]
         await pilot.press("alt+2" if keys.startswith("alt") else "f3")
         await until(pilot, lambda: app.focused is app.editor_panel.editor, "the editor")
+
+
+async def test_what_is_typed_right_behind_the_key_of_a_panel_is_meant_for_it(context: Path) -> None:
+    app = make_app(context)
+    async with running(app, NARROW) as pilot:
+        before = app.editor_panel.editor.text
+        for key in ("alt+4", "G", "alt+2", "x"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: app.editor_panel.editor.text != before, "typed into the editor")
+        assert app.editor_panel.editor.text == f"x{before}"
 
 
 async def test_tab_goes_round_the_panels_and_indents_in_the_editor(context: Path) -> None:

@@ -126,6 +126,28 @@ async def test_lines_are_commented_out_and_moved(tmp_path: Path) -> None:
         assert editor.document.get_line(1) == "RUNx x" and editor.cursor_location == (1, 4)
 
 
+async def test_find_and_replace(tmp_path: Path) -> None:
+    async with editing(tmp_path) as (pilot, editor):
+        await pilot.press("ctrl+f")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 2, "the question")
+        await pilot.press("n", "o", "enter")
+        await until(pilot, lambda: "it is not in this file" in screen_text(pilot.app), "not there")
+        pilot.app.screen.query_one(Input).value = "base"
+        await pilot.press("enter")
+        await until(pilot, lambda: editor.selected_text == "base", "found")
+        assert editor.selection.start == (1, 13)
+        await pilot.press("alt+g", "alt+g", "alt+g")
+        assert editor.selection.start == (1, 13), "and round"
+        await pilot.press("alt+e")
+        await until(pilot, lambda: "Replace everywhere" in screen_text(pilot.app), "the question")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Replace base in 3 places by" in screen_text(pilot.app), "by what")
+        await pilot.press("b", "enter")
+        await until(pilot, lambda: editor.text == TEXT.replace("base", "b"), "replaced")
+        await pilot.press("ctrl+z")
+        assert editor.text == TEXT
+
+
 async def test_the_next_finding(tmp_path: Path) -> None:
     async with editing(tmp_path) as (pilot, editor):
         await until(pilot, lambda: 6 in editor.found, "CMD should be in exec form")
@@ -133,7 +155,7 @@ async def test_the_next_finding(tmp_path: Path) -> None:
         assert editor.cursor_location == (5, 4)
 
 
-@pytest.mark.parametrize("key", ["alt+o", "alt+f", "alt+r", "alt+d", "alt+a"])
+@pytest.mark.parametrize("key", ["alt+f", "alt+r", "alt+d", "alt+a"])
 async def test_what_needs_a_dockerfile_that_parses_says_so(tmp_path: Path, key: str) -> None:
     async with editing(tmp_path, "FORM a\n") as (pilot, editor):
         await pilot.press(key)

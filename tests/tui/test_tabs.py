@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from textual.app import App, ComposeResult
 
 from tests.tui.stage import NARROW, make_app, make_context, running, screen_text, until
 from workbench.build import recovery
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.messages import OpenFile
 from workbench.tui.screens.dialogs import ConfirmDialog
+from workbench.tui.widgets.file_view import FileView
 
 
 @pytest.fixture
@@ -125,23 +127,48 @@ async def test_a_save_overwrites_nothing_that_was_not_seen(context: Path) -> Non
         assert file.read_text() == "FROM again\n"
 
 
+class Host(App[None]):
+    """One file, without the workbench around it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.view = FileView(path, path.name)
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+
+    async def on_mount(self) -> None:
+        await self.view.load()
+
+
 async def test_a_touched_file_is_no_change(context: Path) -> None:
-    app = make_app(context, watch=False)
-    async with running(app, built=False):
-        view, file = app.editor_panel.main, context / "Dockerfile"
-        view.editor.change_to("FROM mine\n")
+    file = context / "Dockerfile"
+    app = Host(file)
+    async with app.run_test():
+        app.view.editor.change_to("FROM mine\n")
         os.utime(file)
         file.chmod(0o600)
-        assert await view.save()
+        assert await app.view.save()
         assert file.read_text() == "FROM mine\n" and file.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_file_with_mixed_line_ends_is_not_changed_unseen(context: Path) -> None:
     (context / "mixed.txt").write_bytes(b"a\r\nb\nc\x0cd\n")
-    app = make_app(context)
-    async with running(app):
-        view = await app.editor_panel.open(context / "mixed.txt", "mixed.txt")
-        assert view.editor.read_only and not view.unsaved
+    app = Host(context / "mixed.txt")
+    async with app.run_test():
+        assert app.view.editor.read_only and not app.view.unsaved
+
+
+async def test_what_is_changed_outside_is_taken_and_the_cursor_stays(context: Path) -> None:
+    app = Host(context / "Dockerfile")
+    async with app.run_test() as pilot:
+        app.view.editor.move_cursor((3, 2))
+        (context / "Dockerfile").write_text("# new\nFROM scratch\nADD busybox.tar.xz /\nRUN x\nCMD sh\n")
+        await app.view.look_at_disk()
+        assert app.view.editor.cursor_location == (4, 2) and not app.view.unsaved
+        app.view.editor.undo()
+        await pilot.pause()
+        assert app.view.editor.text.startswith("FROM scratch") and app.view.unsaved
 
 
 @pytest.mark.parametrize(
@@ -149,10 +176,9 @@ async def test_a_file_with_mixed_line_ends_is_not_changed_unseen(context: Path) 
 )
 async def test_changing_the_text_is_one_step_of_undo(context: Path, before: str, after: str) -> None:
     (context / "x").write_bytes(before.encode())
-    app = make_app(context)
-    async with running(app):
-        view = await app.editor_panel.open(context / "x", "x")
-        view.editor.change_to(after)
-        assert view.editor.text == after
-        view.editor.undo()
-        assert view.editor.text == before
+    app = Host(context / "x")
+    async with app.run_test():
+        app.view.editor.change_to(after)
+        assert app.view.editor.text == after
+        app.view.editor.undo()
+        assert app.view.editor.text == before

@@ -51,6 +51,22 @@ def outline(dockerfile: Dockerfile) -> list[Entry]:
     return found
 
 
+def rough_outline(text: str) -> list[Entry]:
+    """The same line by line, for a text that does not parse."""
+    found: list[Entry] = []
+    stages = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        words = [word for word in line.split() if not word.startswith("--")]
+        keyword = words[0].upper() if len(words) > 1 else ""
+        if keyword == "FROM":
+            name = words[3].lower() if len(words) == 4 and words[2].upper() == "AS" else f"stage {stages}"
+            found.append(Entry("stage", f"{name} (from {words[1]})", number, 0))
+            stages += 1
+        elif keyword == "ARG":
+            found.append(Entry("argument", " ".join(words[1:]), number, int(stages > 0)))
+    return found
+
+
 def _argument(arg: Arg, level: int) -> Entry:
     words = (name if default is None else f"{name}={default}" for name, default in arg.pairs)
     return Entry("argument", " ".join(words), arg.line, level)

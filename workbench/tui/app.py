@@ -60,10 +60,10 @@ class WorkbenchApp(App[int]):
         Binding("ctrl+s", "save", "Save", id="file.save"),
         Binding("f6,ctrl+t", "toggle_watching", "Watching", id="watching.toggle"),
         Binding("f8,ctrl+x", "cancel_build", "Cancel", id="build.cancel"),
-        Binding("f2,alt+1", "panel('context')", "Context", id="panel.context", show=False),
-        Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False),
-        Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False),
-        Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False),
+        Binding("f2,alt+1", "panel('context')", "Context", id="panel.context", show=False, priority=True),
+        Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False, priority=True),
+        Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False, priority=True),
+        Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False, priority=True),
         Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
         Binding("q", "leave", "Quit", id="quit", show=False),
@@ -308,12 +308,17 @@ class WorkbenchApp(App[int]):
     def activate(self, name: str, *, last: bool = False) -> None:
         """Makes that panel the active one, and puts the focus into it."""
         self._mark_active(name)
-        self.call_after_refresh(self._focus_in, name, last)
+        waits = self._early is None
+        if waits:
+            self._early = []  # what is typed now is meant for that panel
+        self.call_after_refresh(self._focus_in, name, last, waits)
 
-    def _focus_in(self, name: str, last: bool) -> None:
+    def _focus_in(self, name: str, last: bool, waits: bool) -> None:
         targets = self._box(name).focus_targets()
         if targets:
-            targets[-1 if last else 0].focus()
+            self.base.set_focus(targets[-1 if last else 0])
+        if waits:
+            self._take_early()
 
     def _mark_active(self, name: str) -> None:
         if self.live is not None and self.active == "dockerfile" != name:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from workbench.build.engine_limits import engine_limits
+from workbench.build.hadolint import find_hadolint, hadolint, without_doubles
 from workbench.build.ignore_check import check_ignore
 from workbench.build.surroundings import context_surroundings
 from workbench.context.ignore import IgnoreRules
@@ -16,7 +18,25 @@ from workbench.dockerfile.lint import Diagnostic, check
 from workbench.dockerfile.mend import refusal
 from workbench.errors import InputError
 
+_HADOLINT_AFTER = 0.4
 _SCAN_SECONDS = 2.0
+
+
+async def findings(
+    text: str, language: str, path: Path, context: Path | None, engine: str
+) -> AsyncIterator[list[Diagnostic]]:
+    """What is to be said of an open file: ours at once, then with hadolint's, where that is installed. Not going on
+    with it ends hadolint."""
+    if language == "ignore":
+        yield await asyncio.to_thread(diagnose_ignore, text, context)
+    if language != "dockerfile":
+        return
+    found = await asyncio.to_thread(diagnose, text, context=context, dockerfile=path, engine=engine)
+    yield found
+    program = await asyncio.to_thread(find_hadolint)
+    if program is not None and text.strip():
+        await asyncio.sleep(_HADOLINT_AFTER)
+        yield without_doubles(found, await hadolint(program, text, context))
 
 
 def diagnose(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.geometry import Offset
+from textual.worker import Worker
 
 from workbench.dockerfile.complete import Candidate, complete
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
@@ -42,7 +44,8 @@ class Completing:
             if chosen is not None and (key == "tab" or (key == "enter" and popup.taken_by_enter)):
                 self.take(chosen)
                 return True
-        word = character is not None and (character.isalnum() or character in _OPENS_ON)
+        plain = not key.startswith(("alt+", "ctrl+"))  # Textual gives alt+o the character o
+        word = plain and character is not None and (character.isalnum() or character in _OPENS_ON)
         if word or (key == "backspace" and popup.is_open):
             self.editor.call_after_refresh(self.ask)
         else:
@@ -52,8 +55,8 @@ class Completing:
     def ask(self, *, wanted: bool = False) -> None:
         """Offers what may stand here; `wanted` where the person asked for it."""
         if not self.editor.read_only:
-            self.editor.run_worker(
-                self._offer(wanted), group="completion", exclusive=True, exit_on_error=False,
+            _: Worker[None] = self.editor.run_worker(
+                partial(self._offer, wanted), group="completion", exclusive=True, exit_on_error=False,
                 description="look for completions",
             )  # fmt: skip
 

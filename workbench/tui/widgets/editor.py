@@ -37,8 +37,8 @@ HOVER_AFTER = 0.6
 
 MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled", "reuse", "rerun"]
 
-_OURS = frozenset({"ctrl+a", "f6", "f7"})
-"""Keys that TextArea would take: tmux's prefix, and the workbench's own function keys."""
+_OURS = frozenset({"ctrl+a", "ctrl+f", "f6", "f7"})
+"""Keys that TextArea would take: screen's prefix, the key to find with, and the workbench's own function keys."""
 
 
 def _bindings() -> list[BindingType]:

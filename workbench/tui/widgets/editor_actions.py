@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset
+from textual.widgets.text_area import Selection
 
 from workbench.dockerfile import Dockerfile, parse
 from workbench.dockerfile.edit_lines import move_lines, toggle_comment
 from workbench.dockerfile.fix import Edit, apply, apply_edits
 from workbench.dockerfile.help import help_at
 from workbench.dockerfile.lint import check, fix_all
-from workbench.dockerfile.symbols import Symbol, outline, rename, rename_complaint, symbol_at
+from workbench.dockerfile.symbols import Symbol, outline, rename, rename_complaint, rough_outline, symbol_at
 from workbench.errors import DockerfileError
 
 if TYPE_CHECKING:
@@ -30,9 +32,17 @@ ACTION_BINDINGS: list[BindingType] = [
     Binding("alt+a", "do('fix_all')", "Apply every safe fix", id="editor.fix_all", show=False),
     Binding("alt+n", "do('next_finding')", "Go to the next finding", id="editor.next_finding", show=False),
     Binding("alt+c,ctrl+underscore", "do('comment')", "Comment out, and back", id="editor.comment", show=False),
+    Binding("ctrl+f", "do('find')", "Find", id="editor.find", show=False),
+    Binding("alt+g", "do('find_next')", "Find the next one", id="editor.find_next", show=False),
+    Binding("alt+e", "do('replace_all')", "Replace everywhere", id="editor.replace", show=False),
     Binding("alt+up", "do('move_up')", "Move the line up", id="editor.move_up", show=False),
     Binding("alt+down", "do('move_down')", "Move the line down", id="editor.move_down", show=False),
 ]
+
+
+def _find(text: str, needle: str, start: int) -> int:
+    """Where it is; a needle without capitals is found in whatever case."""
+    return text.lower().find(needle, start) if needle == needle.lower() else text.find(needle, start)
 
 
 class EditorActions:
@@ -42,6 +52,7 @@ class EditorActions:
         self.editor = editor
         self._came_from: list[tuple[int, int]] = []
         self._walking = False
+        self._needle = ""
 
     # -- help
 
@@ -77,10 +88,13 @@ class EditorActions:
     async def outline(self) -> None:
         from workbench.tui.screens.picker import Picker
 
-        dockerfile = self.read()
-        if dockerfile is None:
+        if self.editor.language_name != "dockerfile":
             return
-        entries = outline(dockerfile)
+        text = self.editor.text
+        try:
+            entries = outline(parse(text))
+        except DockerfileError:
+            entries = rough_outline(text)
         line = self.editor.cursor_location[0] + 1
         above = [at for at, it in enumerate(entries) if it.line <= line]
         labels = [f"{'  ' * it.level}{it.line:>4}  {it.kind:8}  {it.text}" for it in entries]
@@ -164,6 +178,49 @@ class EditorActions:
             target = next((it for it in lines if it > line), lines[0])
             self.go(target, self.editor.found[target][0].range.start_column)
 
+    async def find(self) -> None:
+        """Asks for a text, and goes to the next place of it; small letters find capitals, too."""
+        needle = await self._ask_for("Find", self._needle or self.editor.selected_text, self._not_here)
+        if needle:
+            self._needle = needle
+            self.find_next()
+
+    def find_next(self) -> None:
+        editor = self.editor
+        lines = editor.text.splitlines()
+        row, column = editor.selection.end
+        order = [*range(row, len(lines)), *range(min(row + 1, len(lines)))] if self._needle else []
+        for turn, at in enumerate(order):
+            found = _find(lines[at], self._needle, column if turn == 0 else 0)
+            if found >= 0:
+                editor.selection = Selection((at, found), (at, found + len(self._needle)))
+                editor.scroll_cursor_visible(center=True)
+                return
+        editor.notify("Nothing to be found. ctrl+f finds." if not self._needle else "It is not there any more.")
+
+    async def replace_all(self) -> None:
+        needle = await self._ask_for("Replace everywhere", self._needle or self.editor.selected_text, self._not_here)
+        if not needle:
+            return
+        self._needle = needle
+        text = self.editor.text
+        count = text.count(needle)
+        if not count:  # found in another case only
+            self.editor.notify(f"{needle} is not there in this case.", markup=False)
+            return
+        new = await self._ask_for(f"Replace {needle} in {count} place{'s' if count != 1 else ''} by", "", lambda _: "")
+        if new is not None and text == self.editor.text and not self.editor.read_only:
+            self.editor.change_to(text.replace(needle, new))
+
+    def _not_here(self, needle: str) -> str:
+        return "" if _find(self.editor.text, needle, 0) >= 0 else "it is not in this file"
+
+    async def _ask_for(self, title: str, value: str, complaint: Callable[[str], str]) -> str | None:
+        from workbench.tui.screens.dialogs import PromptDialog
+
+        prompt = PromptDialog(title, value.partition("\n")[0], "text", complaint)
+        return await self.editor.app.push_screen_wait(prompt)
+
     def comment(self) -> None:
         if self.editor.language_name == "text":
             return
@@ -183,7 +240,7 @@ class EditorActions:
             return
         start, end = self.editor.selection
         self._apply(edit)
-        self.editor.selection = type(self.editor.selection)((start[0] + step, start[1]), (end[0] + step, end[1]))
+        self.editor.selection = Selection((start[0] + step, start[1]), (end[0] + step, end[1]))
 
     def _lines(self) -> tuple[int, int]:
         """The lines of the selection, from 1; one that ends before the first character of a line leaves that out."""

@@ -26,21 +26,13 @@ from workbench.tui.foresight import Foresight
 from workbench.tui.messages import OpenFile
 from workbench.tui.widgets.editor import DockerfileEditor, Mark
 from workbench.tui.widgets.file_tabs import FileTabs
-from workbench.tui.widgets.file_view import FileView, Language
+from workbench.tui.widgets.file_view import FileView, language_of
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
 _DIAGNOSE_AFTER = 0.08
-_HADOLINT_AFTER = 0.4
-
-
-def language_of(name: str) -> Language:
-    """How a file of that name is read."""
-    last = name.rpartition("/")[2].lower()
-    if last.endswith(IGNORE_FILE):
-        return "ignore"
-    named = last in ("dockerfile", "containerfile") or last.startswith(("dockerfile.", "containerfile."))
-    return "dockerfile" if named or last.endswith(".dockerfile") else "text"
+_LOOK_EVERY = 2.0
+"""Seconds between looks at the files that are open beside the Dockerfile: one stat each."""
 
 
 class EditorPanel(Panel):
@@ -112,6 +104,7 @@ class EditorPanel(Panel):
 
     def on_mount(self) -> None:
         self.watch(self.main, "unsaved", self._look)
+        self.set_interval(_LOOK_EVERY, self._look_at_disk_soon, name="open files on disk")
 
     def _known(self) -> Surroundings:
         return self.around()
@@ -194,6 +187,13 @@ class EditorPanel(Panel):
         if at:
             self._left_at = self.editor.cursor_location
 
+    def _look_at_disk_soon(self) -> None:
+        """Of what is not sent to a build no watcher tells."""
+        if len(self.files) > 1:
+            self.run_worker(
+                self.look_at_disk(), group="disk", exclusive=True, exit_on_error=False, description="look at the disk"
+            )
+
     def put_aside(self) -> None:
         """Writes all unsaved text beside the state at once. Blocks; safe when nothing else works any more."""
         for view in self.files:
@@ -207,6 +207,11 @@ class EditorPanel(Panel):
     def unsaved_text(self, path: Path) -> str | None:
         """The text of an open file as it is in its editor, None for a file that is not open."""
         view = next((it for it in self.files if it.path == path and it.loaded), None)
+        return view.editor.text if view is not None else None
+
+    def text_in_work(self, path: Path) -> str | None:
+        """The text of an open file where it is not what was saved, else None."""
+        view = next((it for it in self.files if it.path == path and it.unsaved), None)
         return view.editor.text if view is not None else None
 
     def action_step_file(self, step: int) -> None:
@@ -330,33 +335,12 @@ class EditorPanel(Panel):
         )  # fmt: skip
 
     async def _diagnosed(self, view: FileView, text: str) -> None:
-        from workbench.tui.diagnose import diagnose, diagnose_ignore
+        from workbench.tui.diagnose import findings
 
-        if view.language == "dockerfile":
-            found = await asyncio.to_thread(
-                diagnose, text, context=self.context, dockerfile=view.path, engine=self.engine
-            )
-        elif view.language == "ignore":
-            found = await asyncio.to_thread(diagnose_ignore, text, self.context)
-        else:
-            return
-        self._say_of(view, text, found)
-        if view.language == "dockerfile" and text.strip():
-            await self._ask_hadolint(view, text, found)
-
-    async def _ask_hadolint(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
-        """Later than our own, as it is a program of its own; typing on ends it."""
-        from workbench.build.hadolint import find_hadolint, hadolint, without_doubles
-
-        program = await asyncio.to_thread(find_hadolint)
-        if program is not None:
-            await asyncio.sleep(_HADOLINT_AFTER)
-            self._say_of(view, text, without_doubles(found, await hadolint(program, text, self.context)))
-
-    def _say_of(self, view: FileView, text: str, found: list[Diagnostic]) -> None:
-        if view.is_attached and text == view.editor.text:
-            view.editor.show_diagnostics(found)
-            self._explain()
+        async for found in findings(text, view.language, view.path, self.context, self.engine):
+            if view.is_attached and text == view.editor.text:
+                view.editor.show_diagnostics(found)
+                self._explain()
 
     def _explain(self) -> None:
         """The line below: what there is to say of the line under the cursor, else what keeps a build from starting."""

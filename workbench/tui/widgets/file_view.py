@@ -18,9 +18,10 @@ from textual.widgets import TextArea
 
 from workbench.build import recovery
 from workbench.build.format import human_age
+from workbench.context.ignore import IGNORE_FILE
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.errors import WorkbenchError
-from workbench.files import Stamp, TextFile, read_text, write_text_over
+from workbench.files import Stamp, TextFile, read_text, stamp_of, write_text_over
 from workbench.tui.merge import merge
 from workbench.tui.widgets.completing import Completing
 from workbench.tui.widgets.completion import Completion
@@ -32,6 +33,15 @@ _ATTEMPTS = 3
 """How often a save begins anew while others write the same file."""
 
 Language = Literal["dockerfile", "ignore", "text"]
+
+
+def language_of(name: str) -> Language:
+    """How a file of that name is read."""
+    last = name.rpartition("/")[2].lower()
+    if last.endswith(IGNORE_FILE):
+        return "ignore"
+    named = last in ("dockerfile", "containerfile") or last.startswith(("dockerfile.", "containerfile."))
+    return "dockerfile" if named or last.endswith(".dockerfile") else "text"
 
 
 class FileView(Vertical):
@@ -174,6 +184,8 @@ class FileView(Vertical):
             return
         async with self._writing:
             try:
+                if await asyncio.to_thread(stamp_of, self.path) == self._stamp:
+                    return
                 file = await asyncio.to_thread(read_text, self.path)
             except WorkbenchError:
                 return  # it is there and cannot be read: the build says so
