@@ -51,6 +51,8 @@ class Config:
     on_disconnect: str = "continue"
     """What a running build does when the line to the workbench drops: `continue` or `cancel`."""
     theme: str = "textual-dark"
+    mouse: bool = True
+    """Whether the workbench takes the mouse; without it the terminal selects text as ever."""
     keys: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A registry (`docker.io`) -> hosts that the embedded engine asks before it."""
@@ -163,7 +165,7 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
-    "engine_timeout": (int, float), "cache_steps": int, "cache_gb": (int, float),
+    "mouse": bool, "engine_timeout": (int, float), "cache_steps": int, "cache_gb": (int, float),
     "trash_minutes": (int, float), "trash_gb": (int, float),
     "builds_kept": int, "builds_days": (int, float), "builds_megabytes": (int, float),
 }  # fmt: skip

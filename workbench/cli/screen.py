@@ -45,6 +45,9 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     assert request.context is not None, "a screen shows a folder"
     engine = choose_engine(config, quiet=True, request=request)
     engines = factories(config)
+    from workbench.tui.driver.dialect import tell_textual
+
+    tell_textual(os.environ)
     from workbench.tui.app import WorkbenchApp
 
     own: dict[str, Any] = {}
@@ -53,7 +56,7 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     app = WorkbenchApp(
         engine, request.context, config, request=request, engines=engines, read_options=read_options, **own
     )
-    code = app.run()
+    code = app.run(mouse=config.mouse)
     return int(code or 0)
 
 

@@ -25,7 +25,7 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
 from workbench.files import is_text
-from workbench.tui import asking, driver, ending, keys, terminal_keys
+from workbench.tui import asking, colourless, driver, ending, keys, terminal_keys
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
@@ -88,6 +88,7 @@ class WorkbenchApp(App[int]):
     ) -> None:
         terminal_keys.install()
         super().__init__(driver_class=driver.choose())
+        colourless.use(self)
         self.animation_level = "none"
         self.engine = engine
         self.context = context

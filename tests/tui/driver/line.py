@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.tui.stage import make_context
@@ -25,7 +25,14 @@ DOCKERFILE = "FROM scratch\nADD busybox.tar.xz /\nRUN make\n" + "ENV A=b\n" * 20
 class Line:
     """A pseudoterminal of 120 by 40 that answers for synchronised output, as most terminals do. Close it."""
 
-    def __init__(self, folder: Path, *, stock: bool = False, raw: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        stock: bool = False,
+        raw: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         context = make_context(folder / "context", DOCKERFILE)
         for number in range(40):
             (context / f"file_{number:02}.txt").write_text("x")
@@ -33,6 +40,7 @@ class Line:
         unwanted = ("WORKBENCH_", "TEXTUAL", "COLUMNS", "LINES", "NO_COLOR")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         env = {**kept, **own, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+        env.update(environment or {})
         if stock:
             env["WORKBENCH_DRIVER"] = "stock"
         self._master, slave = pty.openpty()

@@ -6,6 +6,7 @@ first build is short; every other one writes 2,000 lines a second.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from workbench.build.events import (
     StepStarted,
 )
 from workbench.engines.replay import ReplayEngine
+from workbench.tui.driver.dialect import tell_textual
 from workbench.tui.driver.linux import ShadowDriver
 
 SECONDS = 4
@@ -44,6 +46,7 @@ def long_log() -> list[BuildEvent]:
 
 
 def main(context: Path, raw: Path | None) -> int:
+    tell_textual(os.environ)
     at_once = [event for event in recording("genesis") if not isinstance(event, StepLog)]
     for event in at_once:
         object.__setattr__(event, "at", 1.0)

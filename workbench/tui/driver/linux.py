@@ -6,15 +6,15 @@ import signal
 import threading
 import time
 from asyncio import TimerHandle
-from functools import lru_cache
 from typing import Any, TextIO, cast
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from workbench.tui.driver.clusters import clusters
+from workbench.tui.driver.dialect import Dialect, first_environment
 from workbench.tui.driver.sender import Sender
 from workbench.tui.driver.shadow import Shadow
+from workbench.tui.driver.signs import fit_for
 
 FRAME = 1 / 20
 """Seconds between two frames. The first one after a pause does not wait."""
@@ -39,8 +39,10 @@ class ShadowDriver(LinuxDriver):
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._shadow = Shadow(*(size or self._get_terminal_size()), fit=_fit_for(self._file))
+        self._dialect = Dialect.of(first_environment())
+        super().__init__(app, debug=debug, mouse=mouse and self._dialect.mouse, size=size)
+        encoding = "ascii" if self._dialect.ascii else str(getattr(self._file, "encoding", None) or "utf-8")
+        self._shadow = Shadow(*(size or self._get_terminal_size()), fit=fit_for(encoding))
         self._sender: Sender | None = None
         self._lock = threading.RLock()  # the thread that reads keys writes too
         self._within = False
@@ -92,7 +94,7 @@ class ShadowDriver(LinuxDriver):
             finally:
                 self._within = False
             if at_once:
-                self._sender.put(at_once)
+                self._sender.put(self._dialect.speak(at_once))
         if self._shadow.waiting and self._timer is None:
             if threading.get_ident() == self._app._thread_id:
                 self._wait()
@@ -138,7 +140,7 @@ class ShadowDriver(LinuxDriver):
             finally:
                 self._within = False
             if out:
-                sender.put(out)
+                sender.put(self._dialect.speak(out))
                 now = time.monotonic()
                 self._next_frame = now + FRAME if now - self._started > _START else now
 
@@ -164,32 +166,3 @@ class ShadowDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._sigtstp_application)
         else:
             super()._sigtstp_application()
-
-
-def _fit_for(file: Any) -> Any:
-    """Replaces what the file's encoding does not have by question marks; None where it has everything."""
-    encoding = str(getattr(file, "encoding", None) or "utf-8")
-    try:
-        "\u2500\u6f22\U0001f600".encode(encoding)
-    except UnicodeEncodeError:
-        pass
-    else:
-        return None
-
-    @lru_cache(4096)
-    def fit(text: str) -> str:
-        try:
-            text.encode(encoding)
-        except UnicodeEncodeError:
-            return "".join(_fitting(cluster, width, encoding) for cluster, width in clusters(text))
-        return text
-
-    return fit
-
-
-def _fitting(cluster: str, width: int, encoding: str) -> str:
-    try:
-        cluster.encode(encoding)
-    except UnicodeEncodeError:
-        return "?" * width
-    return cluster
