@@ -22,6 +22,7 @@ _ENVIRONMENT = {
     "root": "WORKBENCH_ROOT",
     "host": "DOCKER_HOST",
     "docker_context": "DOCKER_CONTEXT",
+    "engine_timeout": "WORKBENCH_ENGINE_TIMEOUT",
 }
 
 
@@ -38,6 +39,8 @@ class Config:
     """Address of a Docker Engine (`unix://`, `tcp://`, `ssh://`)."""
     docker_context: str | None = None
     """Name of a context of `~/.docker`."""
+    engine_timeout: float = 60.0
+    """Seconds that a Docker Engine may leave a question without an answer before it counts as gone."""
     root: Path | None = None
     """The embedded store; None is the place that belongs to this user."""
     watch: str = "on"
@@ -81,6 +84,8 @@ class Config:
             raise UsageError(f"no engine is called {config.engine!r}", hint=f"There are: {', '.join(ENGINES)}.")
         if config.on_disconnect not in ON_DISCONNECT:
             raise UsageError(f"on_disconnect is {' or '.join(ON_DISCONNECT)}, not {config.on_disconnect!r}")
+        if not config.engine_timeout > 0:
+            raise UsageError(f"engine_timeout is {config.engine_timeout:g}", hint="It is seconds, more than none.")
         return config
 
 
@@ -114,12 +119,23 @@ def load_config(environment: Mapping[str, str] | None = None, path: Path | None 
     values = _read(path)
     for name, variable in _ENVIRONMENT.items():
         if value := environment.get(variable):
-            values[name] = Path(value).expanduser() if name == "root" else value
+            values[name] = _read_variable(name, variable, value)
     if given := environment.get(_MIRRORS):
         values["mirrors"] = _read_mirrors(given)
     if given := environment.get(_INSECURE):
         values["insecure"] = _words(given)
     return Config().with_flags(**values)
+
+
+def _read_variable(name: str, variable: str, value: str) -> Any:
+    if name == "root":
+        return Path(value).expanduser()
+    if name != "engine_timeout":
+        return value
+    try:
+        return float(value)
+    except ValueError as error:
+        raise UsageError(f"{variable} is {value!r}", hint="It is a number of seconds.") from error
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -147,7 +163,7 @@ def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
-    "cache_steps": int, "cache_gb": (int, float),
+    "engine_timeout": (int, float), "cache_steps": int, "cache_gb": (int, float),
     "trash_minutes": (int, float), "trash_gb": (int, float),
     "builds_kept": int, "builds_days": (int, float), "builds_megabytes": (int, float),
 }  # fmt: skip

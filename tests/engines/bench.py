@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +33,8 @@ class Bench:
     context: Path
     prefix: str
     made: list[str] = field(default_factory=list)
+    podman: bool = False
+    """Whether the engine is Podman, whose builder shows no container, and mixes stderr into stdout."""
 
     @property
     def name(self) -> str:
@@ -38,7 +43,7 @@ class Bench:
     @property
     def has_containers(self) -> bool:
         """Whether a step of this engine runs in an intermediate container."""
-        return self.name != "buildkit"
+        return self.name != "buildkit" and not self.podman
 
     def tag(self, name: str) -> str:
         """A tag of this test's own, removed after it."""
@@ -46,10 +51,16 @@ class Bench:
         self.made.append(tag)
         return tag
 
+    def listed(self, tag: str) -> str:
+        """How the engine lists it: Podman with its registry."""
+        return f"docker.io/library/{tag}" if self.podman else tag
+
     def request(self, text: str, files: Mapping[str, str] | None = None, **options: Any) -> BuildRequest:
         """A build of this Dockerfile with these files in the context."""
         for path, content in {**(files or {}), "Dockerfile": text}.items():
             place = self.context / path
+            if self.podman and place.exists() and place.read_text(encoding="utf-8") == content:
+                continue  # for Podman's cache a file with another time is another file
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(content, encoding="utf-8")
         return BuildRequest(context=self.context, **options)
@@ -85,6 +96,19 @@ def replay(scenario: str) -> ReplayEngine:
 
 def processes_with(marker: str) -> list[str]:
     """Command lines of this machine that have the marker."""
+    return [line for _, line in _marked(marker)]
+
+
+def end_processes_with(marker: str) -> None:
+    """Kills them, and returns once they are gone."""
+    while found := _marked(marker):
+        for process, _ in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _marked(marker: str) -> list[tuple[int, str]]:
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
@@ -94,5 +118,5 @@ def processes_with(marker: str) -> list[str]:
         except OSError:
             continue
         if marker.encode() in line:
-            found.append(line.replace(b"\0", b" ").decode("utf-8", "replace"))
+            found.append((int(entry.name), line.replace(b"\0", b" ").decode("utf-8", "replace")))
     return found

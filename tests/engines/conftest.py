@@ -19,6 +19,7 @@ import pytest_asyncio
 from tests.conftest import missing
 from tests.engines.bench import BUILDERS, Bench
 from tests.engines.containerd import ContainerdEngine
+from tests.engines.podman import Podman
 from workbench.build.engine import Engine
 from workbench.config import Config
 from workbench.engines.choose import make
@@ -70,10 +71,20 @@ def docker_containerd(docker_28: str, tmp_path_factory: pytest.TempPathFactory) 
     engine.stop()
 
 
+@pytest.fixture(scope="session")
+def docker_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian 12's Podman, behind its socket that speaks as Docker's does."""
+    if os.geteuid() != 0:
+        missing("a Podman of the tests' own is started by root only")
+    podman = Podman(tmp_path_factory.mktemp("podman"))
+    yield podman.start()
+    podman.stop()
+
+
 def _generations() -> list[object]:
     """Each engine that builds, and slow: the newer generations of those that a Docker Engine has."""
     newer = [f"{name}-{generation}" for generation in (26, 28) for name in ("docker", "buildkit")]
-    return [*BUILDERS, *(pytest.param(name, marks=pytest.mark.slow) for name in newer)]
+    return [*BUILDERS, *(pytest.param(name, marks=pytest.mark.slow) for name in [*newer, "docker-podman"])]
 
 
 @pytest_asyncio.fixture(params=_generations())
@@ -96,7 +107,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await engine.images.load(base)
     context = tmp_path / "context"
     context.mkdir()
-    bench = Bench(engine, context, f"contract-{uuid.uuid4().hex[:8]}")
+    bench = Bench(engine, context, f"contract-{uuid.uuid4().hex[:8]}", podman=generation == "podman")
     yield bench
     for tag in bench.made:
         if await engine.images.list(name=tag):

@@ -287,3 +287,32 @@ async def test_a_container_is_an_image_in_use_and_can_be_committed(docker_host: 
         for name in ("c", "a"):
             await shelf.images.remove([shelf.name(name)], force=True)
         await shelf.engine.close()
+
+
+@pytest.mark.parametrize("what", ["pull", "push"])
+async def test_a_registry_that_hangs_is_left_within_a_second(shelf: Shelf, what: str) -> None:
+    """Nobody has to wait for the engine, and the embedded one gives up itself."""
+    came, gone = asyncio.Event(), asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        while await reader.read(1000):
+            pass
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    name = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/{shelf.name('a')}"
+    await shelf.images.tag(await shelf.make("a"), name)
+    task = asyncio.create_task(shelf.images.pull(name) if what == "pull" else shelf.images.push(name))  # type: ignore[arg-type]
+    try:
+        await asyncio.wait_for(came.wait(), 10)
+        asked = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - asked < 1
+        if isinstance(shelf.engine, EmbeddedEngine):  # Docker 20.10 waits ten seconds for TLS, whoever has gone
+            await asyncio.wait_for(gone.wait(), 10)
+    finally:
+        server.close()

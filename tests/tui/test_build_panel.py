@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from textual.app import App, ComposeResult
 from textual.color import Color
@@ -315,3 +316,32 @@ def test_times_of_steps() -> None:
     running = replace(step, status="running", started=3.0)
     assert [time_of(running, 5.0, word=word) for word in (False, True)] == ["2.0s", "running 2.0s"]
     assert time_of(replace(step, status="cached", seconds=0.1), 5.0, word=True) == "cached"
+
+
+async def test_the_log_of_all_steps_filtered_and_written_to_a_file(tmp_path: Path) -> None:
+    app = Host()
+    async with app.run_test(size=(60, 24)) as pilot:
+        app.apply(RUNNING)
+        app.panel.step_list.focus()
+        await pilot.press("a")
+        lines = await shown(pilot)
+        assert any("log of all steps" in line for line in lines)
+        at = lines.index("── step 2: ADD busybox.tar.xz /")
+        assert lines[at + 1 : at + 4] == ["bin/busybox", '── step 3: RUN sh -c "make [all]"', "[red]making"]
+        app.apply([StepLog(step=3, text="\x1b[32mgreen\n"), StepLog(step=2, text="late\n")])
+        run = '── step 3: RUN sh -c "make [all]"'
+        assert app.panel.log_view.text.endswith(
+            f"[red]making\n── step 2: ADD busybox.tar.xz /\nlate\n{run}\n\x1b[32mgreen\n"
+        )
+        await pilot.press("ampersand", *"green", "enter")
+        await pilot.app.workers.wait_for_complete()
+        assert app.panel.log_view.shown == "\x1b[32mgreen\n"
+        await pilot.press("s")
+        await pilot.pause()
+        app.screen.query_one(Input).value = str(tmp_path / "build.log")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        assert (tmp_path / "build.log").read_text() == "green\n"
+        await pilot.press("escape", "a")
+        assert not any("log of all steps" in line for line in await shown(pilot))

@@ -250,6 +250,7 @@ async def test_what_another_program_does_shows_up_and_so_does_what_uses_it(tmp_p
 async def test_the_trash_is_emptied_of_what_is_old(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.store.add(Image("sha256:" + "9" * 64, tags=("workbench-trash/1000.60/n/old:1",)))
+        await stage.until(lambda: "1 in the trash" in screen_text(stage.app), "it is in the trash")
         await stage.app.image_actions.expire()
         assert "sha256:" + "9" * 64 not in stage.store.held
         assert len(stage.store.held) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
@@ -336,3 +337,13 @@ async def test_what_is_known_beside_the_list_has_columns_where_there_is_room() -
         assert first.split()[-4:] == ["1MB", "130kB", "web", "(running)"] and old.split()[-1] == "12"
         await pilot.resize_terminal(60, 24)
         assert (await rows(pilot))[0].split()[-1] == "SIZE"
+
+
+async def test_a_filter_that_comes_in_one_piece_is_no_command() -> None:
+    """As a terminal hands on what is typed fast, or what a program types."""
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in ("slash", "t", "d", "r"):
+            app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await pilot.pause()
+        assert app.panel.needle == "tdr" and app.asked == []

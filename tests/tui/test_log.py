@@ -206,3 +206,54 @@ async def test_many_appends_make_one_drawing_of_the_visible_lines() -> None:
         assert (await settled(pilot))[-1].startswith("line 99999")
         assert time.perf_counter() - start < 5
         assert len(drawn) <= 24 * 10
+
+
+def bare(lines: list[str]) -> list[str]:
+    """Without the scrollbar."""
+    return [line.rstrip(" ▁▂▃▄▅▆▇█") for line in lines]
+
+
+async def test_only_lines_with_a_text_are_shown_of_now_and_to_come() -> None:
+    app = Host()
+    async with app.run_test(size=(20, 5)) as pilot:
+        app.log_view.append(numbered(1, 3000))
+        await app.log_view.filter("line 100")
+        assert app.log_view.line_count == 11
+        assert bare(await settled(pilot))[-1] == "line 1009"
+        app.log_view.append("\x1b[31mLINE 100\x1b[0m again\nother\nline 100")
+        assert app.log_view.line_count == 12
+        assert "filtered of 3,002" in app.log_view.status
+        assert (await settled(pilot))[-1].startswith("LINE 100 again")
+        await app.log_view.filter("")
+        assert app.log_view.line_count == 3002 and not app.log_view.filtered
+        assert app.log_view.text.endswith("line 100")
+
+
+async def test_wrapped_lines_lose_nothing() -> None:
+    app = Host()
+    async with app.run_test(size=(11, 4)) as pilot:
+        app.log_view.append("first\n" + "0123456789abcdefghij-end\n" + "世界世界世界\n")
+        await pilot.press("w")
+        width = app.log_view.scrollable_content_region.width
+        assert width == 10
+        assert bare(await settled(pilot)) == ["abcdefghij", "-end", "世界世界世", "界"]
+        await pilot.press("g")
+        assert bare(await settled(pilot)) == ["first", "0123456789", "abcdefghij", "-end"]
+        await pilot.press("w")
+        assert (await settled(pilot))[2].startswith("世界世界")
+
+
+async def test_marked_lines_are_copied_plain() -> None:
+    app = Host()
+    async with app.run_test(size=(20, 4)) as pilot:
+        app.log_view.append(numbered(1, 10).replace("8", "\x1b[31m8\x1b[0m"))
+        await pilot.press("v", "k", "k")
+        assert "3 marked" in app.log_view.status
+        await pilot.press("y")
+        assert app.clipboard == "line 7\nline 8\nline 9\n"
+        assert not app.log_view.marking
+        await pilot.press("y")
+        assert app.clipboard == "".join(f"line {number}\n" for number in range(1, 10))
+        app.log_view.append("x" * 200_000)
+        await pilot.press("y")
+        assert len(app.clipboard) < 100

@@ -79,3 +79,13 @@ def test_delete(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
 
 def test_help(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
     assert snap_compare(app("genesis"), terminal_size=WIDE, run_before=settled("f1", shows="Everywhere"))
+
+
+def test_images_narrow(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+    run = settled("alt+4", "j", "space", shows="1 marked")
+    assert snap_compare(app("genesis"), terminal_size=NARROW, run_before=run)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_image_menu(snap_compare: Any, app: Callable[[str], WorkbenchApp], size: tuple[int, int]) -> None:
+    assert snap_compare(app("genesis"), terminal_size=size, run_before=settled("alt+4", "m", shows="Undo delete"))

@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 
 from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Entry, scan
-from workbench.tui.widgets.context_tree import OPEN_AT_FIRST, ContextTree, Model, build_model, describe
+from workbench.tui.widgets.context_model import Model, build_model, describe
+from workbench.tui.widgets.context_tree import OPEN_AT_FIRST, ContextTree
 
 
 class Host(App[None]):

@@ -90,6 +90,30 @@ def taken_by(
     return Taken("." in places, patterns, frozenset(bases))
 
 
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """An instruction that takes something from the context; `line` counts from 1."""
+
+    line: int
+    text: str
+    taken: Taken
+
+
+def takers(dockerfile: Dockerfile, context: Path) -> tuple[Taker, ...]:
+    """The instructions of all stages that take files from `context`, in order. Looks at links as `taken_by` does."""
+    found: list[Taker] = []
+    for stage in dockerfile.stages:
+        for it in stage.instructions:
+            sources = set(_sources((it,)))
+            if not sources:
+                continue
+            anything = any("$" in source for source in sources)
+            places = set() if anything else {place for source in sources for place in _places(context, source)}
+            patterns = tuple(tuple(place.split("/")) for place in sorted(places))
+            found.append(Taker(it.range.start_line, it.original, Taken(anything or "." in places, patterns)))
+    return tuple(found)
+
+
 def _sources(instructions: tuple[Instruction, ...]) -> Iterator[str]:
     """As written; `.` for what may be anything."""
     for it in instructions:

@@ -203,6 +203,10 @@ class Trash:
             )
         return done
 
+    def is_due(self, held: Sequence[Held], now: float) -> bool:
+        """Whether `expire` may find something to delete among these."""
+        return any(it.until <= now for it in held) or _bytes(held) > self._most
+
     async def expire(self, *, now: float | None = None) -> Removal:
         """Deletes for good what has been held for its time, and the oldest of what is too large together."""
         now = time.time() if now is None else now
@@ -214,9 +218,14 @@ class Trash:
     async def _beyond(self, held: Sequence[Held]) -> list[Held]:
         """The oldest, until what emptying all the others would free is no more than `most`. Sizes of images are asked
         first: where even those are few, nobody counts what is shared."""
-        if sum({it.image.id: it.image.size for it in held}.values()) <= self._most:
+        if _bytes(held) <= self._most:
             return []
         kept, gone = list(held), []
         while kept and (await self._store.plan_removal([it.hidden for it in kept])).bytes_freed > self._most:
             gone.append(kept.pop())
         return gone
+
+
+def _bytes(held: Sequence[Held]) -> int:
+    """At most so many would be freed: what images share is counted for each."""
+    return sum({it.image.id: it.image.size for it in held}.values())

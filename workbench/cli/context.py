@@ -22,7 +22,9 @@ def add_arguments(parser: Parser, name: str) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from workbench.cli.source import dockerfile_path, local_context
-    from workbench.context.ignore import load_rules
+    from workbench.context.ignore import IGNORE_FILE, load_rules
+    from workbench.context.ignore_edit import line_for
+    from workbench.context.rarely import rarely_sent
     from workbench.context.scan import scan
     from workbench.report.context import context_table, entry_json, totals
     from workbench.report.tables import json_lines
@@ -38,4 +40,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
     else:
         sys.stdout.write(context_table(entries))
     output.talk(totals(found))
+    for it in rarely_sent(found):
+        output.talk(f"warning: {it.path}: {it.why}; a line {line_for(it.path)} in {IGNORE_FILE} leaves it out")
     return 0

@@ -13,12 +13,13 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from workbench.context import tar_header as tar
+from workbench.context.classic import classic_sent
 from workbench.context.ignore import IGNORE_FILE
 from workbench.context.opening import open_entry
 from workbench.context.scan import KINDS, Cancelled, Entry, Scan
@@ -50,6 +51,7 @@ def write_context(
     cancel: Callable[[], bool] | None = None,
     progress: Callable[[int], None] | None = None,
     dockerfile: tuple[str, bytes] | None = None,
+    classic: bool = False,
 ) -> ArchiveStats:
     """Writes the archive to `out`, never more than about a megabyte in memory.
 
@@ -59,6 +61,8 @@ def write_context(
             folder: the text goes in its place. Any other name (`dockerfile_name`: a Dockerfile outside the context,
             on standard input): a member of its own, last, which `.dockerignore` is made to name, so that no COPY
             finds it. This is how the docker CLI sends `-f` of a file outside its context.
+        classic: below an excluded folder only what the classic CLI finds there is sent (`classic_sent`), which needs
+            a scan that lists what is ignored.
 
     Raises InputError naming a file that cannot be read, before anything is written where the scan knew it;
     Cancelled when `cancel` answers True. What `out.write` raises passes through.
@@ -67,7 +71,7 @@ def write_context(
         raise _unreadable(entry.path, entry.error)
     writer = _Writer(scan.root, _Output(out, progress, cancel))
     extra, hidden = _prepare(scan, dockerfile)
-    for entry in _members(scan):
+    for entry in _members(scan, classic_sent(scan) if classic else scan.sent):
         if entry.path in extra:
             writer.add_text(entry.path, extra.pop(entry.path), entry.mode, entry.mtime_ns // 10**9)
         else:
@@ -95,9 +99,9 @@ def _prepare(scan: Scan, dockerfile: tuple[str, bytes] | None) -> tuple[dict[str
     return texts, hidden
 
 
-def _members(scan: Scan) -> list[Entry]:
+def _members(scan: Scan, sent: Iterable[Entry]) -> list[Entry]:
     """What is sent, in order, and what the engine needs beside it."""
-    members = list(scan.sent)
+    members = list(sent)
     for name in scan.rules.build_files:
         if scan.rules.decide(name).excluded and (entry := _on_disk(scan, name)):
             bisect.insort(members, entry, key=lambda entry: os.fsencode(entry.path).split(b"/"))

@@ -116,6 +116,14 @@ class Scan:
         """What should be sent and cannot be read."""
         return (self._entry(at) for at in sorted(self._columns.errors))
 
+    def closed_folders(self) -> Iterator[str]:
+        """The paths of the excluded folders of which the scan has nothing that lies below."""
+        paths, stats = self._columns.paths, self._columns.stats
+        for at, rank in enumerate(self._columns.ranks):
+            last = at + 1 == len(paths) or not paths[at + 1].startswith(f"{paths[at]}/")
+            if last and self._excluding[rank] and stat.S_ISDIR(stats[at].st_mode):
+                yield paths[at]
+
     def get(self, path: str) -> Entry | None:
         """The entry of that path, None where the scan has none."""
         if self._index is None:

@@ -1,6 +1,7 @@
-"""Where the Docker Engine is: a flag, DOCKER_HOST, a context of `~/.docker`, or the local socket.
+"""Where the Docker Engine is: a flag, DOCKER_HOST, a context of `~/.docker`, or a local socket.
 
-Decided as the docker CLI does. Nothing is connected to and the docker SDK is not imported.
+Decided as the docker CLI does, but for the last: where Docker's own socket is missing, that of a rootless Docker or of
+Podman is taken. Nothing is connected to and the docker SDK is not imported.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from workbench.errors import UsageError
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
 DEFAULT_CONTEXT = "default"
 _PORTS = {False: 2375, True: 2376}
 _BUILDKITD_PORT = 1234
@@ -92,7 +94,19 @@ def resolve(
         return _plain(given, "DOCKER_HOST", env)
     if name := env.get("DOCKER_CONTEXT") or str(_cli_config(env).get("currentContext", "")):
         return _from_context(name, env)
-    return _plain(DEFAULT_HOST, "default", env)
+    return _local(env)
+
+
+def _local(env: Mapping[str, str]) -> Address:
+    """The system's socket; where there is none, the user's (rootless Docker), then Podman's, the user's first."""
+    if not Path(DEFAULT_HOST.removeprefix("unix://")).exists():
+        runtime = env.get("XDG_RUNTIME_DIR")
+        own = {"rootless Docker": "docker.sock", "rootless Podman": "podman/podman.sock"} if runtime else {}
+        found = {origin: f"{runtime}/{path}" for origin, path in own.items()} | {"Podman": PODMAN_SOCKET}
+        for origin, path in found.items():
+            if Path(path).exists():
+                return Address(f"unix://{path}", origin)
+    return Address(DEFAULT_HOST, "default")
 
 
 def list_contexts(environment: Mapping[str, str] | None = None) -> list[DockerContext]:

@@ -95,7 +95,7 @@ def make(name: str, config: Config) -> Engine:
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
-            return DockerEngine(config.host, config.docker_context)
+            return DockerEngine(config.host, config.docker_context, config.engine_timeout)
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
 
@@ -105,7 +105,7 @@ def make(name: str, config: Config) -> Engine:
                 return BuildKitEngine(config.host, config.docker_context, images=NoImages(where))
             from workbench.engines.docker.images import DockerImages
 
-            images = DockerImages(lambda: resolve(config.host, config.docker_context))
+            images = DockerImages(lambda: resolve(config.host, config.docker_context), config.engine_timeout)
             return BuildKitEngine(config.host, config.docker_context, images=images, close_images=images.close)
         case "replay":
             return _replay()

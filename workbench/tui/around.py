@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.dockerfile.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from workbench.tui.widgets.context_tree import Model
+    from workbench.tui.widgets.context_model import Model
     from workbench.tui.workspace import Workspace
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.build.format import human_size
-from workbench.build.images import ImageStore, Removal, short_id
+from workbench.build.images import Image, ImageStore, Removal, short_id
 from workbench.build.names import untag
 from workbench.build.request import normalise_tag
-from workbench.build.trash import Held, Trash
+from workbench.build.trash import Held, Trash, held_in
 from workbench.errors import UsageError, WorkbenchError
 from workbench.tui import image_facts
 from workbench.tui.image_transfers import ImageTransfers
@@ -35,6 +35,8 @@ class ImageActions:
         self._app = app
         self._problem = ""
         self._facts = Facts()
+        self._sizes = image_facts.Sizes()
+        self._images: Sequence[Image] = ()
         self.transfers = ImageTransfers(app, self)
 
     @property
@@ -69,22 +71,28 @@ class ImageActions:
         except WorkbenchError as error:
             self._tell(str(error))
             return
-        self._problem = ""
+        self._problem, self._images = "", images
         panel.show(images, time.time())
         self._app.work(self._learn, "image-facts", "look up what uses the images")
 
     async def _learn(self) -> None:
         panel = self._app.workspace.images_panel
         await asyncio.sleep(image_facts.PAUSE)
-        self._facts = await image_facts.look(self.store, sizes=panel.roomy)
+        self._facts = replace(await image_facts.look(self.store), sizes=self._facts.sizes)
         panel.know(self._facts)
+        await self._learn_builds()
+        if panel.roomy and (sizes := await self._sizes.look(self.store)) is not None:
+            self._facts = replace(self._facts, sizes=sizes)
+            panel.know(self._facts)
+
+    async def _learn_builds(self) -> None:
         for _ in range(_TRIES):  # the record of a build is written a moment after its end
             made = self._just_built()
             if not made or made in self._facts.builds:
                 return
             await asyncio.sleep(image_facts.PAUSE)
             self._facts = replace(self._facts, builds=await image_facts.builds())
-            panel.know(self._facts)
+            self._app.workspace.images_panel.know(self._facts)
 
     def _just_built(self) -> str:
         """The image of the build that ended last here."""
@@ -93,9 +101,12 @@ class ImageActions:
         return finished.image if finished is not None and finished.outcome == "succeeded" else ""
 
     async def expire(self) -> None:
-        """Empties of the trash what has been there for its time. Now and then; a trouble with it is told once."""
+        """Empties of the trash what has been there for its time, where the list has such. A trouble is told once."""
+        trash = self.trash
+        if not trash.is_due(held_in(self._images), time.time()):
+            return
         try:
-            removal = await self.trash.expire()
+            removal = await trash.expire()
         except WorkbenchError as error:
             self._tell(str(error))
             return

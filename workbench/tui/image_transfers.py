@@ -184,19 +184,25 @@ class ImageTransfers:
                 "Pruning",
                 lambda talk: store.prune(all=answer == "all"),
                 lambda it: f"{len(it.deleted)} images, {human_size(it.bytes_freed)} freed",
+                ended="Ended; what went before is gone.",
             )
 
     # -- how it goes
 
-    def _start(self, title: str, work: Callable[[Talk], Awaitable[_T]], told: Callable[[_T], str]) -> None:
+    def _start(
+        self, title: str, work: Callable[[Talk], Awaitable[_T]], told: Callable[[_T], str],
+        *, ended: str = "Ended; nothing half done is left.",
+    ) -> None:  # fmt: skip
         if self.running:
             self._app.notify("Another transfer is going on: escape ends it.", title="Not done", severity="warning")
             return
         self._running = self._app.run_worker(
-            self._carry(title, work, told), group="image-transfer", exit_on_error=False, description=title
+            self._carry(title, work, told, ended), group="image-transfer", exit_on_error=False, description=title
         )
 
-    async def _carry(self, title: str, work: Callable[[Talk], Awaitable[_T]], told: Callable[[_T], str]) -> None:
+    async def _carry(
+        self, title: str, work: Callable[[Talk], Awaitable[_T]], told: Callable[[_T], str], ended: str
+    ) -> None:
         progress, box = Progress(title), self._app.workspace.images_box
         box.say(str(progress))
         clock = self._app.set_interval(_EVERY, lambda: box.say(str(progress)))
@@ -206,7 +212,7 @@ class ImageTransfers:
             self._actions.refused(error)
             return
         except asyncio.CancelledError:
-            self._app.notify("Ended; nothing half done is left.", title=title, severity="warning", markup=False)
+            self._app.notify(ended, title=title, severity="warning", markup=False)
             raise
         finally:
             clock.stop()

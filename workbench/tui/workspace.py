@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from workbench.errors import DockerfileError
+from workbench.tui import ignoring
 from workbench.tui.around import Around
 from workbench.tui.foresight import Foreseer
 from workbench.tui.live import Live, marks_of
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
 from workbench.tui.widgets.context_panel import ContextPanel
+from workbench.tui.widgets.context_tree import ContextTree
 from workbench.tui.widgets.editor_panel import EditorPanel
 from workbench.tui.widgets.file_view import FileView
 from workbench.tui.widgets.images_panel import ImagesPanel
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import PANELS, Panel
+
+if TYPE_CHECKING:
+    from workbench.tui.app import WorkbenchApp
 
 
 class BuildBox(Panel):
@@ -57,6 +64,7 @@ class Workspace(Vertical):
         self.context_panel = ContextPanel(context, id="context")
         self.editor_panel = EditorPanel(context / dockerfile, dockerfile, context=context, id="dockerfile")
         self.editor_panel.around = Around(self)
+        self.context_panel.unsaved_text = self.editor_panel.text_in_work
         self.build_box = BuildBox("Build", id="build")
         self.images_box = ImagesBox("Images", id="images")
         self.foreseer = Foreseer(self)
@@ -112,3 +120,18 @@ class Workspace(Vertical):
     def on_file_view_edited(self, event: FileView.Edited) -> None:
         if event.view is self.editor_panel.main:
             self.foreseer.look()
+        elif event.view.language == "ignore":
+            self.context_panel.look_soon()
+
+    def on_context_tree_ignore_asked(self, event: ContextTree.IgnoreAsked) -> None:
+        self._change_ignore_file(ignoring.ignore(self._app, event.entry))
+
+    def on_context_tree_line_away(self, event: ContextTree.LineAway) -> None:
+        self._change_ignore_file(ignoring.take_line_away(self._app, event.rule))
+
+    @property
+    def _app(self) -> WorkbenchApp:
+        return cast("WorkbenchApp", self.app)
+
+    def _change_ignore_file(self, work: Coroutine[Any, Any, None]) -> None:
+        self._app.work(work, "ignore", "change the ignore file")

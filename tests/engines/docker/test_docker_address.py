@@ -122,3 +122,19 @@ def test_a_damaged_configuration_counts_as_none(env: dict[str, str], tmp_path: P
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker" / "config.json").write_bytes(b"\xff{")
     assert found(env=env)[1] == "default"
+
+
+def test_sockets_of_rootless_engines_where_docker_has_none(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engines.address.DEFAULT_HOST", f"unix://{tmp_path}/system.sock")
+    monkeypatch.setattr("workbench.engines.address.PODMAN_SOCKET", f"{tmp_path}/podman.sock")
+    env["XDG_RUNTIME_DIR"] = str(tmp_path / "run")
+    assert found(env=env) == (f"unix://{tmp_path}/system.sock", "default")
+    (tmp_path / "run" / "podman").mkdir(parents=True)
+    for path, origin in (
+        ("podman.sock", "Podman"), ("run/podman/podman.sock", "rootless Podman"),
+        ("run/docker.sock", "rootless Docker"), ("system.sock", "default"),
+    ):  # fmt: skip
+        (tmp_path / path).touch()
+        assert found(env=env) == (f"unix://{tmp_path}/{path}", origin)

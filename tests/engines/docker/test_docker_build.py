@@ -181,3 +181,10 @@ async def test_a_missing_credential_store_is_a_warning(
     events = await docker.build("FROM busybox\n")
     assert finished(events).outcome == "succeeded"
     assert [event.code for event in events if isinstance(event, BuildWarning)] == ["credentials"]
+
+
+async def test_an_exception_with_a_wildcard_brings_nothing_back(docker: Bench) -> None:
+    """As the docker CLI has it, which goes into an excluded folder only where an exception begins with its path."""
+    files = {"drop/keep/a": "a", "drop/b": "b", "other/c": "c", ".dockerignore": "drop\n!**/a\nother\n!other/c\n"}
+    events = await docker.build("FROM busybox\nCOPY . /all\nRUN cd /all; find . -type f | sort\n", files, no_cache=True)
+    assert output(events) == "./.dockerignore\n./Dockerfile\n./other/c\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -92,3 +93,25 @@ async def test_cancelling_an_upload(docker_host: str, tmp_path: Path) -> None:
     assert time.monotonic() - began < 1
     assert finished(events).outcome == "cancelled"
     assert not any(isinstance(event, StepStarted) for event in events)
+
+
+async def test_an_engine_that_hangs_in_the_middle_of_a_step(proxy: Proxy) -> None:
+    """The time is the user's; the connections stay open, and nothing comes through them any more."""
+    events: list[BuildEvent] = []
+    hung_at = 0.0
+    async for event in DockerEngine(proxy.host, patience=1).build(sleeping("RUN echo ready; sleep 20")):
+        events.append(event)
+        if isinstance(event, StepLog) and not hung_at:
+            hung_at = time.monotonic()
+            proxy.on_data = lambda data: b""
+    assert time.monotonic() - hung_at < 5
+    end = finished(events)
+    assert (end.outcome, end.lost, end.step) == ("failed", True, 2)
+    assert "has not answered for 1 s" in (end.error or "")
+    assert "engine_timeout" in end.hint
+    assert not [it for it in threading.enumerate() if it.name in ("docker watchdog", "docker events", "docker context")]
+
+
+async def test_a_silent_step_is_no_hanging_engine(docker_host: str) -> None:
+    events = [event async for event in DockerEngine(docker_host, patience=1).build(sleeping("RUN sleep 4"))]
+    assert finished(events).outcome == "succeeded"

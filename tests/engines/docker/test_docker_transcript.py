@@ -199,23 +199,6 @@ def test_what_is_said_between_the_steps_is_a_warning() -> None:
     assert end is not None
 
 
-def test_podman_speaks_a_dialect() -> None:
-    text = "FROM busybox AS one\nRUN echo hi\nFROM busybox\nCOPY --from=one /a /a\n"
-    events, end = tell(
-        text, "[1/2] STEP 1/2: FROM busybox AS one\n", "[1/2] STEP 2/2: RUN echo hi\n", "hi\n", f"--> {I1}\n",
-        "[2/2] STEP 1/2: FROM busybox\n", "[2/2] STEP 2/2: COPY --from=one /a /a\n",
-        f"--> Using cache {I2}{'0' * 52}\n",
-        "COMMIT a\n", f"Successfully built {I2}\n",
-    )  # fmt: skip
-    started = [(it.step, it.text, it.line) for it in events if isinstance(it, StepStarted)]
-    assert started == [
-        (1, "FROM busybox AS one", 1), (2, "RUN echo hi", 2), (3, "FROM busybox", 3), (4, "COPY --from=one /a /a", 4),
-    ]  # fmt: skip
-    assert logs(events) == [(2, "hi\n", "stdout")]
-    assert end is not None
-    assert (end.outcome, end.image, end.tags) == ("succeeded", I2, ("asked:latest",))
-
-
 def test_an_end_without_a_word_is_no_outcome() -> None:
     assert tell(SHORT, *begun(), "hi\n")[1] is None
     assert tell(SHORT, *begun()[:3], {"aux": {"ID": "sha256:1"}})[1] is None

@@ -15,14 +15,16 @@ from workbench.build.request import BuildRequest
 from workbench.engines.address import Address
 from workbench.engines.docker.containers import Containers, Feed
 from workbench.engines.docker.hints import source_hint
-from workbench.engines.docker.options import build_params
+from workbench.engines.docker.options import build_params, refuse_here
 from workbench.engines.docker.plan import Plan, make_plan
+from workbench.engines.docker.podman import PodmanTranscript, left_running
 from workbench.engines.docker.stream import read_objects
 from workbench.engines.docker.transcript import Transcript
 from workbench.engines.docker.upload import Upload
+from workbench.engines.docker.watchdog import Watchdog
 from workbench.engines.source import read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
-from workbench.errors import EngineError, EngineLost
+from workbench.errors import EngineError, EngineLost, Unsupported
 
 if TYPE_CHECKING:
     from workbench.engines.docker.client import Client
@@ -36,9 +38,10 @@ _GONE = 0.3
 class ClassicBuild:
     """`work` of a ThreadBuild for one request."""
 
-    def __init__(self, request: BuildRequest, address: Address) -> None:
+    def __init__(self, request: BuildRequest, address: Address, patience: float = 60.0) -> None:
         self._request = request
         self._address = address
+        self._patience = patience
 
     def __call__(self, emit: Emit, cancel: Cancel) -> None:
         request = self._request
@@ -51,11 +54,16 @@ class ClassicBuild:
         )
         from workbench.engines.docker.client import Client
 
-        client = Client(self._address)
+        client = Client(self._address, patience=self._patience)
+        try:
+            refuse_here(request, podman=client.is_podman, system=client.system)
+        except Unsupported:
+            client.close()
+            raise
         upload = Upload(request, source, lambda: cancel.asked) if source else None
         params = build_params(
             request, dockerfile=source.name if source else request.dockerfile, target=plan.target,
-            proxies=client.proxy_arguments(),
+            proxies=client.proxy_arguments(), podman=client.is_podman,
         )  # fmt: skip
         try:
             if upload is not None:
@@ -80,7 +88,8 @@ class _Run:
         self._cancel = cancel
         self._plan = plan
         self._containers = Containers(emit)
-        self._transcript = Transcript(
+        dialect = PodmanTranscript if client.is_podman else Transcript
+        self._transcript = dialect(
             emit, plan, self._containers, tags=request.tags, rm=request.rm, running=client.is_running
         )
 
@@ -91,6 +100,8 @@ class _Run:
 
         self._emit(BuildStarted(build=uuid.uuid4().hex[:12], engine="docker", steps=self._plan.steps))
         Feed(self._client, self._containers).start()
+        watchdog = Watchdog(self._client, self._client.patience)
+        watchdog.start()
         feed = self._client.open_sockets()
         cut = threading.Timer(_FAREWELL, self._client.abort, [feed])
         cut.daemon = True
@@ -105,8 +116,9 @@ class _Run:
         except APIError as error:
             finished = self._transcript.refused(api_message(error))
         except EngineLost as error:
-            finished = self._transcript.lost(error)
+            finished = self._transcript.lost(watchdog.verdict or error)
         finally:
+            watchdog.end()
             forget()
             cut.cancel()
         if finished.outcome == "failed" and not finished.hint and self._upload is not None:
@@ -114,6 +126,8 @@ class _Run:
             finished = replace(finished, hint=hint)
         if self._cancel.asked and finished.outcome != "succeeded":
             self._sweep()
+            if left := left_running(self._transcript):
+                self._emit(BuildWarning(message=left, code="left-running"))
             self._containers.close()
             raise Cancelled
         self._containers.close()

@@ -22,8 +22,9 @@ T = TypeVar("T")
 class Calls:
     """Runs functions of a client on threads. A client that lost its engine is replaced at the next call."""
 
-    def __init__(self, address: Callable[[], Address]) -> None:
+    def __init__(self, address: Callable[[], Address], patience: float) -> None:
         self.address = address
+        self._patience = patience
         self._lock = threading.Lock()
         self._client: Client | None = None
 
@@ -38,7 +39,10 @@ class Calls:
         def alone() -> T:
             from workbench.engines.docker.client import Client
 
-            with contextlib.closing(Client(self.address())) as client, api_errors(client.address):
+            with (
+                contextlib.closing(Client(self.address(), patience=self._patience)) as client,
+                api_errors(client.address),
+            ):
                 forget = cancel.on_ask(client.abort)
                 try:
                     return work(client, cancel)
@@ -70,7 +74,7 @@ class Calls:
 
         with self._lock:
             if self._client is None:
-                self._client = Client(self.address())
+                self._client = Client(self.address(), patience=self._patience)
             return self._client
 
 

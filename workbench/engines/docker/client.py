@@ -7,6 +7,7 @@ Importing this module imports the docker SDK: do it inside functions. The uses o
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import warnings
@@ -27,6 +28,8 @@ from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to connect; `check` uses less."""
+PATIENCE = 60.0
+"""Seconds to answer, where nobody set others."""
 
 
 class _Sockets:
@@ -110,22 +113,34 @@ class _Adapter(requests.adapters.HTTPAdapter):
 class Client(APIClient):
     """An APIClient for one address, its API version negotiated. Raises EngineUnavailable where nothing answers.
 
-    `timeout` is seconds for connecting and for the first answer.
+    `timeout` is seconds for connecting and for the first answer, `patience` for every later one.
     """
 
-    def __init__(self, address: Address, *, timeout: float = CONNECT_TIMEOUT) -> None:
+    def __init__(self, address: Address, *, timeout: float = CONNECT_TIMEOUT, patience: float = PATIENCE) -> None:
         self._dialer = Dialer(address)
         self._sockets = _Sockets(self._dialer)
         self._adapter = _Adapter(_Pool(self._sockets, timeout))
         self.address = address
         self.credentials_problem = ""
+        self.is_podman = False
+        """Whether Podman answers, which speaks as Docker does, with another builder behind it."""
+        self.system = ""
+        """The engine's operating system: `linux`, `windows`."""
         try:
             super().__init__(base_url="tcp://docker:80", version="auto", timeout=int(timeout) or 1)
         except docker.errors.DockerException as error:
             told = _not_there(address, error, self._dialer)
             self._dialer.close()
             raise told from error
-        self.timeout = 60
+        self.patience = patience
+        self.timeout = math.ceil(patience)
+
+    def version(self, api_version: bool = True) -> Any:
+        found = super().version(api_version)
+        names = [part.get("Name") for part in found.get("Components") or () if isinstance(part, dict)]
+        self.is_podman = any("podman" in str(name).lower() for name in names)
+        self.system = str(found.get("Os") or "")
+        return found
 
     @property
     def _sdk(self) -> Any:
@@ -270,6 +285,16 @@ def _not_there(address: Address, error: BaseException, dialer: Dialer) -> Engine
         hint="Check that the address is that of a Docker Engine"
         + (" and that ssh logs in without asking." if address.scheme == "ssh" else "."),
     )
+
+
+def timed_out(error: BaseException) -> bool:
+    """Whether a time that ran out is the reason of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, requests.Timeout | TimeoutError | urllib3.exceptions.TimeoutError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 LOST = (

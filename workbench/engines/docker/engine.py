@@ -26,14 +26,16 @@ class DockerEngine:
     Args:
         host: an address (`unix://`, `tcp://`, `ssh://`); without one DOCKER_HOST and the Docker contexts decide.
         context: the name of a context of `~/.docker`.
+        patience: seconds that the engine may leave a question without an answer.
     """
 
     name = "docker"
 
-    def __init__(self, host: str | None = None, context: str | None = None) -> None:
+    def __init__(self, host: str | None = None, context: str | None = None, patience: float = 60.0) -> None:
         self._host = host
         self._context = context
-        self.images = DockerImages(lambda: self.address)
+        self._patience = patience
+        self.images = DockerImages(lambda: self.address, patience)
 
     @property
     def address(self) -> Address:
@@ -48,7 +50,9 @@ class DockerEngine:
         return await within(_overall(address), _late(address), _look, address)
 
     def build(self, request: BuildRequest) -> Build:
-        build = ThreadBuild(lambda emit, cancel: ClassicBuild(request, self.address)(emit, cancel), name="docker build")
+        build = ThreadBuild(
+            lambda emit, cancel: ClassicBuild(request, self.address, self._patience)(emit, cancel), name="docker build"
+        )
         return ExplainedBuild(build, request, self.name, "classic", self.images)
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
@@ -81,9 +85,8 @@ def _look(address: Address) -> EngineInfo:
         raise EngineUnavailable(str(error), hint=error.hint) from error
     finally:
         client.close()
-    parts = [part.get("Name", "") for part in version.get("Components") or () if isinstance(part, dict)]
     details = [f"API {version.get('ApiVersion', '?')}", f"{version.get('Os', '?')}/{version.get('Arch', '?')}"]
-    if any("podman" in part.lower() for part in parts):
+    if client.is_podman:
         details.append("Podman")
     details.append(f"from {address.origin}" if address.origin != "default" else "classic builder")
     return EngineInfo("docker", str(version.get("Version", "")), address.host, tuple(details))

@@ -29,10 +29,11 @@ _MISSING = "<missing>"
 
 
 class DockerImages:
-    """`address` is asked when the engine is first needed. Every method may raise EngineUnavailable too."""
+    """`address` is asked when the engine is first needed; it has `patience` seconds for an answer. Every method may
+    raise EngineUnavailable too."""
 
-    def __init__(self, address: Callable[[], Address]) -> None:
-        self._calls = Calls(address)
+    def __init__(self, address: Callable[[], Address], patience: float = 60.0) -> None:
+        self._calls = Calls(address, patience)
         self._graph = removal.Graph()
 
     async def list(self, *, all: bool = False, name: str = "", filters: Sequence[str] = ()) -> Sequence[Image]:
@@ -62,7 +63,7 @@ class DockerImages:
 
     async def prune(self, *, all: bool = False, dry_run: bool = False) -> Removal:
         work = removal.plan_prune if dry_run else removal.prune
-        return await self._calls.run(lambda client: work(client, self._graph, every=all))
+        return await self._calls.run_apart(lambda client, _: work(client, self._graph, every=all))
 
     async def prune_cache(self, *, dry_run: bool = False) -> Removal:
         return await self._calls.run(lambda client: usage.prune_cache(client, dry_run=dry_run))

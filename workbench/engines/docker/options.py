@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.build.request import BuildRequest
-from workbench.errors import UsageError
+from workbench.errors import Unsupported, UsageError
 
 _PLAIN = {
     "network": "networkmode",
@@ -27,8 +27,12 @@ _PLAIN = {
 }
 
 
-def build_params(request: BuildRequest, *, dockerfile: str, target: str, proxies: Mapping[str, str]) -> dict[str, Any]:
-    """The query. `proxies` are build arguments from the docker CLI's configuration, which the request's own replace.
+def build_params(
+    request: BuildRequest, *, dockerfile: str, target: str, proxies: Mapping[str, str], podman: bool = False
+) -> dict[str, Any]:
+    """The query, in Podman's words where that answers.
+
+    `proxies` are build arguments from the docker CLI's configuration, which the request's own replace.
 
     A build argument without a value takes it from the environment. Raises UsageError for a malformed ulimit.
     """
@@ -42,7 +46,7 @@ def build_params(request: BuildRequest, *, dockerfile: str, target: str, proxies
         "pull": _flag(request.pull),
         "squash": _flag(request.squash),
         "target": target,
-        "extrahosts": [_host(entry) for entry in request.add_hosts],
+        "extrahosts": _hosts(request, podman=podman),
     }
     for name, parameter in _PLAIN.items():
         if (value := getattr(request, name)) is not None:
@@ -53,7 +57,7 @@ def build_params(request: BuildRequest, *, dockerfile: str, target: str, proxies
         "buildargs": arguments,
         "labels": dict(request.labels),
         "cachefrom": list(request.cache_from),
-        "ulimits": [_ulimit(text) for text in request.ulimits],
+        "ulimits": [_ulimit(text, podman=podman) for text in request.ulimits],
         "securityopt": list(request.security_opt),
     }
     params.update({name: json.dumps(value) for name, value in structured.items() if value})
@@ -70,8 +74,14 @@ def _host(entry: str) -> str:
     return f"{name}:{address}" if separator and ":" not in name else entry
 
 
-def _ulimit(text: str) -> dict[str, Any]:
-    """`nofile=1024:2048` or `nofile=1024` (github.com/docker/go-units, ParseUlimit)."""
+def _hosts(request: BuildRequest, *, podman: bool) -> list[str] | str:
+    """Docker repeats the parameter, Podman wants one list of them in JSON."""
+    hosts = [_host(entry) for entry in request.add_hosts]
+    return json.dumps(hosts) if hosts and podman else hosts
+
+
+def _ulimit(text: str, *, podman: bool) -> dict[str, Any] | str:
+    """`nofile=1024:2048` or `nofile=1024` (github.com/docker/go-units, ParseUlimit). Podman wants that text."""
     name, separator, limits = text.partition("=")
     soft, _, hard = limits.partition(":")
     try:
@@ -82,4 +92,16 @@ def _ulimit(text: str) -> dict[str, Any]:
         raise UsageError(
             f"{text!r} is not a ulimit", hint="It is NAME=SOFT[:HARD], as in nofile=1024:2048; SOFT is at most HARD."
         )
-    return {"Name": name, "Soft": values[0], "Hard": values[1]}
+    return text if podman else {"Name": name, "Soft": values[0], "Hard": values[1]}
+
+
+def refuse_here(request: BuildRequest, *, podman: bool, system: str) -> None:
+    """Raises Unsupported for an option that the engine behind the socket has not, although another has it.
+
+    Docker's classic builder takes security options on Windows alone (moby, daemon/builder: "security options are not
+    supported on linux"), Podman's ignores the network's name (seen with 4.3).
+    """
+    if request.security_opt and not podman and system != "windows":
+        raise Unsupported("--security-opt", engine="docker", hint="Podman has it; Docker has it on Windows alone.")
+    if request.network and podman and request.network not in ("default", "host"):
+        raise Unsupported("--network", engine="docker", hint="Podman gives every step of a build the same network.")

@@ -185,7 +185,7 @@ def remove(client: Client, graph: Graph, references: Sequence[str], *, force: bo
                 raise
             raise ImageInUse(planned.blocked, hint=_way_out(planned)) from error
         untagged += [row["Untagged"] for row in answer or () if "Untagged" in row]
-        deleted += [row["Deleted"] for row in answer or () if "Deleted" in row]
+        deleted += [whole_id(row["Deleted"]) for row in answer or () if "Deleted" in row]
     # The answer names layers among the images.
     gone = tuple(it for it in deleted if it in planned.deleted)
     return Removal(tuple(untagged), gone, planned.bytes_freed if len(gone) == len(planned.deleted) else 0)
@@ -198,9 +198,14 @@ def prune(client: Client, graph: Graph, *, every: bool) -> Removal:
     rows = answer.get("ImagesDeleted") or ()
     return Removal(
         untagged=tuple(row["Untagged"] for row in rows if "Untagged" in row),
-        deleted=tuple(row["Deleted"] for row in rows if row.get("Deleted") in known),
+        deleted=tuple(whole_id(row["Deleted"]) for row in rows if whole_id(row.get("Deleted", "")) in known),
         bytes_freed=int(answer.get("SpaceReclaimed") or 0),
     )
+
+
+def whole_id(identifier: str) -> str:
+    """With the algorithm in front, which Podman leaves out."""
+    return f"sha256:{identifier}" if len(identifier) == 64 else identifier
 
 
 def _way_out(planned: Removal) -> str:
@@ -222,7 +227,7 @@ def _begin(client: Client) -> tuple[_Plan, dict[str, _Known]]:
             row["Id"],
             [tag for tag in row.get("RepoTags") or () if not tag.startswith("<none>")],
             [digest for digest in row.get("RepoDigests") or () if not digest.startswith("<none>")],
-            row.get("ParentId") or "",
+            whole_id(row.get("ParentId") or ""),
             int(row.get("Size") or 0),
         )
     return _Plan(dict(known), client.containers(all=True)), known

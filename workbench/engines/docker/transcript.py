@@ -18,15 +18,13 @@ from workbench.engines.docker.plan import Plan
 from workbench.engines.worker import Emit
 from workbench.errors import EngineLost
 
-# Docker 20.10 says "Step 1/2 : ", Podman "STEP 1/2: " and, with several stages, "[1/2] STEP 1/2: ".
-_STEP = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) (\d+)/(\d+) ?: (.*?)\n?", re.DOTALL)
+_STEP = re.compile(r"Step (\d+)/(\d+) ?: (.*?)\n?", re.DOTALL)
 _RUNNING = re.compile(r" ---> Running in ([0-9a-f]{12,64})\n?")
 # 20.10 says "Removing intermediate container", later engines " ---> Removed intermediate container".
 _REMOVED = re.compile(r"(?:Removing| ---> Removed) intermediate container ([0-9a-f]{12,64})\n?")
-_CACHED = re.compile(r"(?: --->|-->) Using cache ?([0-9a-f]{12,64})?\n?")
-_IMAGE = re.compile(r"(?: ---> ?|--> )([0-9a-f]{11,64})?\n?")
+_CACHED = re.compile(r" ---> Using cache\n?")
+_IMAGE = re.compile(r" ---> ?([0-9a-f]{11,64})?\n?")
 _BUILT = re.compile(r"Successfully built ([0-9a-f]{11,64})\n?")
-_BARE = re.compile(r"[0-9a-f]{64}")  # Podman's last word
 _TAGGED = re.compile(r"Successfully tagged (\S+)\n?")
 _STDERR = re.compile(r"\x1b\[91m(.*)\x1b\[0m", re.DOTALL)
 """What the engine puts around each piece of stderr (streamformatter.StderrFormatter): red, and back."""
@@ -100,6 +98,11 @@ class Transcript:
         """The last event of a build that the engine would not begin, in the engine's words."""
         return BuildFinished(outcome="failed", error=message, seconds=time.monotonic() - self._begun)
 
+    @property
+    def keyword(self) -> str:
+        """The keyword of the open step, empty where none is open."""
+        return self._plan.keyword(self.step)
+
     def current_container(self) -> str | None:
         """The container of the open step, running or done with."""
         return self.container or self._image_due
@@ -129,10 +132,8 @@ class Transcript:
             self._end_container(self._image_due)
             self.container = found[1]
             self._containers.named(self.step, found[1])
-        elif found := _CACHED.fullmatch(text):
+        elif _CACHED.fullmatch(text):
             self._cached = self._plan.keyword(self.step) != "FROM"
-            if found[1]:
-                self._close_step(found[1])
         elif found := _IMAGE.fullmatch(text):
             self._close_step(found[1] or "")
         elif found := _BUILT.fullmatch(text):
@@ -167,7 +168,7 @@ class Transcript:
             self._finish(found[1])
         elif found := _TAGGED.fullmatch(text):
             self._tags.append(found[1])
-        elif (said := _plain(text)[0].strip()) and not _BARE.fullmatch(said):
+        elif said := _plain(text)[0].strip():
             self._emit(BuildWarning(message=said))
 
     def _finish(self, image: str) -> None:

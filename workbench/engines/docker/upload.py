@@ -107,11 +107,12 @@ class Upload:
                 rules = IgnoreRules()
             else:
                 rules = load_rules(context, self._request.dockerfile)
-            found = scan(context, rules, cancel=self._stop, list_ignored=False)
+            exceptions = any(rule.negated for rule in rules)
+            found = scan(context, rules, cancel=self._stop, list_ignored=exceptions)
             refuse_pipes(self._source.dockerfile, found, self._source.shown)
             self.scan = found
             extra = (self._source.name, self._source.text) if self._source.replaces else None
-            return write_context(found, out, cancel=self._stop, dockerfile=extra)
+            return write_context(found, out, cancel=self._stop, dockerfile=extra, classic=exceptions)
 
 
 class _Blocks:

@@ -19,6 +19,7 @@ def lines_of(
     lines = [f"{said}  {image.short}" if said != image.short else said for image, said in chosen[:_LISTED]]
     if len(chosen) > _LISTED:
         lines.append(f"and {len(chosen) - _LISTED} more")
+    who, one = ("It", "it") if len(chosen) == 1 else ("They", "them")
     if removal.untagged:
         lines.append(f"Tags that go: {_listed(removal.untagged)}")
     if removal.deleted:
@@ -29,17 +30,17 @@ def lines_of(
     if removal.children:
         lines.append(f"Images built on it: {_listed([short_id(it) for it in removal.children])}")
     elif removal.deleted:
-        lines.append("No other image is built on it.")
+        lines.append(f"No other image is built on {one}.")
     if containers := list(dict.fromkeys([*removal.containers, *users])):
         lines.append(f"Containers that use it: {_listed(containers)}")
     else:
-        lines.append("No container uses it.")
+        lines.append(f"No container uses {one}.")
     if removal.blocked:
         lines.append(f"It cannot be deleted: {removal.blocked}")
     elif minutes:
-        lines.append(f"It can be taken back for {minutes:g} minutes (u, or the trash).")
+        lines.append(f"{who} can be taken back for {minutes:g} minutes (u, or the trash).")
     else:
-        lines.append("It cannot be taken back.")
+        lines.append(f"{who} cannot be taken back.")
     return lines
 
 

@@ -15,7 +15,7 @@ from workbench.build.text import one_line
 from workbench.tui.keys import actions_of
 from workbench.tui.widgets.images_panel import ImagesPanel
 
-_NOT_HERE = ("ask('menu')", "ask_search", "mark", "mark_all")
+_NOT_HERE = ("ask('menu')", "ask_search", "mark", "mark_all", "back")
 """What is done in the list itself."""
 
 

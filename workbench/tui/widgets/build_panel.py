@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -11,6 +14,7 @@ from textual.widgets import Input, Static
 
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_text import problem_of, status_of, strip_of, title_of, warnings_text
+from workbench.tui.widgets.log_merge import LogMerge, write_log
 from workbench.tui.widgets.log_view import LogView
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.step_list import WARNINGS, StepList
@@ -57,6 +61,9 @@ class BuildPanel(Widget):
     BINDINGS = [
         Binding("l", "toggle_log", "Whole log", id="build.log"),
         Binding("slash", "search", "Search", id="build.search"),
+        Binding("ampersand", "filter", "Only lines with", key_display="&", id="build.filter"),
+        Binding("a", "all_steps", "Log of all steps", id="build.all"),
+        Binding("s", "save_log", "Log to a file", show=False, id="build.save_log"),
         Binding("n", "next_match(True)", "Next match", show=False, id="build.next"),
         Binding("N", "next_match(False)", "Previous match", show=False, id="build.previous"),
         Binding("escape", "back", "Follow the build", show=False, id="build.back"),
@@ -86,6 +93,8 @@ class BuildPanel(Widget):
         self._shown: int | None = None
         self._position = 0
         self._from = 0
+        self._merged: LogMerge | None = None  # the log of all steps, where that is shown
+        self._filtering = False
         self._steps = StepList(id="build-steps")
         self._log = LogView(id="build-log")
 
@@ -128,6 +137,8 @@ class BuildPanel(Widget):
             self._progress, self._build = progress, progress.build
             self._following, self._failed, self._shown = True, False, None
             self._log.clear()
+            if self._merged is not None:
+                self._merged = LogMerge()
             self._steps.select(None)
         self._steps.update_steps(progress, now)
         failed = progress.failed_step
@@ -154,6 +165,10 @@ class BuildPanel(Widget):
         self.post_message(self.Highlighted(self.selected, by_person=by_person))
 
     def _fill(self, key: int | None) -> None:
+        if self._merged is not None:
+            self._shown = key
+            self._title()
+            return
         self._shown, self._position, self._from = key, 0, 0
         self._log.clear()
         self._feed()
@@ -162,6 +177,10 @@ class BuildPanel(Widget):
     def _feed(self) -> None:
         """Gives the view what came since the last time."""
         key, progress = self._shown, self._progress
+        if self._merged is not None:
+            self._log.empty_text = "no output"
+            self._log.append(self._merged.more(progress))
+            return
         step = self.selected
         if key == WARNINGS:
             self._log.append(warnings_text(progress.warnings[self._position :]))
@@ -193,6 +212,8 @@ class BuildPanel(Widget):
 
     def _title(self) -> None:
         what = {None: "log", WARNINGS: "warnings"}.get(self._shown, f"log {self._shown}")
+        if self._merged is not None:
+            what = "log of all steps"
         self._log.border_title = f"{what} · {self._log.status}"
 
     def on_log_view_status_changed(self, event: LogView.StatusChanged) -> None:
@@ -223,8 +244,50 @@ class BuildPanel(Widget):
         (self._log if large else self._steps).focus()
 
     def action_search(self) -> None:
+        self._ask(filtering=False)
+
+    def action_filter(self) -> None:
+        """Asks for a text; only lines that have it are shown. An empty one shows all again."""
+        self._ask(filtering=True)
+
+    def _ask(self, *, filtering: bool) -> None:
+        self._filtering = filtering
+        line = self.query_one("#build-search", Input)
+        line.placeholder = "show only lines with" if filtering else "search the log"
+        self.query_one("#build-search-sign", Static).update("&" if filtering else "/")
         self.add_class("-searching")
-        self.query_one("#build-search", Input).focus()
+        line.focus()
+
+    def action_all_steps(self) -> None:
+        """The log of all steps, or that of the chosen one again."""
+        self._merged = LogMerge() if self._merged is None else None
+        self._log.clear()
+        self._fill(self._shown)
+        self._feed()
+
+    def action_save_log(self) -> None:
+        """Asks for a path, and writes what the log shows there, plain."""
+        from workbench.tui.screens.dialogs import PromptDialog
+
+        step = "all" if self._merged is not None else f"step-{self._shown}"
+        dialog = PromptDialog("Write the log to", f"build-{step}.log", "path of a new file", lambda path: "")
+        self.app.push_screen(dialog, self._save_to)
+
+    def _save_to(self, path: str | None) -> None:
+        if path:
+            self.run_worker(
+                self._write(Path(path).expanduser()), group="save-log", exit_on_error=False, description="write the log"
+            )
+
+    async def _write(self, path: Path) -> None:
+        text = self._log.shown
+        try:
+            await asyncio.to_thread(write_log, path, text)
+        except OSError as error:
+            told = f"{path}: {error.strerror}"
+            self.notify(told, title="The log was not written", severity="error", markup=False)
+        else:
+            self.notify(str(path), title="Log written", markup=False)
 
     def action_next_match(self, forward: bool) -> None:
         self._log.action_next_match(forward)
@@ -233,6 +296,8 @@ class BuildPanel(Widget):
         """Leaves the search, else the large log, else follows the build again."""
         if self.has_class("-searching"):
             self._end_search()
+        elif self._log.marking:
+            self._log.action_mark()
         elif self.has_class("-log-large"):
             self.action_toggle_log()
         else:
@@ -241,6 +306,13 @@ class BuildPanel(Widget):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        if self._filtering:
+            self.run_worker(
+                self._log.filter(event.value), group="filter", exclusive=True, exit_on_error=False,
+                description="filter the log",
+            )  # fmt: skip
+            self._end_search()
+            return
         if not event.value or self._log.search(event.value):
             if not event.value:
                 self._log.search("")

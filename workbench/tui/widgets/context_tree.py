@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 
 from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding
@@ -12,7 +11,8 @@ from textual.message import Message
 from workbench.build.format import human_size
 from workbench.build.text import one_line
 from workbench.context.ignore import Rule
-from workbench.context.scan import Entry, Scan
+from workbench.context.scan import Entry
+from workbench.tui.widgets.context_model import Model
 from workbench.tui.widgets.row_view import Piece, RowView, found_in
 
 OPEN_AT_FIRST = 60
@@ -20,84 +20,6 @@ OPEN_AT_FIRST = 60
 
 _SIZE = 8
 _STATE = 9
-
-
-@dataclass(slots=True)
-class Model:
-    """A scan with what a tree wants to know of it, made off the screen's thread.
-
-    Entry N's subtree is the entries N to `ends[N]`, that one excluded: a scan has folders before what is in them.
-    """
-
-    name: str
-    entries: Sequence[Entry]
-    depths: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    """Bytes that are sent of each entry, folders with all below them; of what is not sent, its own bytes."""
-    sent: list[bool] = field(default_factory=list)
-    """Whether it, or anything below it, is sent."""
-    files: int = 0
-    sent_files: int = 0
-    sent_bytes: int = 0
-    paths: dict[str, int] = field(default_factory=dict)
-
-    def ancestors(self, path: str) -> Iterator[str]:
-        """The folders above `path`, outermost first."""
-        parts = path.split("/")
-        return ("/".join(parts[:length]) for length in range(1, len(parts)))
-
-
-def build_model(scan: Scan) -> Model:
-    """Totals of every folder, in one pass. Blocks; for 100,000 entries some tenths of a second."""
-    model = Model(scan.root.resolve().name or "/", scan.entries)
-    model.files, model.sent_files, model.sent_bytes = scan.files, scan.sent_files, scan.sent_bytes
-    depths, ends, sizes, sent, paths = model.depths, model.ends, model.sizes, model.sent, model.paths
-    above: list[int] = []
-
-    def close(place: int, now: int) -> None:
-        ends[place] = now
-        if above and sent[place]:
-            sizes[above[-1]] += sizes[place]
-            sent[above[-1]] = True
-
-    for place, entry in enumerate(scan.entries):
-        depth = entry.path.count("/")
-        while len(above) > depth:
-            close(above.pop(), place)
-        paths[entry.path] = place
-        depths.append(depth)
-        ends.append(place + 1)
-        sizes.append(entry.size)
-        sent.append(entry.sent)
-        if entry.kind == "directory":
-            above.append(place)
-        elif above and entry.sent:
-            sizes[above[-1]] += entry.size
-            sent[above[-1]] = True
-    while above:
-        close(above.pop(), len(depths))
-    return model
-
-
-def describe(entry: Entry | None) -> str:
-    """One line for a person: whether the entry is sent, and the line of the ignore file that decided."""
-    if entry is None:
-        return ""
-    name = one_line(entry.path)
-    if entry.error:
-        return f"{name}: cannot be read: {entry.error}"
-    if entry.kind == "socket":
-        return f"{name}: not sent, no archive can carry a socket"
-    link = f" → {one_line(entry.link)}" if entry.link else ""
-    if entry.rule is None:
-        return f"{name}{link}: sent, no ignore line matches"
-    return f"{name}{link}: {'sent' if entry.sent else 'not sent'} by {_place(entry.rule)}"
-
-
-def _place(rule: Rule) -> str:
-    line = f"line {rule.line} of " if rule.line else ""
-    return f"{line}{one_line(rule.source)}: {one_line(str(rule))}"
 
 
 class ContextTree(RowView):
@@ -111,10 +33,12 @@ class ContextTree(RowView):
         & > .tree--ignored { color: $foreground-disabled; }
         & > .tree--error { color: $text-error; }
         & > .tree--link { color: $text-accent; }
+        & > .tree--warned { color: $text-warning; }
     }
     """
     COMPONENT_CLASSES = {
         "tree--folder", "tree--root", "tree--size", "tree--ignored", "tree--error", "tree--link",
+        "tree--warned",
     }  # fmt: skip
     BINDINGS = [
         Binding("enter", "open", "Open", id="context.open"),
@@ -122,6 +46,10 @@ class ContextTree(RowView):
         Binding("right,l", "expand", "Open the folder", show=False, id="context.expand"),
         Binding("left,h", "collapse", "Close the folder", show=False, id="context.collapse"),
         Binding("i", "toggle_ignored", "Hide/show not sent", id="context.ignored"),
+        Binding("s", "toggle_sort", "Sort by size/name", show=False, id="context.sort"),
+        Binding("x", "ignore", "Ignore", id="context.ignore"),
+        Binding("X", "take_line_away", "Take the deciding line away", show=False, id="context.unignore"),
+        Binding("w", "next_warned", "Next that should rarely be sent", show=False, id="context.warned"),
     ]
 
     empty_text = "reading the context…"
@@ -140,9 +68,27 @@ class ContextTree(RowView):
             super().__init__()
             self.entry = entry
 
+    class IgnoreAsked(Message):
+        """A line of the ignore file is wanted for that entry."""
+
+        def __init__(self, entry: Entry) -> None:
+            super().__init__()
+            self.entry = entry
+
+    class LineAway(Message):
+        """The line of the ignore file that decided should go."""
+
+        def __init__(self, rule: Rule) -> None:
+            super().__init__()
+            self.rule = rule
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.model: Model | None = None
+        self.warned: Mapping[str, str] = {}
+        """Why what is sent should rarely be, by path."""
+        self._weights: Mapping[str, int] = {}
+        self._by_size = False
         self._rows: list[int] = []
         self._open: set[str] | None = None
         self._root_open = True
@@ -174,11 +120,21 @@ class ContextTree(RowView):
             self._go_to(path)
         self.post_message(self.Highlighted(self.entry))
 
+    def show_more(self, warned: Mapping[str, str], weights: Mapping[str, int]) -> None:
+        """What was found out of the model later: what should rarely be sent, and bytes below folders that are not."""
+        self.warned, self._weights = warned, weights
+        if self._by_size:
+            self._keep_cursor()
+        self.refresh()
+        self.post_message(self.Highlighted(self.entry))
+
     def _flatten(self) -> None:
         """The visible rows anew, skipping over closed folders."""
         rows: list[int] = []
         model, opened = self.model, self._open or set()
-        if model is not None and self._root_open:
+        if model is not None and self._root_open and self._by_size:
+            rows = list(self._biggest_first(model, 0, len(model.depths)))
+        elif model is not None and self._root_open:
             place, count = 0, len(model.depths)
             while place < count:
                 if self._hide_ignored and not model.sent[place]:
@@ -189,6 +145,31 @@ class ContextTree(RowView):
                 place = model.ends[place] if closed else place + 1
         self._rows = rows
         self.rows_changed()
+
+    def _biggest_first(self, model: Model, place: int, end: int) -> Iterator[int]:
+        """The shown entries from `place` to `end`, in each folder the biggest first."""
+        children: list[int] = []
+        while place < end:
+            children.append(place)
+            place = model.ends[place]
+        for child in sorted(children, key=lambda child: -self._bytes(model, child)):
+            if self._hide_ignored and not model.sent[child]:
+                continue
+            yield child
+            if model.ends[child] > child + 1 and model.entries[child].path in (self._open or ()):
+                yield from self._biggest_first(model, child + 1, model.ends[child])
+
+    def _bytes(self, model: Model, place: int) -> int:
+        """Bytes: of what is sent all that is sent, of what is not all that was found below it."""
+        if model.sent[place]:
+            return model.sizes[place]
+        return self._weights.get(model.entries[place].path, model.sizes[place])
+
+    def _keep_cursor(self) -> None:
+        path = entry.path if (entry := self.entry) is not None else None
+        self._flatten()
+        if path is not None:
+            self._go_to(path)
 
     def _go_to(self, path: str) -> None:
         """The cursor on that entry, or on the nearest folder above it that is shown."""
@@ -223,7 +204,10 @@ class ContextTree(RowView):
             kind = kind or "tree--folder"
         if entry.error:
             return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", "tree--error", "unreadable", "", width)
-        size = "" if entry.kind == "directory" and ignored else human_size(model.sizes[place], digits=4)
+        unknown = entry.kind == "directory" and ignored and entry.path not in self._weights
+        size = "" if unknown else human_size(self._bytes(model, place), digits=4)
+        if entry.path in self.warned:
+            sign, kind = f"! {'' if sign == '  ' else sign}", "tree--warned"
         if entry.kind not in ("file", "directory"):
             size = entry.kind
         return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", kind, "not sent" if ignored else "", size, width)
@@ -287,11 +271,34 @@ class ContextTree(RowView):
             self.cursor = 0
 
     def action_toggle_ignored(self) -> None:
-        path = entry.path if (entry := self.entry) is not None else None
         self._hide_ignored = not self._hide_ignored
-        self._flatten()
-        if path is not None:
-            self._go_to(path)
+        self._keep_cursor()
+
+    def action_toggle_sort(self) -> None:
+        self._by_size = not self._by_size
+        self._keep_cursor()
+
+    def action_ignore(self) -> None:
+        if (entry := self.entry) is not None:
+            self.post_message(self.IgnoreAsked(entry))
+
+    def action_take_line_away(self) -> None:
+        entry = self.entry
+        if entry is not None and entry.rule is not None:
+            self.post_message(self.LineAway(entry.rule))
+        else:
+            self.notify("No line of the ignore file matches it.")
+
+    def action_next_warned(self) -> None:
+        """To the next entry that should rarely be sent."""
+        if self.model is None or not self.warned:
+            self.notify("Nothing is sent that should rarely be.")
+            return
+        places = sorted(self.model.paths[path] for path in self.warned if path in self.model.paths)
+        now = self._rows[self.cursor - 1] if self.cursor else -1
+        path = self.model.entries[next((place for place in places if place > now), places[0])].path
+        self._reveal(path)
+        self._go_to(path)
 
     def _set_open(self, shown: bool) -> None:
         entry = self.entry

@@ -209,6 +209,11 @@ class EditorPanel(Panel):
         view = next((it for it in self.files if it.path == path and it.loaded), None)
         return view.editor.text if view is not None else None
 
+    def text_in_work(self, path: Path) -> str | None:
+        """The text of an open file where it is not what was saved, else None."""
+        view = next((it for it in self.files if it.path == path and it.unsaved), None)
+        return view.editor.text if view is not None else None
+
     def action_step_file(self, step: int) -> None:
         self.show_file(self.files[(self.files.index(self.current) + step) % len(self.files)])
 

@@ -129,6 +129,30 @@ class LogLines:
             return hits[0 if forward else -1] if hits else Match(line, 0, 0)
         return None
 
+    def only(self, pattern: re.Pattern[str], first: int, last: int) -> str:
+        """Of the lines from `first` up to `last` those whose drawn text has the pattern, as they came."""
+        kept: list[str] = []
+        for start in range(first, last, _BLOCK):
+            end = min(start + _BLOCK, last)
+            for line in self.raw(self._starts[start], self._end(end - 1)).split("\n"):
+                if pattern.search(clean(fold(line))):
+                    kept.append(f"{line}\n")
+        return "".join(kept)
+
+    def size(self, first: int, last: int) -> int:
+        """Characters of the lines from `first` up to `last`."""
+        return self._end(last - 1) - self._starts[first] if first < last else 0
+
+    @property
+    def length(self) -> int:
+        """Characters that were appended."""
+        return self._total
+
+    @property
+    def ended(self) -> int:
+        """Lines that have their newline."""
+        return len(self._starts) - 1
+
     def _lines_with(self, needle: str, line: int, forward: bool) -> Iterator[int]:
         """Lines that have `needle`, from the one next to `line` round to `line` itself."""
         count = len(self)

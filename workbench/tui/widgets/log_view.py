@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding
 from textual.cache import LRUCache
-from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
 from workbench.tui.widgets.log_lines import DRAWN, LogLines, Match, compile_search
+from workbench.tui.widgets.log_window import SIDEWAYS, LogWindow
 
-_SIDEWAYS = 8
+CLIPBOARD = 100_000
+"""Characters that are copied at most: terminals and tmux drop longer OSC 52 sequences without a word."""
 
 
-class LogView(ScrollView, can_focus=True):
+class LogView(LogWindow, can_focus=True):
     """The text given to `append`, by the line. Text is a stranger's: no markup, no control sequence but colours.
 
     `search` finds literal text; the hits are marked with the component classes `log--match` and `log--current`.
@@ -34,20 +35,14 @@ class LogView(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         & > .log--match { background: $warning 40%; }
         & > .log--current { background: $warning; color: $background; text-style: bold; }
+        & > .log--marked { background: $block-cursor-blurred-background; }
         & > .log--empty { color: $text-muted; text-style: italic; }
     }
     """
-    COMPONENT_CLASSES = {"log--match", "log--current", "log--empty"}
+    COMPONENT_CLASSES = {"log--match", "log--current", "log--marked", "log--empty"}
     BINDINGS = [
-        Binding("down,j", "scroll_down", "Down", show=False, id="log.down"),
-        Binding("up,k", "scroll_up", "Up", show=False, id="log.up"),
-        Binding("left,h", "sideways(-1)", "Left", show=False, id="log.left"),
-        Binding("right", "sideways(1)", "Right", show=False, id="log.right"),
-        Binding("pagedown,space", "page_down", "Page down", show=False, id="log.page_down"),
-        Binding("pageup", "page_up", "Page up", show=False, id="log.page_up"),
-        Binding("g,home", "scroll_home", "Start", show=False, id="log.start"),
-        Binding("G,end", "follow(True)", "End, and follow", show=False, id="log.end"),
-        Binding("f", "follow", "Follow", id="log.follow"),
+        Binding("v", "mark", "Mark lines", show=False, id="log.mark"),
+        Binding("y", "copy", "Copy", show=False, id="log.copy"),
         Binding("slash", "ask_search", "Search", id="log.search"),
         Binding("n", "next_match(True)", "Next match", show=False, id="log.next"),
         Binding("N", "next_match(False)", "Previous match", show=False, id="log.previous"),
@@ -77,29 +72,27 @@ class LogView(ScrollView, can_focus=True):
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._lines = LogLines()
         self._strips: LRUCache[int, Strip] = LRUCache(512)
         self._pattern: re.Pattern[str] | None = None
         self._needle = ""
         self._current: Match | None = None
-        self._following = True
         self._empty_text = ""
         self._missed = False
         self._told = ""
+        self._whole = self._lines  # the log; `_lines` is what is shown of it
+        self._only: re.Pattern[str] | None = None
+        self._sifted = 0  # lines of the whole log that the filter has seen
+        self._marked: tuple[int, int] | None = None  # where the marking began, and where it is
 
     @property
     def text(self) -> str:
         """All that was appended since `clear`, as it came."""
+        return self._whole.text
+
+    @property
+    def shown(self) -> str:
+        """What is shown of it: all, or what the filter lets through."""
         return self._lines.text
-
-    @property
-    def line_count(self) -> int:
-        return len(self._lines)
-
-    @property
-    def following(self) -> bool:
-        """Whether new lines scroll the view to its end."""
-        return self._following
 
     @property
     def status(self) -> str:
@@ -107,6 +100,12 @@ class LogView(ScrollView, can_focus=True):
         parts = [f"{self.line_count:,} line{'' if self.line_count == 1 else 's'}"]
         if self._following:
             parts.append("follow")
+        if self._only is not None:
+            parts.insert(1, f"filtered of {len(self._whole):,}")
+        if self._wrapped:
+            parts.append("wrap")
+        if self._marked is not None:
+            parts.append(f"{abs(self._marked[1] - self._marked[0]) + 1:,} marked")
         if self._missed:
             parts.append("not found")
         return " · ".join(parts)
@@ -133,7 +132,9 @@ class LogView(ScrollView, can_focus=True):
         if not text:
             return
         before = self.line_count
-        self._lines.append(text)
+        self._whole.append(text)
+        if self._only is not None:
+            self._sift(self._only)
         self._strips.discard(before - 1)
         self._resize()
         if before <= self.scroll_offset.y + self.size.height:
@@ -142,7 +143,10 @@ class LogView(ScrollView, can_focus=True):
 
     def clear(self) -> None:
         """Empty again, and following; the search stays for `n`."""
-        self._lines = LogLines()
+        self._lines = self._whole = LogLines()
+        if self._only is not None:
+            self._lines = LogLines()
+        self._sifted, self._marked = 0, None
         self._strips.clear()
         self._current = None
         self._following, self._missed = True, False
@@ -173,6 +177,73 @@ class LogView(ScrollView, can_focus=True):
         self._tell()
         return found is not None
 
+    async def filter(self, pattern: str) -> None:
+        """Shows only the lines that have the text `pattern`, of now and to come; "" shows all. Case as in `search`."""
+        only = compile_search(pattern) if pattern else None
+        shown = whole = self._whole
+        seen = whole.ended
+        if only is not None:
+            shown = LogLines()
+            shown.append(await asyncio.to_thread(whole.only, only, 0, seen))
+        if whole is not self._whole:
+            shown, seen = (LogLines(), 0) if only is not None else (self._whole, 0)
+        self._only, self._lines, self._sifted = only, shown, seen
+        self._current = self._marked = None
+        if only is not None:
+            self._sift(only)
+        self._strips.clear()
+        self._resize()
+        self.refresh()
+        self._tell()
+
+    def _sift(self, only: re.Pattern[str]) -> None:
+        """What the filter has not seen. A line counts when it has ended."""
+        ended = self._whole.ended
+        self._lines.append(self._whole.only(only, self._sifted, ended))
+        self._sifted = ended
+
+    @property
+    def filtered(self) -> bool:
+        """Whether only some lines are shown."""
+        return self._only is not None
+
+    def action_mark(self) -> None:
+        """Begins to mark lines, which moving goes on with; again ends it."""
+        if self._marked is None and self.line_count:
+            last = min(self._top + max(1, self.size.height), self.line_count) - 1
+            line = last if self._following else self._top
+            self._marked = (line, line)
+        else:
+            self._marked = None
+        self._redraw()
+
+    @property
+    def marking(self) -> bool:
+        """Whether lines are being marked."""
+        return self._marked is not None
+
+    def action_copy(self) -> None:
+        """The marked lines, else all that are shown."""
+        first, last = sorted(self._marked) if self._marked is not None else (0, self.line_count - 1)
+        lines = last - first + 1
+        if self._lines.size(first, last + 1) > CLIPBOARD:
+            self.notify(
+                f"{lines:,} lines are more than terminals take. v marks some of them; a file takes all.",
+                title="Not copied",
+                severity="warning",
+            )
+            return
+        if lines > 0:
+            self.app.copy_to_clipboard("".join(f"{self._lines.plain(line)}\n" for line in range(first, last + 1)))
+            self.notify(f"{lines:,} line{'' if lines == 1 else 's'} copied")
+        if self._marked is not None:
+            self.action_mark()
+
+    def _redraw(self) -> None:
+        self._strips.clear()
+        self.refresh()
+        self._tell()
+
     def action_next_match(self, forward: bool) -> None:
         if self._needle:
             self.search(self._needle, forward)
@@ -182,62 +253,29 @@ class LogView(ScrollView, can_focus=True):
     def action_ask_search(self) -> None:
         self.post_message(self.SearchRequested(self))
 
-    def action_follow(self, follow: bool | None = None) -> None:
-        """Turns following on or off; on goes to the end."""
-        self._following = not self._following if follow is None else follow
-        self._to_end()
-        self._tell()
-
-    def action_sideways(self, direction: int) -> None:
-        self.scroll_to(x=self.scroll_offset.x + direction * _SIDEWAYS, animate=False, force=True)
-
-    def action_scroll_down(self) -> None:
-        self._go(self.scroll_offset.y + 1)
-
-    def action_scroll_up(self) -> None:
-        self._go(self.scroll_offset.y - 1)
-
-    def action_page_down(self) -> None:
-        self._go(self.scroll_offset.y + max(1, self.size.height - 1))
-
-    def action_page_up(self) -> None:
-        self._go(self.scroll_offset.y - max(1, self.size.height - 1))
-
-    def action_scroll_home(self) -> None:
-        self._go(0)
-
-    def _go(self, y: int) -> None:
-        self.scroll_to(y=y, animate=False, force=True, immediate=True)
+    def _move(self, by: int) -> None:
+        """Scrolls; while lines are marked, moves the end of the marking and keeps it on the screen."""
+        if self._marked is None:
+            super()._move(by)
+            return
+        line = max(0, min(self._marked[1] + by, self.line_count - 1))
+        self._marked = (self._marked[0], line)
+        if not self._top <= line < self._top + self.size.height:
+            self._go(line if line < self._top else line - self.size.height + 1)
+        self._redraw()
 
     def _show(self, match: Match) -> None:
         height, top = self.size.height, self.scroll_offset.y
         left, width = self.scroll_offset.x, self.scrollable_content_region.width
         y = top if top <= match.line < top + height else match.line - height // 2
-        x = left if left <= match.start and match.end <= left + width else max(0, match.end - width + _SIDEWAYS)
-        if match.end <= width:
+        x = left if left <= match.start and match.end <= left + width else max(0, match.end - width + SIDEWAYS)
+        if match.end <= width or self._wrapped:
             x = 0
-        self._following = self._following and y == top
+        if self._wrapped:
+            y = match.line
+        self._following = self._following and y == top and not self._wrapped
         self.scroll_to(x=x, y=y, animate=False, force=True, immediate=True)
         self._tell()
-
-    def _resize(self) -> None:
-        size = Size(self._lines.width, self.line_count)
-        if size != self.virtual_size:
-            self.virtual_size = size
-        self._to_end()
-
-    def _to_end(self) -> None:
-        if self._following and self.scroll_y != self.max_scroll_y:
-            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        if round(old_value) != round(new_value):
-            self._following = round(new_value) >= self.max_scroll_y
-            self._tell()
-
-    def on_resize(self) -> None:
-        self._to_end()
 
     def _tell(self) -> None:
         status = self.status
@@ -268,9 +306,14 @@ class LogView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, base = self.scrollable_content_region.width, self.rich_style
         left, top = self.scroll_offset
-        line = top + y
+        line, end = top + y, left + width
+        if self._wrapped:
+            rows = self._rows()
+            line, left, end = (
+                (rows[y].line, rows[y].start, rows[y].end) if y < len(rows) else (max(y, self.line_count), 0, 0)
+            )
         if line >= self.line_count:
-            if line == 0 and self._empty_text:
+            if y == 0 and self._empty_text:
                 style = self.get_component_rich_style("log--empty")
                 text = Text(self._empty_text, style, no_wrap=True, end="")
                 return Strip(text.render(self.app.console)).crop_extend(0, width, base)
@@ -278,7 +321,7 @@ class LogView(ScrollView, can_focus=True):
         strip = self._strips.get(line)
         if strip is None:
             strip = self._strips[line] = self._draw(line, base)
-        return strip.crop_extend(left, left + width, base).apply_offsets(left, line)
+        return strip.crop(left, end).crop_extend(0, width, base).apply_offsets(left, line)
 
     def _draw(self, line: int, base: Style) -> Strip:
         drawn = self._lines.line(line)
@@ -290,6 +333,9 @@ class LogView(ScrollView, can_focus=True):
             for hit in self._lines.matches(self._pattern, line):
                 name = "log--current" if hit == self._current else "log--match"
                 text.stylize(self.get_component_rich_style(name), hit.start, hit.end)
+        if self._marked is not None and min(self._marked) <= line <= max(self._marked):
+            text.pad_right(max(0, self.size.width - text.cell_len))
+            text.stylize(self.get_component_rich_style("log--marked"))
         self._select(text, line)
         return Strip(text.render(self.app.console))
 

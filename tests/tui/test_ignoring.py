@@ -1,0 +1,112 @@
+"""The context panel's keys: ignore lines come and go, and what should rarely be sent is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.stage import make_app, make_context, running, screen_text, until
+from workbench.tui.app import WorkbenchApp
+from workbench.tui.widgets.note import Note
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[WorkbenchApp]:
+    context = make_context(tmp_path / "lab", "FROM scratch\nCOPY src /src\n")
+    for name, text in {".env": "A=1", "node_modules/a/b.js": "x" * 5000, "src/z.py": "z" * 50}.items():
+        path = context / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    yield make_app(context)
+
+
+async def to(pilot: Pilot[Any], app: WorkbenchApp, path: str) -> None:
+    """The cursor on that entry of the context tree."""
+    app.activate("context")
+    tree = app.context_panel.context_tree
+    await until(pilot, lambda: tree.model is not None and path in tree.model.paths, f"{path} is in the tree")
+    tree._reveal(path)
+    tree._go_to(path)
+    await pilot.pause()
+
+
+def said(app: WorkbenchApp) -> str:
+    return str(app.context_panel.query_one("#context-note", Note).content)
+
+
+def ignored(app: WorkbenchApp, path: str) -> bool:
+    model = app.context_panel.context_tree.model
+    return model is not None and path in model.paths and not model.sent[model.paths[path]]
+
+
+async def test_a_line_comes_and_goes(lab: WorkbenchApp) -> None:
+    async with running(lab) as pilot:
+        await until(pilot, lambda: "node_modules" in lab.context_panel.context_tree.warned, "the warning")
+        assert "· 2 !" in lab.context_panel.title
+        await to(pilot, lab, "node_modules")
+        assert said(lab).startswith("node_modules: packages that a RUN step can install; x adds an ignore line")
+        await pilot.press("x")
+        await until(pilot, lambda: ignored(lab, "node_modules"), "it is not sent")
+        assert (lab.context / ".dockerignore").read_text() == "# comment\n*.log\nnode_modules\n"
+        assert lab.editor_panel.current is lab.editor_panel.main, "the Dockerfile stays in front"
+        await until(pilot, lambda: "node_modules" not in lab.context_panel.context_tree.warned, "no warning")
+        await to(pilot, lab, "node_modules")
+        assert said(lab) == "node_modules: not sent by line 3 of .dockerignore: node_modules"
+        await until(pilot, lambda: "5kB" in screen_text(lab), "its weight, which is not sent")
+        await pilot.press("x")
+        await until(pilot, lambda: "is not sent already" in screen_text(lab), "nothing to add")
+        await pilot.press("X")
+        await until(pilot, lambda: not ignored(lab, "node_modules"), "it is sent again")
+        assert (lab.context / ".dockerignore").read_text() == "# comment\n*.log\n"
+
+
+async def test_the_ignore_file_decides_while_it_is_edited(lab: WorkbenchApp) -> None:
+    async with running(lab) as pilot:
+        await to(pilot, lab, "src/z.py")
+        assert "taken by line 2" in said(lab)
+        view = await lab.editor_panel.open(lab.context / ".dockerignore", ".dockerignore")
+        view.editor.change_to("# comment\n*.log\nsrc/z*\n")
+        await until(pilot, lambda: ignored(lab, "src/z.py"), "the unsaved line decides")
+        assert (lab.context / ".dockerignore").read_text() == "# comment\n*.log\n"
+        view.editor.change_to("# comment\n*.log\n")
+        await until(pilot, lambda: not ignored(lab, "src/z.py"), "it is taken back")
+
+
+async def test_what_the_build_is_read_from_is_not_ignored(lab: WorkbenchApp) -> None:
+    async with running(lab) as pilot:
+        await to(pilot, lab, "Dockerfile")
+        await pilot.press("x")
+        await until(pilot, lambda: "what the build itself is read from" in screen_text(lab), "a word")
+        await to(pilot, lab, "node_modules")
+        assert "X" not in said(lab)
+        await to(pilot, lab, "src")
+        await pilot.press("X")
+        await until(pilot, lambda: "No line of the ignore file" in screen_text(lab), "a word")
+
+
+async def test_by_size_and_to_the_next_warning(lab: WorkbenchApp) -> None:
+    async with running(lab) as pilot:
+        await until(pilot, lambda: lab.context_panel.context_tree.warned, "the warnings")
+        tree = lab.context_panel.context_tree
+        lab.activate("context")
+        await pilot.pause()
+
+        def names() -> list[str]:
+            return [tree.row_text(row) for row in range(1, tree.row_count)]
+
+        before = names()
+        await pilot.press("s")
+        await until(pilot, lambda: names() != before, "another order")
+        assert names()[0] == "node_modules" and names().index("z.py") == names().index("app.py") - 1
+        await pilot.press("s")
+        await until(pilot, lambda: names() == before, "by name again")
+        await pilot.press("g", "w")
+        await until(pilot, lambda: tree.entry is not None and tree.entry.path == ".env", "the first")
+        await pilot.press("w")
+        await until(pilot, lambda: tree.entry is not None and tree.entry.path == "node_modules", "the second")
+        await pilot.press("w")
+        await until(pilot, lambda: tree.entry is not None and tree.entry.path == ".env", "round about")

@@ -1,0 +1,33 @@
+"""Lines of an ignore file for paths as they are, added and taken away: pure text."""
+
+from __future__ import annotations
+
+from workbench.context.ignore import _SPACE
+
+
+def line_for(path: str) -> str:
+    """The line that excludes just `path` (and what is below it), whatever letters it has.
+
+    Wildcards get a backslash. A leading `#` or `!` gets a `/` before it, which Docker drops again. What no line can
+    hold as it stands (a line end; a space at either end, which ignorefile.ReadAll strips) is matched by `?`.
+    """
+    escaped = "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in path)
+    escaped = "".join("?" if letter in "\n\r" else letter for letter in escaped)
+    if escaped[-1:] in _SPACE:
+        escaped = f"{escaped[:-1]}?"
+    if escaped[:1] in _SPACE:
+        escaped = f"?{escaped[1:]}"
+    return f"/{escaped}" if escaped[:1] in ("#", "!") else escaped
+
+
+def with_line(text: str, line: str) -> str:
+    """`text` with that line at its end, where it has the last word."""
+    return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n"
+
+
+def without_line(text: str, number: int) -> str:
+    """`text` without its line `number`, counted from 1; as it is where there is no such line."""
+    lines = text.split("\n")
+    if not 1 <= number <= len(lines):
+        return text
+    return "\n".join([*lines[: number - 1], *lines[number:]])

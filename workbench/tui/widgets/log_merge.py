@@ -1,0 +1,49 @@
+"""The logs of all steps as one, each piece under the heading of its step, in the order in which it was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.build.progress import BuildProgress
+from workbench.build.text import Cleaner
+from workbench.tui.widgets.build_text import instruction_of
+
+_PIECE = 1024 * 1024
+
+
+class LogMerge:
+    """Follows one build; a new one wants a new merge."""
+
+    __slots__ = ("_last", "_open", "_positions")
+
+    def __init__(self) -> None:
+        self._positions: dict[int, int] = {}
+        self._last: int | None = None
+        self._open = False
+
+    def more(self, progress: BuildProgress) -> str:
+        """What came since the last call. Steps that ran side by side since then follow each other."""
+        parts: list[str] = []
+        for number in sorted(progress.logs):
+            log, position = progress.logs[number], self._positions.get(number, 0)
+            if log.total == position:
+                continue
+            text = log.since(position)
+            self._positions[number] = log.total
+            if number != self._last:
+                step = progress.steps.get(number)
+                newline = "\n" if self._open else ""
+                parts.append(f"{newline}── step {number}: {instruction_of(step) if step else ''}\n")
+                self._last = number
+            parts.append(text)
+            self._open = not text.endswith("\n")
+        return "".join(parts)
+
+
+def write_log(path: Path, text: str) -> None:
+    """Writes it without control sequences, to a file that is not there yet. Raises OSError, FileExistsError too."""
+    cleaner = Cleaner()
+    with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
+        for start in range(0, len(text), _PIECE):
+            file.write(cleaner.feed(text[start : start + _PIECE]))
+        file.write(cleaner.finish())
