@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from tests.tui.stage import NARROW, WIDE, make_app, make_context, running, screen_text, until
@@ -83,6 +84,16 @@ async def test_enter_ends_the_line_where_a_path_was_only_offered(app: WorkbenchA
         await typed(pilot, "COPY . sr")
         await pilot.press("enter")
         assert app.editor_panel.editor.text == f"{TEXT}COPY . sr\n"
+
+
+async def test_keys_that_arrive_at_once_take_what_fits_all_of_them(app: WorkbenchApp) -> None:
+    async with running(app, NARROW, built=False) as pilot:
+        await typed(pilot, "C")
+        for key in ("M", "D", "enter", "C", "O", "P", "tab", "x"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        editor = app.editor_panel.editor
+        await until(pilot, lambda: editor.text.endswith("x"), "all typed")
+        assert editor.text.startswith(f"{TEXT}CMD\nCOP")
 
 
 async def test_a_click_takes_one(app: WorkbenchApp) -> None:

@@ -21,3 +21,9 @@ def test_escape_and_return_is_alt_and_enter(sent: str) -> None:
     terminal_keys.install()
     keys = [it for it in XTermParser().feed(f"{sent}x") if isinstance(it, events.Key)]
     assert [it.key for it in keys] == ["alt+enter", "x"]
+
+
+@pytest.mark.parametrize(("sent", "key"), [("\x1b.", "alt+full_stop"), ("\x1b,", "alt+comma")])
+def test_escape_and_a_sign_is_alt_and_that_sign(sent: str, key: str) -> None:
+    terminal_keys.install()
+    assert [it.key for it in XTermParser().feed(f"{sent}x") if isinstance(it, events.Key)] == [key, "x"]

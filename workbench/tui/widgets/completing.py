@@ -28,6 +28,7 @@ class Completing:
         self.editor = editor
         self.popup = popup
         self.around: Callable[[], Surroundings] = lambda: NOTHING
+        self._offered_at = (-1, -1)
 
     async def key(self, key: str, character: str | None) -> bool:
         """Whether the key was the popup's. Other keys close it or, typed text, make it look anew."""
@@ -40,6 +41,8 @@ class Completing:
             if key == "escape":
                 popup.close()
                 return True
+            if key in ("tab", "enter") and self._offered_at != self.editor.cursor_location:
+                await self._offer(popup.touched)  # more was typed since
             chosen = popup.chosen
             if chosen is not None and (key == "tab" or (key == "enter" and popup.taken_by_enter)):
                 self.take(chosen)
@@ -77,6 +80,7 @@ class Completing:
         screen = editor.screen.size
         cursor = Offset(*editor.cursor_screen_offset)
         touched = wanted or (self.popup.is_open and self.popup.touched)
+        self._offered_at = (row, column)
         self.popup.offer(found, cursor, screen, touched=touched)
 
     def take(self, candidate: Candidate) -> None:
