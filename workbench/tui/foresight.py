@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench.build.change import sentence
 from workbench.build.forecast import Forecast, StepForecast
@@ -127,8 +127,9 @@ class Foreseer:
 
     def _ask(self) -> None:
         self._timer = None
+        work: Any = self._asked  # as a function: a worker that is cancelled before it begins makes no coroutine
         self._workspace.run_worker(
-            self._asked(), group="forecast", exclusive=True, exit_on_error=False, description="forecast the next build"
+            work, group="forecast", exclusive=True, exit_on_error=False, description="forecast the next build"
         )
 
     async def _asked(self) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,8 +46,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tool]:
         pytest.skip("podman without root needs sub-UIDs")
     if shutil.which("podman") is None:
         missing("no podman")
-    own = ["--root", str(tmp_path / "podman"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]
-    yield tool("podman", *own)
+    with tempfile.TemporaryDirectory(prefix="wb-") as run:  # podman takes no longer path than 50 characters for it
+        yield tool("podman", "--root", str(tmp_path / "podman"), "--runroot", run, "--storage-driver", "vfs")
 
 
 def make_image(store: Store, tag: str) -> str:
