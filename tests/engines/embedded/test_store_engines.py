@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
