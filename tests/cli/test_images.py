@@ -41,7 +41,13 @@ class Recorded(ReplayEngine):
         return ["genesis:latest", A]
 
     async def import_(
-        self, archive: Path, *, tag: str | None = None, changes: Sequence[str] = (), message: str = ""
+        self,
+        archive: Path,
+        *,
+        tag: str | None = None,
+        changes: Sequence[str] = (),
+        message: str = "",
+        talk: Talk | None = None,
     ) -> str:
         self.asked.append((archive.read_bytes(), tag, list(changes), message))
         return B
@@ -51,7 +57,7 @@ class Recorded(ReplayEngine):
 def engine(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     held = Recorded()
     monkeypatch.setenv("WORKBENCH_ENGINE", "replay")
-    monkeypatch.setattr("workbench.cli.engine.make", lambda name, config: held)
+    monkeypatch.setattr("workbench.cli.engine.make", lambda name, config, **more: held)
     return held
 
 

@@ -115,7 +115,8 @@ async def test_a_fork_bomb_ends(build: Builder) -> None:
     if not any("pids" in one.controllers for one in hierarchies()):
         pytest.skip("no pids controller")
     built = await build(f"FROM busybox\n{line}\n", memory=256 << 20)
-    assert "fork" in built.log or built.end.outcome == "failed"
+    stopped = any(word in built.log for word in ("fork", "Killed"))  # by the bound of processes, or of memory before it
+    assert stopped or built.end.outcome == "failed"
     assert left() == []
 
 

@@ -139,7 +139,7 @@ class _Reader:
     def _entry(self, block: bytes, kind: bytes) -> tarfile.TarInfo:
         words = {**self._global, **self._words} if self._global else self._words
         entry = tarfile.TarInfo()
-        entry.name = words.get("path") or self._long.get(b"L") or _name(block)
+        entry.name = words.get("path", "").rstrip("/") or self._long.get(b"L") or _name(block)
         entry.linkname = words.get("linkpath") or self._long.get(b"K") or _text(block[157:257])
         entry.mode = _number(block[100:108])
         entry.uid = _word(words, "uid", block[108:116])
