@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.context.ignore import IgnoreRules
-from workbench.context.ignore_edit import line_for, with_line, without_line
+from workbench.context.ignore_edit import has_line, line_for, with_line, without_line
 
 NAMES = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=8).filter(
     lambda name: name not in (".", "..")
@@ -34,3 +34,10 @@ def test_lines_come_and_go() -> None:
     assert without_line("a\nb\nc\n", 2) == "a\nc\n"
     assert without_line("a\nb", 2) == "a"
     assert without_line("a\n", 7) == "a\n"
+
+
+def test_a_line_is_known_by_its_pattern() -> None:
+    text = "# a\n\n  /src/../x \n! keep\n"
+    assert has_line(text, 3, "x")
+    assert has_line(text, 4, "!keep")
+    assert not has_line(text, 3, "src") and not has_line(text, 2, "") and not has_line(text, 1, "a")

@@ -1,4 +1,4 @@
-"""The README's pictures and its table of keys are those of the program."""
+"""The README's pictures are those of the program."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.context.ignore import _SPACE
+from workbench.context.ignore import _SPACE, read_patterns
 
 
 def line_for(path: str) -> str:
@@ -23,6 +23,11 @@ def line_for(path: str) -> str:
 def with_line(text: str, line: str) -> str:
     """`text` with that line at its end, where it has the last word."""
     return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{line}\n"
+
+
+def has_line(text: str, number: int, pattern: str) -> bool:
+    """Whether line `number` is that pattern (`!` included) as the rules read it."""
+    return any(at == number and found == pattern for found, at in read_patterns(text))
 
 
 def without_line(text: str, number: int) -> str:

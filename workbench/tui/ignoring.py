@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.context.ignore import IGNORE_FILE, Rule
-from workbench.context.ignore_edit import line_for, with_line, without_line
+from workbench.context.ignore_edit import has_line, line_for, with_line, without_line
 from workbench.context.scan import Entry
 
 if TYPE_CHECKING:
@@ -38,8 +38,15 @@ async def take_line_away(app: WorkbenchApp, rule: Rule) -> None:
     if not rule.line:
         return
     number = rule.line
-    if await _change(app, path, lambda text: without_line(text, number)):
+
+    def without(text: str) -> str:
+        return without_line(text, number) if has_line(text, number, str(rule)) else text
+
+    if await _change(app, path, without):
         app.notify(f"Line {number} taken away: {rule}", title=rule.source, markup=False)
+    else:
+        app.notify(f"Line {number} is no longer {rule}: look again.", title=rule.source, markup=False)
+        app.context_panel.look(app.request.dockerfile)
 
 
 async def _file(app: WorkbenchApp) -> Path:
