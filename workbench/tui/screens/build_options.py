@@ -61,7 +61,7 @@ class BuildOptions(ModalScreen[BuildRequest | None]):
         & .option { height: 1; }
         & .option > Static { width: 24; }
         & .option > Input { width: 1fr; }
-        & .option > Checkbox { width: auto; padding: 0; }
+        & .option > Checkbox { width: 6; padding: 0; }
         & .option > .option--elsewhere { width: 1fr; color: $text-muted; }
         & .option.-elsewhere { color: $text-muted; }
         & #options-command { height: auto; max-height: 4; color: $text-muted; }

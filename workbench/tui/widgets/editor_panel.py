@@ -266,6 +266,8 @@ class EditorPanel(Panel):
                 view.editor.focus()
 
     def on_file_view_edited(self, event: FileView.Edited) -> None:
+        if event.view is self.main:
+            self._show_marks()
         if event.view is self.current:
             self._diagnose_soon()
 
