@@ -46,6 +46,7 @@ def drop(terminal: Terminal, pid: int) -> None:
     until(lambda: not Path(f"/proc/{pid}").exists(), "the workbench outlived its terminal")
 
 
+@pytest.mark.slow
 def test_drop_the_terminal_in_mid_build_and_come_back(
     engine: list[str], context: Path, new_terminal: NewTerminal
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_hangup_cancels_where_that_is_wanted(
     until(lambda: not processes_naming(f"sleep {LONG}"), "the step is still running")
 
 
+@pytest.mark.slow
 def test_two_workbenches_on_one_context(engine: list[str], context: Path, new_terminal: NewTerminal) -> None:
     good = (context / "Dockerfile").read_text()
     add_step(context, f"echo rea''dy; sleep {LONG}")

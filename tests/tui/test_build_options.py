@@ -24,6 +24,7 @@ def test_stages_and_arguments_of_the_dockerfile_are_offered() -> None:
     assert offers("FROM") == {}
 
 
+@pytest.mark.slow
 async def test_options_are_set_copied_used_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "state_dir", lambda: tmp_path / "state")
     monkeypatch.setattr(ReplayEngine, "capabilities", lambda self: Capabilities(OPTIONS["embedded"]))

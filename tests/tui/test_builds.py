@@ -68,6 +68,7 @@ async def test_a_build_that_ends_meanwhile_is_there(context: Path) -> None:
         assert "◆    2 ✘" in screen_text(app)
 
 
+@pytest.mark.slow
 async def test_two_builds_side_by_side(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:
@@ -81,6 +82,7 @@ async def test_two_builds_side_by_side(context: Path) -> None:
         assert app.screen is screen
 
 
+@pytest.mark.slow
 async def test_log_details_and_dockerfile_of_a_build(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:

@@ -47,6 +47,7 @@ CASES = [
 """What is typed, what is offered first, the key that takes it, and the line after that."""
 
 
+@pytest.mark.slow
 async def test_what_is_offered_while_typing_is_taken_by_a_key(app: WorkbenchApp) -> None:
     async with running(app, NARROW, built=False) as pilot:
         editor = app.editor_panel.editor

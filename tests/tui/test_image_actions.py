@@ -183,6 +183,7 @@ async def test_names_come_and_go(tmp_path: Path) -> None:
         assert "second:1" in stage.names
 
 
+@pytest.mark.slow
 async def test_what_is_marked_is_deleted_together_and_taken_back_together(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.store.users = {images()[0].id: ("web (exited)",)}
@@ -245,6 +246,7 @@ async def test_prune_shows_what_would_go(tmp_path: Path) -> None:
         await stage.until(lambda: "" not in stage.names, "gone from the table")
 
 
+@pytest.mark.slow
 async def test_the_menu_has_every_action_and_does_it(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await stage.press("m")

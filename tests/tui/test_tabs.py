@@ -25,6 +25,7 @@ def shown(app: WorkbenchApp) -> str:
     return app.editor_panel.current.file_name
 
 
+@pytest.mark.slow
 async def test_files_in_tabs_each_with_its_own_text_undo_and_save(context: Path) -> None:
     app = make_app(context)
     async with running(app, NARROW) as pilot:
@@ -48,6 +49,7 @@ async def test_files_in_tabs_each_with_its_own_text_undo_and_save(context: Path)
         assert shown(app) == ".dockerignore" and not panel.current.unsaved
 
 
+@pytest.mark.slow
 async def test_a_tab_is_closed_after_a_question_where_something_would_be_lost(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
@@ -100,6 +102,7 @@ async def test_a_change_of_another_program_is_merged_in(context: Path) -> None:
         assert view.editor.text.startswith("FROM scratch\n"), "the merge is one step of undo"
 
 
+@pytest.mark.slow
 async def test_a_save_overwrites_nothing_that_was_not_seen(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:

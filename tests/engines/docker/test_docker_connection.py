@@ -80,6 +80,7 @@ async def test_no_permission(tmp_path: Path) -> None:
         assert "docker group" in (await refusal(f"unix://{path}")).hint
 
 
+@pytest.mark.slow
 async def test_an_engine_that_never_answers(tmp_path: Path) -> None:
     silent = Canned(tmp_path / "docker.sock", None)
     assert "does not answer" in str(await refusal(silent.host))

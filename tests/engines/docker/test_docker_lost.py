@@ -95,6 +95,7 @@ async def test_cancelling_an_upload(docker_host: str, tmp_path: Path) -> None:
     assert not any(isinstance(event, StepStarted) for event in events)
 
 
+@pytest.mark.slow
 async def test_an_engine_that_hangs_in_the_middle_of_a_step(proxy: Proxy) -> None:
     """The time is the user's; the connections stay open, and nothing comes through them any more."""
     events: list[BuildEvent] = []
@@ -112,6 +113,7 @@ async def test_an_engine_that_hangs_in_the_middle_of_a_step(proxy: Proxy) -> Non
     assert not [it for it in threading.enumerate() if it.name in ("docker watchdog", "docker events", "docker context")]
 
 
+@pytest.mark.slow
 async def test_a_silent_step_is_no_hanging_engine(docker_host: str) -> None:
     events = [event async for event in DockerEngine(docker_host, patience=1).build(sleeping("RUN sleep 4"))]
     assert finished(events).outcome == "succeeded"
