@@ -10,8 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -22,6 +20,7 @@ from workbench.build.manifest import Manifest, from_lines, nearest, to_lines
 from workbench.build.request import BuildRequest
 from workbench.build.steps import Step
 from workbench.config import state_dir
+from workbench.files import replace_file
 
 KEPT = 20
 """Builds of one context."""
@@ -76,14 +75,14 @@ class StepRecords:
             earlier = [it for it in self.load() if it != build]
             builds = self._bounded([build, *earlier[: KEPT - 1]])
             content = json.dumps([[asdict(step) for step in build] for build in reversed(builds)])
-            _replace(self._folder / "builds.json", content.encode())
+            replace_file(self._folder / "builds.json", content.encode(), 0o600, durable=False)
             self._forget({step.identity for build in builds for step in build})
 
     def _keep(self, step: Step) -> None:
         path = self._folder / f"{step.identity}.gz"
         if not path.exists():
             text = "".join(f"{line}\n" for line in to_lines(step.manifest))
-            _replace(path, gzip.compress(text.encode(), 1, mtime=0))
+            replace_file(path, gzip.compress(text.encode(), 1, mtime=0), 0o600, durable=False)
 
     def _bounded(self, builds: list[list[Recorded]]) -> list[list[Recorded]]:
         seen: set[str] = set()
@@ -135,15 +134,3 @@ class KnownSteps:
         names = dict.fromkeys(it.identity for it in found)
         read = (self._manifest(name) for name in names)
         return nearest((it for it in read if it is not None), step.manifest)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all, for a reader in another process."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
