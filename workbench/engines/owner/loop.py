@@ -72,6 +72,7 @@ class OwnedLoop:
         self._reader = Reader(reach.place.folder)
         self._started = False
         self._stopping = False
+        self._cancels = False
         self._deaths = 0
         self._unwatched: float | None = None  # since when no owner watches, where one did
         self._hurry = asyncio.Event()
@@ -166,7 +167,7 @@ class OwnedLoop:
         await self._end(cancel=False, dropped=dropped)
 
     async def _end(self, *, cancel: bool, dropped: bool = False) -> None:
-        self._stopping = True
+        self._stopping, self._cancels = True, cancel
         self._hurry.set()
         if self._inner is not None:
             await self._inner.stop()
@@ -239,7 +240,7 @@ class OwnedLoop:
         for message in unsent:
             self._send(message)
         if self._stopping:
-            self._send({"do": "bye", "cancel": False})
+            self._send({"do": "bye", "cancel": self._cancels})
         if answer["building"] is not None and not self._started:
             self.on_told(f"Attached to the build that runs here, r{answer['building']}")
         self._started = True
