@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.build.request import BuildRequest
 from workbench.cli import output
@@ -18,15 +18,22 @@ from workbench.cli.source import DOCKERFILE, Source, dockerfile_path, local_cont
 from workbench.config import Config
 from workbench.errors import UsageError
 
+if TYPE_CHECKING:
+    from workbench.tui.guide import Touring
+
 
 def add_arguments(parser: Parser, name: str) -> None:
-    parser.add_argument("context", nargs="?", default=".", metavar="CONTEXT", help="the folder (default: here)")
+    parser.add_argument("context", nargs="?", metavar="CONTEXT", help="the folder (default: here)")
     parser.add_switch("--watch", dest="watch", default=True, help="rebuild after a save (default true)")
+    parser.add_switch("--tour", dest="tour", help="learn it in two minutes, on a copy of a sample (made in CONTEXT)")
     add_request_arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    context = local_context(args.context)
+    if args.tour:
+        refuse_without_terminal()
+        return _open_tour(args.context, config)
+    context = local_context("." if args.context is None else args.context)
     if args.file == "-":
         raise UsageError("the workbench edits a Dockerfile on disk, not stdin")
     name = dockerfile_path(context, args.file, must_exist=args.file is not None)
@@ -35,9 +42,43 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return open_screen(request, config if args.watch else replace(config, watch="off"))
 
 
+def _open_tour(folder: str | None, config: Config) -> int:
+    from workbench.cli.tour import TourCopies, chosen_copy, first_start
+
+    first_start()  # whoever takes the tour need not be offered it
+    with TourCopies() as copies:
+        context = copies.make() if folder is None else chosen_copy(Path(folder))
+        return _open_on_tour(context, config)
+
+
 def open_screen(request: BuildRequest, config: Config) -> int:
-    """Opens the workbench on a request's context; the exit code. Raises UsageError where there is no terminal."""
+    """Opens the workbench on a request's context; the exit code. A tour that is wanted there is taken elsewhere, and
+    the workbench is then here again. Raises UsageError where there is no terminal."""
     refuse_without_terminal()
+    from workbench.cli.tour import TourCopies, first_start
+    from workbench.tui.guide import Touring
+
+    offer = first_start()
+    with TourCopies() as copies:
+        while True:
+            code, wanted = _open(request, config, Touring(make=copies.make, offer=offer))
+            if wanted is None or code:
+                return code
+            offer, code = False, _open_on_tour(wanted, config)
+            if code:
+                return code
+
+
+def _open_on_tour(context: Path, config: Config) -> int:
+    """Watching is on, as the tour tells of it."""
+    from workbench.tui.guide import TAG, Touring
+
+    code, _ = _open(sample_request(context, TAG), replace(config, watch="on"), Touring(here=True))
+    return code
+
+
+def _open(request: BuildRequest, config: Config, touring: Touring) -> tuple[int, Path | None]:
+    """The exit code, and the copy that a tour is wanted on."""
     from workbench.cli.engine import choose_engine
     from workbench.cli.owner import owned_loop, reach
     from workbench.engines.choose import KNOWN, factories
@@ -54,10 +95,11 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     if engine.name in KNOWN:  # a recorded build is told in this process
         own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
     app = WorkbenchApp(
-        engine, request.context, config, request=request, engines=engines, read_options=read_options, **own
-    )
+        engine, request.context, config, request=request, engines=engines, read_options=read_options,
+        touring=touring, **own,
+    )  # fmt: skip
     code = app.run(mouse=config.mouse)
-    return int(code or 0)
+    return int(code or 0), app.guide.wanted
 
 
 def refuse_without_terminal() -> None:
