@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct, error
 
 _ROW = Struct("<QQqqqIIII")
-_KEY = 40
+_STATE = Struct("<QQqqq")
 LATE = (1 << 63) - 1
 """From this time on, in nanoseconds, a row cannot tell it: in the year 2262."""
 
@@ -39,7 +39,12 @@ def owner_of(row: bytes) -> int:
 
 def state_of(found: os.stat_result) -> bytes:
     """What tells one state of a file from any other: device, inode, size, mtime and ctime, packed as in a row."""
-    return pack_stat(found)[:_KEY]
+    return pack_stat(found)[: _STATE.size]
+
+
+def pack_state(device: int, inode: int, size: int, mtime_ns: int, ctime_ns: int) -> bytes:
+    """The same, of values."""
+    return _STATE.pack(device, inode, size, min(mtime_ns, LATE), min(ctime_ns, LATE))
 
 
 class Columns:
@@ -63,7 +68,7 @@ class Columns:
     def state(self, at: int) -> bytes:
         """As `state_of`."""
         start = at * _ROW.size
-        return bytes(self.rows[start : start + _KEY])
+        return bytes(self.rows[start : start + _STATE.size])
 
     def mtime_ns(self, at: int) -> int:
         return self.late[at] if at in self.late else self.row(at)[3]

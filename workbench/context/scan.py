@@ -70,7 +70,7 @@ class Scan:
     def __init__(self, root: Path, rules: IgnoreRules, columns: Columns) -> None:
         self.root = root
         self.rules = rules
-        self._columns = columns
+        self.columns = columns
         self._excluding = excluding(rules)
         self._index: dict[str, int] | None = None
         self.files = 0
@@ -87,31 +87,43 @@ class Scan:
     @property
     def sent(self) -> Iterator[Entry]:
         """What is sent, in order, directories included."""
-        return (self._entry(at) for at, rank in enumerate(self._columns.ranks) if self._is_sent(at, rank))
+        return map(self._entry, self.sent_places)
+
+    @property
+    def sent_places(self) -> Iterator[int]:
+        """Where in `entries` that stands."""
+        excluding = self._excluding
+        for at, (rank, row) in enumerate(zip(self.columns.ranks, self.columns.all_rows(), strict=True)):
+            if not excluding[rank] and row[5] & 0o170000 != stat.S_IFSOCK:
+                yield at
 
     @property
     def errors(self) -> Iterator[Entry]:
         """What should be sent and cannot be read."""
-        return (self._entry(at) for at in sorted(self._columns.errors))
+        return (self._entry(at) for at in sorted(self.columns.errors))
 
     def closed_folders(self) -> Iterator[str]:
         """The paths of the excluded folders of which the scan has nothing that lies below."""
-        paths = self._columns.paths
-        for at, rank in enumerate(self._columns.ranks):
+        paths = self.columns.paths
+        for at, rank in enumerate(self.columns.ranks):
             last = at + 1 == len(paths) or not paths[at + 1].startswith(f"{paths[at]}/")
-            if last and self._excluding[rank] and stat.S_ISDIR(self._columns.row(at)[5]):
+            if last and self._excluding[rank] and stat.S_ISDIR(self.columns.row(at)[5]):
                 yield paths[at]
 
     def get(self, path: str) -> Entry | None:
         """The entry of that path, None where the scan has none."""
-        if self._index is None:
-            self._index = {known: at for at, known in enumerate(self._columns.paths)}
-        at = self._index.get(path)
+        at = self.place(path)
         return None if at is None else self._entry(at)
+
+    def place(self, path: str) -> int | None:
+        """Where in `entries` that is."""
+        if self._index is None:
+            self._index = {known: at for at, known in enumerate(self.columns.paths)}
+        return self._index.get(path)
 
     def _count(self) -> None:
         excluding = self._excluding
-        for (_, _, size, _, _, mode, _, _, _), rank in zip(self._columns.all_rows(), self._columns.ranks, strict=True):
+        for (_, _, size, _, _, mode, _, _, _), rank in zip(self.columns.all_rows(), self.columns.ranks, strict=True):
             kind = mode & 0o170000
             if kind == stat.S_IFDIR:
                 continue
@@ -123,11 +135,8 @@ class Scan:
                 self.sent_files += 1
                 self.sent_bytes += size
 
-    def _is_sent(self, at: int, rank: int) -> bool:
-        return not self._excluding[rank] and not stat.S_ISSOCK(self._columns.row(at)[5])
-
     def _entry(self, at: int) -> Entry:
-        columns = self._columns
+        columns = self.columns
         rank = columns.ranks[at]
         device, inode, size, mtime_ns, ctime_ns, mode, uid, gid, nlink = columns.row(at)
         kind = KINDS[stat.S_IFMT(mode)]
@@ -157,7 +166,7 @@ class _Entries(Sequence[Entry]):
         self._scan = scan
 
     def __len__(self) -> int:
-        return len(self._scan._columns.paths)
+        return len(self._scan.columns.paths)
 
     @overload
     def __getitem__(self, at: int) -> Entry: ...
