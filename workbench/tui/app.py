@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.progress import StepState
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
+    from workbench.tui.presence import Presence
     from workbench.tui.screens.build_options import ReadOptions
     from workbench.tui.widgets.build_panel import BuildPanel
     from workbench.tui.widgets.context_panel import ContextPanel
@@ -107,6 +108,7 @@ class WorkbenchApp(App[int]):
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
+        self._presence: Presence | None = None
         self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
 
     # -- the screen
@@ -144,10 +146,11 @@ class WorkbenchApp(App[int]):
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
-        for module in ("workspace", "image_actions", "live"):
+        for module in ("workspace", "image_actions", "presence", "live"):
             await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
         from workbench.tui.image_actions import ImageActions
         from workbench.tui.live import Live
+        from workbench.tui.presence import Presence
         from workbench.tui.workspace import Workspace
 
         if self._read_options is not None and not self._options_given:
@@ -156,6 +159,7 @@ class WorkbenchApp(App[int]):
             await take_kept(self, self._read_options)
         self._workspace = Workspace(self.context, self.request.dockerfile)
         self._image_actions = ImageActions(self)
+        self._presence = Presence(self)
         with self.batch_update():
             await self.base.query_one("#frames").remove()
             await self.base.mount(self._workspace, after="#title")
@@ -168,6 +172,7 @@ class WorkbenchApp(App[int]):
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
+        self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
         for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
@@ -446,6 +451,11 @@ class WorkbenchApp(App[int]):
     def image_actions(self) -> ImageActions:
         assert self._image_actions is not None, "only after the first paint"
         return self._image_actions
+
+    @property
+    def presence(self) -> Presence:
+        assert self._presence is not None, "only after the first paint"
+        return self._presence
 
     @property
     def editor_panel(self) -> EditorPanel:
