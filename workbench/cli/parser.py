@@ -39,10 +39,11 @@ class Parser(argparse.ArgumentParser):
         self.switches.update(name for name in names if name.startswith("--"))
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """`parse_args`, with its errors as UsageError."""
+        """`parse_args`, with its errors as UsageError; `command_line` has the words as they were."""
         parsed, unknown = self.parse_known_args([self._switched(word) for word in words])
         if unknown:
             self._refuse(unknown[0])
+        parsed.command_line = tuple(words)
         return parsed
 
     def _switched(self, word: str) -> str:
