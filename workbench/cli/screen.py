@@ -22,22 +22,43 @@ from workbench.errors import UsageError
 def add_arguments(parser: Parser, name: str) -> None:
     parser.add_argument("context", nargs="?", default=".", metavar="CONTEXT", help="the folder (default: here)")
     parser.add_switch("--watch", dest="watch", default=True, help="rebuild after a save (default true)")
+    parser.add_argument("--serve", nargs="?", const="", metavar="HOST:PORT",
+                        help="in a browser instead of this terminal (default: 127.0.0.1:8000)")  # fmt: skip
     add_request_arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
+    served = _served(args)
     context = local_context(args.context)
     if args.file == "-":
         raise UsageError("the workbench edits a Dockerfile on disk, not stdin")
     name = dockerfile_path(context, args.file, must_exist=args.file is not None)
     source = Source(context, name, None, name)
     request = build_request(request_fields(args), source)
+    if served is not None:
+        from workbench.cli.serve import read_address, serve, without_flag
+
+        return serve(without_flag(args.command_line, served), read_address(served))
     return open_screen(request, config if args.watch else replace(config, watch="off"))
+
+
+def _served(args: argparse.Namespace) -> str | None:
+    """What `--serve` says; None without it. `--serve .` serves that CONTEXT at the usual address."""
+    served: str | None = args.serve
+    if served and args.context == "." and f"--serve={served}" not in args.command_line:
+        from workbench.cli.serve import looks_like_address
+
+        if not looks_like_address(served):
+            args.context, served = served, ""
+    return served
 
 
 def open_screen(request: BuildRequest, config: Config) -> int:
     """Opens the workbench on a request's context; the exit code. Raises UsageError where there is no terminal."""
-    refuse_without_terminal()
+    from workbench.tui.driver import in_browser
+
+    if not in_browser(os.environ):
+        refuse_without_terminal()
     from workbench.cli.engine import choose_engine
     from workbench.cli.owner import owned_loop, reach
     from workbench.engines.choose import KNOWN, factories

@@ -25,7 +25,7 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
 from workbench.files import is_text
-from workbench.tui import asking, colourless, driver, ending, keys, terminal_keys
+from workbench.tui import asking, colourless, configured, driver, ending, keys, terminal_keys
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
@@ -126,13 +126,8 @@ class WorkbenchApp(App[int]):
         yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
-        if self.config.theme in self.available_themes:
-            self.theme = self.config.theme
-        else:
-            names = ", ".join(sorted(self.available_themes))
-            told = f"There is no theme {self.config.theme!r}. There are: {names}."
-            self.notify(told, title="Configuration", severity="warning", markup=False)
-        self.set_keymap(dict(self.config.keys))
+        configured.take_theme(self)
+        configured.take_keys(self)
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.mode != "off", on_focus=self.mode == "focus")
@@ -175,8 +170,7 @@ class WorkbenchApp(App[int]):
         self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
-        for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
-            self.notify(line, title="Configuration", severity="warning", markup=False)
+        configured.tell(self)
         self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
         self.call_after_refresh(self._take_early)
@@ -419,6 +413,7 @@ class WorkbenchApp(App[int]):
         """Every action, and every engine."""
         yield from keys.commands(self)
         yield from keys.modes(self)
+        yield SystemCommand("Theme", "Choose the colours, and keep them in the configuration file", self.search_themes)
         for name in self.engines:
             if name != self.engine_in_use:
                 yield SystemCommand(
