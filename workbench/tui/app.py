@@ -227,7 +227,7 @@ class WorkbenchApp(App[int]):
             ending.build_ended(self)
         if state.saved != event.before.saved:
             self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
-            self.context_panel.look(self.request.dockerfile)
+            self.context_panel.follow(state.changed)
         if state.error is not event.before.error and state.error is not None:
             self._tell_problem(state.error, state.problem)
         if state.notice and state.notice != event.before.notice:

@@ -138,6 +138,7 @@ class Workspace(Vertical):
     def on_file_view_edited(self, event: FileView.Edited) -> None:
         if event.view is self.editor_panel.main:
             self.foreseer.look()
+            self.context_panel.look_at_takers_soon()
         elif event.view.language == "ignore":
             self.context_panel.look_soon()
 
