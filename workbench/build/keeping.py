@@ -67,7 +67,7 @@ def read_now(request: BuildRequest, whole: bool = True) -> tuple[str | None, str
     if request.context is None or not whole:
         return text, ""
     end = time.monotonic() + _WITHIN
-    facts = Facts(DigestCache(state_dir() / "digests.json"))
+    facts = Facts(DigestCache(state_dir() / "digests"))
     try:
         rules = load_rules(request.context, request.dockerfile)
         looked = facts.look(request.context, rules, None, lambda: time.monotonic() > end)

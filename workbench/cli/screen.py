@@ -26,12 +26,14 @@ def add_arguments(parser: Parser, name: str) -> None:
     parser.add_argument("context", nargs="?", metavar="CONTEXT", help="the folder (default: here)")
     parser.add_switch("--watch", dest="watch", default=True, help="rebuild after a save (default true)")
     parser.add_switch("--tour", dest="tour", help="learn it in two minutes, on a copy of a sample (made in CONTEXT)")
+    parser.add_argument("--serve", nargs="?", const="", metavar="HOST:PORT",
+                        help="in a browser instead of this terminal (default: 127.0.0.1:8000)")  # fmt: skip
     add_request_arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    if args.tour:
-        refuse_without_terminal()
+    served = _served(args)
+    if args.tour and served is None:
         return _open_tour(args.context, config)
     context = local_context("." if args.context is None else args.context)
     if args.file == "-":
@@ -39,12 +41,28 @@ def run(args: argparse.Namespace, config: Config) -> int:
     name = dockerfile_path(context, args.file, must_exist=args.file is not None)
     source = Source(context, name, None, name)
     request = build_request(request_fields(args), source)
+    if served is not None:
+        from workbench.cli.serve import read_address, serve, without_flag
+
+        return serve(without_flag(args.command_line, served), read_address(served))
     return open_screen(request, config if args.watch else replace(config, watch="off"))
+
+
+def _served(args: argparse.Namespace) -> str | None:
+    """What `--serve` says; None without it. `--serve .` serves that CONTEXT at the usual address."""
+    served: str | None = args.serve
+    if served and args.context is None and f"--serve={served}" not in args.command_line:
+        from workbench.cli.serve import looks_like_address
+
+        if not looks_like_address(served):
+            args.context, served = served, ""
+    return served
 
 
 def _open_tour(folder: str | None, config: Config) -> int:
     from workbench.cli.tour import TourCopies, chosen_copy, first_start
 
+    refuse_without_terminal()
     first_start()  # whoever takes the tour need not be offered it
     with TourCopies() as copies:
         context = copies.make() if folder is None else chosen_copy(Path(folder))
@@ -103,7 +121,11 @@ def _open(request: BuildRequest, config: Config, touring: Touring) -> tuple[int,
 
 
 def refuse_without_terminal() -> None:
-    """Raises UsageError where nobody could see a screen or press a key."""
+    """Raises UsageError where nobody could see a screen or press a key; a browser is as good as a terminal."""
+    from workbench.tui.driver import in_browser
+
+    if in_browser(os.environ):
+        return
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
         raise UsageError(
             "the workbench needs a terminal, and this is none", hint="Without one there is `workbench build PATH`."

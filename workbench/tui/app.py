@@ -24,7 +24,7 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import DockerfileError, WorkbenchError
 from workbench.files import is_text
-from workbench.tui import asking, colourless, driver, ending, keys, terminal_keys
+from workbench.tui import asking, colourless, configured, driver, ending, keys, terminal_keys
 from workbench.tui.guide import NO_TOUR, Guide, Touring
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.progress import StepState
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
+    from workbench.tui.presence import Presence
     from workbench.tui.screens.build_options import ReadOptions
     from workbench.tui.widgets.build_panel import BuildPanel
     from workbench.tui.widgets.context_panel import ContextPanel
@@ -72,6 +73,7 @@ class WorkbenchApp(App[int]):
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
         Binding("alt+7", "pick_engine", "Change the engine", id="engine.pick", show=False),
         Binding("alt+8", "pick_mode", "When to build", id="watching.pick", show=False),
+        Binding("alt+9", "change_theme", "Theme", id="theme", show=False),
         Binding("alt+t", "tour", "Take the tour, or end it", id="tour", show=False, priority=True),
         Binding("alt+s", "next_tour_step", "Next step of the tour", id="tour.skip", show=False, priority=True),
         Binding("q", "leave", "Quit", id="quit", show=False),
@@ -114,6 +116,7 @@ class WorkbenchApp(App[int]):
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
+        self._presence: Presence | None = None
         self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
 
     # -- the screen
@@ -131,13 +134,8 @@ class WorkbenchApp(App[int]):
         yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
-        if self.config.theme in self.available_themes:
-            self.theme = self.config.theme
-        else:
-            names = ", ".join(sorted(self.available_themes))
-            told = f"There is no theme {self.config.theme!r}. There are: {names}."
-            self.notify(told, title="Configuration", severity="warning", markup=False)
-        self.set_keymap(dict(self.config.keys))
+        configured.take_theme(self)
+        configured.take_keys(self)
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.mode != "off", on_focus=self.mode == "focus")
@@ -151,10 +149,11 @@ class WorkbenchApp(App[int]):
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
-        for module in ("workspace", "image_actions", "live"):
+        for module in ("workspace", "image_actions", "presence", "live"):
             await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
         from workbench.tui.image_actions import ImageActions
         from workbench.tui.live import Live
+        from workbench.tui.presence import Presence
         from workbench.tui.workspace import Workspace
 
         if self._read_options is not None and not self._options_given:
@@ -163,6 +162,7 @@ class WorkbenchApp(App[int]):
             await take_kept(self, self._read_options)
         self._workspace = Workspace(self.context, self.request.dockerfile)
         self._image_actions = ImageActions(self)
+        self._presence = Presence(self)
         with self.batch_update():
             await self.base.query_one("#frames").remove()
             await self.base.mount(self._workspace, after="#title")
@@ -175,10 +175,10 @@ class WorkbenchApp(App[int]):
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
+        self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
         self.set_interval(0.5, self._tick, name="clock of a running step")
         self.set_interval(20, self._grow_older, name="ages of images")
-        for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
-            self.notify(line, title="Configuration", severity="warning", markup=False)
+        configured.tell(self)
         self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
         await self.guide.begin()
@@ -238,7 +238,7 @@ class WorkbenchApp(App[int]):
             ending.build_ended(self)
         if state.saved != event.before.saved:
             self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
-            self.context_panel.look(self.request.dockerfile)
+            self.context_panel.follow(state.changed)
         if state.error is not event.before.error and state.error is not None:
             self._tell_problem(state.error, state.problem)
         if state.notice and state.notice != event.before.notice:
@@ -473,6 +473,11 @@ class WorkbenchApp(App[int]):
         return self._image_actions
 
     @property
+    def presence(self) -> Presence:
+        assert self._presence is not None, "only after the first paint"
+        return self._presence
+
+    @property
     def editor_panel(self) -> EditorPanel:
         return self.workspace.editor_panel
 
@@ -493,6 +498,7 @@ class WorkbenchApp(App[int]):
             "build_options",
             "pick_engine",
             "pick_mode",
+            "change_theme",
             "tour",
             "next_tour_step",
         )

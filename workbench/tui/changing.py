@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.tui.widgets.title import TitleLine
 
 if TYPE_CHECKING:
     from textual.app import SystemCommand
@@ -29,7 +28,7 @@ async def change_engine(app: WorkbenchApp, name: str) -> None:
     if app.live is not None:
         app.live.loop.engine = engine
         app.live.loop.build_now()
-    app.base.query_one(TitleLine).engine = f"{name} {info.version}".strip()
+    app.presence.changed(name, info.version)
     app.editor_panel.use_engine(engine.name)
     app.work(app.image_actions.follow(), "images", "follow the engine's images")
     await before.close()

@@ -79,20 +79,6 @@ def engines(app: WorkbenchApp) -> Iterator[SystemCommand]:
             yield SystemCommand(f"Use the {name} engine", said, partial(app.use_engine, name))
 
 
-def unknown(app: WorkbenchApp, keys: Iterable[str]) -> list[str]:
-    """One line for each name of `[keys]` that no action has, with the name that may have been meant."""
-    import difflib
-
-    owners = [app, *app.workspace.query("*")]
-    classes = {cls for owner in owners for cls in type(owner).__mro__}
-    known = {it.id for cls in classes for it in vars(cls).get("BINDINGS", ()) if isinstance(it, Binding) and it.id}
-    lines = []
-    for name in sorted(set(keys) - known):
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        lines.append(f"[keys] has {name!r}, and no action is called that{f': {near[0]}?' if near else ''}")
-    return lines
-
-
 def _run(app: WorkbenchApp, widget: Widget | None, action: str) -> None:
     if widget is not None:
         from workbench.tui.widgets.panel import Panel

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from workbench.errors import DockerfileError
@@ -47,8 +48,23 @@ class ImagesBox(Panel):
         yield ImagesPanel()
         yield Note(id="image-transfer")
 
+    away: reactive[bool] = reactive(False)
+    """Whether the engine gives no answer: what the table shows is then what there was before."""
+    summary = ""
+
     def on_images_panel_changed(self, event: ImagesPanel.Changed) -> None:
-        self.title = self.strip_text = f"Images  {event.summary}"
+        self.summary = event.summary
+        self._say_what()
+
+    def watch_away(self) -> None:
+        self._say_what()
+
+    def _say_what(self) -> None:
+        if self.away:
+            was = f" · before: {self.summary}" if self.summary else ""
+            self.title = self.strip_text = f"Images  the engine gives no answer{was}"
+        elif self.summary:
+            self.title = self.strip_text = f"Images  {self.summary}"
 
     def say(self, text: str) -> None:
         """How far a transfer is, in a line of its own; "" takes it away."""
@@ -122,6 +138,7 @@ class Workspace(Vertical):
     def on_file_view_edited(self, event: FileView.Edited) -> None:
         if event.view is self.editor_panel.main:
             self.foreseer.look()
+            self.context_panel.look_at_takers_soon()
         elif event.view.language == "ignore":
             self.context_panel.look_soon()
 

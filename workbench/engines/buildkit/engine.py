@@ -15,6 +15,7 @@ from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.buildkit.builder import BuildKitBuild
+from workbench.engines.threads import in_thread
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineUnavailable
 
@@ -70,6 +71,7 @@ class BuildKitEngine:
 
     async def check(self) -> EngineInfo:
         address = self.address
+        await in_thread(_load)
         try:
             return await asyncio.wait_for(_look(address), CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5))
         except TimeoutError as error:
@@ -109,6 +111,14 @@ class BuildKitEngine:
     async def close(self) -> None:
         """Each build has its own connections; only the images keep one."""
         await asyncio.to_thread(self._close_images)
+
+
+def _load() -> None:
+    """What takes long to import, on a thread: the screen's loop does not wait for it."""
+    import workbench.engines.buildkit.control  # noqa: F401
+    from workbench.engines.buildkit.messages import messages
+
+    messages()
 
 
 async def _look(address: Address) -> EngineInfo:
