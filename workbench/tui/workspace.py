@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
+from workbench.build.estimate import estimate
 from workbench.errors import DockerfileError, WorkbenchError
 from workbench.tui import asking, ending, ignoring
 from workbench.tui.around import Around
@@ -19,7 +20,6 @@ from workbench.tui.foresight import Foreseer
 from workbench.tui.live import Live, marks_of
 from workbench.tui.messages import OpenFile
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
-from workbench.tui.widgets.build_text import expected_of
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.context_tree import ContextTree
 from workbench.tui.widgets.editor_panel import EditorPanel
@@ -119,12 +119,12 @@ class Workspace(Vertical):
     def _show_build(self, live: Live) -> None:
         """The state of the last build: steps and log, marks beside the text, titles and strips."""
         now = time.time()
-        self.build_panel.show(live.progress, now)
+        self.build_panel.show(live.progress, now, live.before)
         box, state = self.build_box, live.state
         if live.running and state.building != live.revision:
             box.title = box.strip_text = f"Build r{state.building}  starting"
         elif live.revision:
-            expected = expected_of(live.progress, live.before, now)
+            expected = estimate(live.progress, live.before, now)
             box.title = title_of(live.progress, live.revision, now, expected)
             box.strip_text = strip_of(live.progress, live.revision, now)
         if state.spared and not live.running:
