@@ -6,15 +6,11 @@ documents (heredocs) are added (moby/buildkit, dockerfile2llb/convert_copy.go; t
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from workbench.build.manifest import Input
 from workbench.context.go_match import BadPattern, has_wildcards, matcher
 from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile.modes import ModeChange
@@ -114,47 +110,8 @@ def lookup(tree: Tree, path: str) -> Source | None:
     return None if item is None else Source(tree, posixpath.basename(path), resolved, item)
 
 
-def manifest(transfer: Transfer, check: Callable[[], None]) -> list[list[Any]]:
-    """What the step cache keys on, source by source: path, kind, mode, content digest or link, and owners where
-    they are kept. Times do not count, as in the classic builder."""
-    rows: list[list[Any]] = []
-    for source in transfer.sources:
-        rows.append(["source", source.name, source.is_directory, source.unpack])
-        if source.known is not None:
-            rows.append(["", "repository", 0, *source.known])
-            continue
-        paths: list[tuple[str, Item]] = [("", source.item)]
-        if source.is_directory:
-            paths = [(below(path, source.path), item) for path, item in walk(source, transfer.exclude)]
-        links: dict[tuple[object, ...], str] = {}
-        for path, item in paths:
-            check()
-            entry = item.entry
-            what = item.digest() if entry.kind == "file" else entry.link
-            row: list[Any] = [path, entry.kind, entry.mode, what]
-            if entry.kind == "file" and (first := links.setdefault(item.inode, path)) != path:
-                row.append({"link": first})
-            if transfer.owner is None:
-                row += [entry.uid, entry.gid]
-            rows.append(row)
-    return rows
-
-
-def inputs(transfer: Transfer, rows: Sequence[list[Any]], origin: str = "") -> Iterator[Input]:
-    """The rows of `manifest`, path by path as a person knows them: in the context, or as `origin:/path`."""
-    sources = iter(transfer.sources)
-    above = ""
-    for path, kind, mode, what, *_ in rows:
-        if path == "source" and isinstance(mode, bool):
-            above = next(sources).path
-            continue
-        whole = f"{above}/{path}" if path and above else path or above
-        yield Input(f"{origin}:/{whole}" if origin else whole, kind, mode, what)
-
-
-def comment(transfer: Transfer, rows: list[list[Any]], chown: str) -> str:
-    """What the history says: `COPY file:... in /x `. The hash is of names, kinds, modes and content."""
-    digest = hashlib.sha256(json.dumps(rows, ensure_ascii=True).encode()).hexdigest()
+def comment(transfer: Transfer, digest: str, chown: str) -> str:
+    """What the history says: `COPY file:... in /x `. The digest is of names, kinds, modes and content."""
     kind = "multi" if len(transfer.sources) > 1 else "dir" if transfer.sources[0].is_directory else "file"
     flag = f"--chown={chown}" if chown else ""
     return f"{transfer.keyword} {flag}{kind}:{digest} in {transfer.destination} "
