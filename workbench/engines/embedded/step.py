@@ -233,7 +233,8 @@ class StageBuild:
             landing.write(writer)
             made = blob.commit()
         layer = LayerRef(made.digest, made.digest, made.size, content=writer.content)
-        tools.files.remember(layer, writer.entries)
+        if writer.whole:
+            tools.files.remember(layer, writer.entries)
         return layer
 
     # -- RUN -----------------------------------------------------------------------------------------------------
