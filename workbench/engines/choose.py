@@ -106,13 +106,17 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
             if (where := resolve(config.host, config.docker_context)).standalone:
                 from workbench.engines.buildkit.no_images import NoImages
 
-                return BuildKitEngine(config.host, config.docker_context, images=NoImages(where), explains=explains)
+                return BuildKitEngine(
+                    config.host, config.docker_context, images=NoImages(where), patience=config.engine_timeout,
+                    explains=explains,
+                )  # fmt: skip
             from workbench.engines.docker.images import DockerImages
 
             images = DockerImages(lambda: resolve(config.host, config.docker_context), config.engine_timeout)
             return BuildKitEngine(
-                config.host, config.docker_context, images=images, close_images=images.close, explains=explains
-            )
+                config.host, config.docker_context, images=images, close_images=images.close,
+                patience=config.engine_timeout, explains=explains,
+            )  # fmt: skip
         case "replay":
             return _replay()
     raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")

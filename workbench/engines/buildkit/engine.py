@@ -36,6 +36,7 @@ class BuildKitEngine:
         context: the name of a context of `~/.docker`.
         images: the images of the same Docker Engine. BuildKit itself has none.
         close_images: ends what they hold open; blocks.
+        patience: seconds that the engine may leave a question without an answer while it builds.
         explains: whether a build says why a step was not reused, which costs one more look at the context.
     """
 
@@ -48,12 +49,14 @@ class BuildKitEngine:
         *,
         images: ImageStore,
         close_images: Callable[[], None] = lambda: None,
+        patience: float = 60.0,
         explains: bool = True,
     ) -> None:
         self._host = host
         self._context = context
         self.images = images
         self._close_images = close_images
+        self._patience = patience
         self._explains = explains
 
     @property
@@ -82,7 +85,8 @@ class BuildKitEngine:
 
     def build(self, request: BuildRequest) -> Build:
         build = ThreadBuild(
-            lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
+            lambda emit, cancel: BuildKitBuild(request, self.address, self._patience)(emit, cancel),
+            name="buildkit build",
         )
         if not self._explains:
             return build
