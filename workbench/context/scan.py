@@ -273,7 +273,8 @@ class _Walk:
             )
             try:
                 if only:
-                    folder.names, folder.stats = [only], [os.stat(only, dir_fd=fd, follow_symlinks=False)]
+                    folder.add(os.stat(only, dir_fd=fd, follow_symlinks=False))
+                    folder.names = [only]
                 else:
                     self._list(folder, fd)
                 folder.ranks = self._rules.inside(prefix, rank).ranks(prefix, folder.names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +21,9 @@ from textual.worker import Worker, WorkerState
 from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
-from workbench.errors import DockerfileError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.files import is_text
-from workbench.tui import asking, colourless, configured, driver, ending, keys, terminal_keys
+from workbench.tui import colourless, configured, driver, ending, keys, terminal_keys
 from workbench.tui.guide import NO_TOUR, Guide, Touring
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
@@ -34,16 +33,12 @@ from workbench.tui.widgets.title import TitleLine
 if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.engine import Engine
     from workbench.build.loops import MakeLoop
-    from workbench.build.progress import StepState
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
     from workbench.tui.presence import Presence
     from workbench.tui.screens.build_options import ReadOptions
-    from workbench.tui.widgets.build_panel import BuildPanel
     from workbench.tui.widgets.context_panel import ContextPanel
     from workbench.tui.widgets.editor_panel import EditorPanel
-    from workbench.tui.widgets.file_view import FileView
-    from workbench.tui.widgets.images_panel import ImagesPanel
     from workbench.tui.workspace import Workspace
 
 
@@ -167,17 +162,16 @@ class WorkbenchApp(App[int]):
             await self.base.query_one("#frames").remove()
             await self.base.mount(self._workspace, after="#title")
             self.live = Live(
-                self.screen, self.engine, lambda: self.request, self.config,
+                self._workspace, self.engine, lambda: self.request, self.config,
                 mode=self.mode, make_loop=self._make_loop,
             )  # fmt: skip
+            self._workspace.follow(self.live)
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
-        self.set_interval(0.5, self._tick, name="clock of a running step")
-        self.set_interval(20, self._grow_older, name="ages of images")
         configured.tell(self)
         self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
@@ -214,70 +208,7 @@ class WorkbenchApp(App[int]):
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)
 
-    # -- what the panels and the loop say
-
-    def on_live_moved(self, event: Live.Moved) -> None:
-        """New facts of a build: steps, log, marks beside the text, and where it failed."""
-        if not self._there:
-            return
-        self._show_build()
-        if event.finished is None:
-            return
-        self.work(self.image_actions.refresh(), "images-now", "list the images after a build")
-        failed = self._live.progress.failed_step
-        if event.finished.outcome == "failed" and (line := event.finished.line or (failed.line if failed else 0)):
-            self.editor_panel.lead_to(line, end_line=failed.end_line if failed else line)
-
-    def on_live_state_changed(self, event: Live.StateChanged) -> None:
-        """Another revision was saved, is built, or could not be."""
-        if not self._there:
-            return
-        state = event.state
-        self.base.query_one(TitleLine).state = self._live.state
-        if state.building is None and event.before.building is not None:
-            ending.build_ended(self)
-        if state.saved != event.before.saved:
-            self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
-            self.context_panel.follow(state.changed)
-        if state.error is not event.before.error and state.error is not None:
-            self._tell_problem(state.error, state.problem)
-        if state.notice and state.notice != event.before.notice:
-            self.notify(state.notice, title="Watching", severity="warning", markup=False)
-        self._show_build()
-
-    def on_live_told(self, event: Live.Told) -> None:
-        self.notify(event.text, title="Build", markup=False)
-
-    def _tell_problem(self, error: BaseException, problem: str) -> None:
-        if isinstance(error, DockerfileError):
-            self.editor_panel.lead_to(error.line, error.column)
-            return
-        hint = error.hint if isinstance(error, WorkbenchError) else ""
-        self.notify(f"{problem}\n{hint}".strip(), title="Not built", severity="error", markup=False, timeout=10)
-
-    def _show_build(self) -> None:
-        self.workspace.show_build(self._live, time.time())
-
-    def _tick(self) -> None:
-        if self._there and self._live.progress.status == "running":
-            self._show_build()
-
-    def _grow_older(self) -> None:
-        if self._there:
-            self.workspace.images_panel.grow_older(time.time())
-            self.work(self.image_actions.expire(), "trash", "empty the trash of what is old")
-
-    def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
-        self.base.query_one(TitleLine).unsaved = event.unsaved
-
-    def on_editor_panel_close_asked(self, event: EditorPanel.CloseAsked) -> None:
-        self.work(asking.ask_close(self, event.view), "ask", "ask before a file is closed")
-
-    def on_file_view_changed_outside(self, event: FileView.ChangedOutside) -> None:
-        self.work(asking.ask_which(self, event.view, event.text), "ask", "ask which text to keep")
-
-    def on_file_view_recovery_offered(self, event: FileView.RecoveryOffered) -> None:
-        self.work(asking.ask_recovery(self, event.view, event.text, event.age), "ask", "offer recovered text")
+    # -- what comes from anywhere
 
     def on_open_file(self, event: OpenFile) -> None:
         self.work(self._open(event.path, event.line), "open", f"open {event.path}")
@@ -294,24 +225,6 @@ class WorkbenchApp(App[int]):
         if line:
             view.editor.go_to(line)
         self.activate("dockerfile")
-
-    def on_dockerfile_editor_left(self) -> None:
-        self.activate("build")
-
-    def on_build_panel_step_chosen(self, event: BuildPanel.StepChosen) -> None:
-        """`enter` on a step: to its line."""
-        step: StepState = event.step
-        self.editor_panel.show_file(self.editor_panel.main)
-        self.activate("dockerfile")
-        if step.line:
-            self.editor_panel.editor.go_to(step.line)
-
-    def on_context_panel_opened(self, event: ContextPanel.Opened) -> None:
-        if event.entry.kind == "file":
-            self.post_message(OpenFile(event.entry.path))
-
-    def on_images_panel_asked(self, event: ImagesPanel.Asked) -> None:
-        self.work(self.image_actions.do(event.what, event.rows), f"image-{event.what}", f"{event.what} images")
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS and self.screen_stack:

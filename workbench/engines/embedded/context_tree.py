@@ -155,7 +155,7 @@ class ContextItem:
         try:
             descriptor, facts = open_entry(self._tree.scan.root, entry)
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         if not stat.S_ISREG(facts.st_mode):
             os.close(descriptor)
             raise InputError(f"{entry.path}: no file any more")
@@ -163,7 +163,7 @@ class ContextItem:
             self._tree.changed.add(entry.path)
         return os.fdopen(descriptor, "rb", buffering=0)
 
-    def _unreadable(self, error: OSError) -> InputError:
+    def unreadable(self, error: OSError) -> InputError:
         if isinstance(error, FileNotFoundError):
             return InputError(f"{self._entry.path}: the file went away while the image was built")
         return InputError(f"{self._entry.path}: {error.strerror}")
