@@ -13,8 +13,8 @@ import pytest
 
 from workbench.context import digest as digest_module
 from workbench.context.digest import DigestCache
-from workbench.context.opening import Opener
 from workbench.context.ignore import IgnoreRules
+from workbench.context.opening import Opener
 from workbench.context.scan import Entry, scan
 from workbench.errors import InputError, StoreError
 
