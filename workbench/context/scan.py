@@ -188,14 +188,17 @@ def scan(
     *,
     cancel: Callable[[], bool] | None = None,
     list_ignored: bool = True,
+    below: str = "",
 ) -> Scan:
     """Reads the folder. Blocks; call it from a thread. Never follows a link below `context`.
+
+    With `below` only the entry of that path is read, and what is below it; nothing where it is not there.
 
     What cannot be read, or vanishes meanwhile, is no failure: it is an entry's `error`, or no entry.
     Raises InputError when `context` itself is no readable folder, Cancelled when `cancel` answers True.
     """
     walk = _Walk(context, rules)
-    walk.run(cancel)
+    walk.run(cancel, below)
     return Scan(context, rules, walk.columns if list_ignored else walk.columns.only_sent(excluding(rules)))
 
 
@@ -233,8 +236,9 @@ class _Walk:
         self._me = os.geteuid()
         self.columns = Columns()
 
-    def run(self, cancel: Callable[[], bool] | None) -> None:
-        stack = [self._read("", -1)]
+    def run(self, cancel: Callable[[], bool] | None, below: str) -> None:
+        parent, slash, name = below.rpartition("/")
+        stack = [self._read(parent + slash, self._rules.rank(parent) if parent else -1, name)]
         while stack:
             if cancel is not None and cancel():
                 raise Cancelled
@@ -259,7 +263,7 @@ class _Walk:
         columns.errors.update((at + shift, why) for at, why in folder.errors.items() if start <= at < end)
         folder.done = end
 
-    def _read(self, prefix: str, rank: int) -> _Folder:
+    def _read(self, prefix: str, rank: int, only: str = "") -> _Folder:
         folder = _Folder(prefix)
         nofollow = os.O_NOFOLLOW if prefix else 0
         try:
@@ -268,15 +272,19 @@ class _Walk:
                 f"{self._root}/{prefix}".rstrip("/") or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | nofollow
             )
             try:
-                self._list(folder, fd)
+                if only:
+                    folder.add(os.stat(only, dir_fd=fd, follow_symlinks=False))
+                    folder.names = [only]
+                else:
+                    self._list(folder, fd)
                 folder.ranks = self._rules.inside(prefix, rank).ranks(prefix, folder.names)
                 self._look(folder, fd)
             finally:
                 os.close(fd)
         except OSError as error:
-            if not prefix:
+            if not prefix and not only:
                 raise _not_a_context(self._root, error) from error
-            if not self._excluding[rank]:
+            if not only and not self._excluding[rank]:
                 self.columns.errors[len(self.columns.paths) - 1] = error.strerror or str(error)
             return _Folder(prefix)
         return folder
@@ -334,6 +342,12 @@ class _Walk:
         if folder.modes[at] & stat.S_IRUSR and owner_of(folder.rows[at]) == self._me:
             return True
         return os.access(folder.names[at], os.R_OK, dir_fd=fd)
+
+
+def ancestors(path: str) -> Iterator[str]:
+    """The folders above `path`, outermost first."""
+    parts = path.split("/")
+    return ("/".join(parts[:length]) for length in range(1, len(parts)))
 
 
 def excluding(rules: IgnoreRules) -> list[bool]:
