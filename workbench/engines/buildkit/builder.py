@@ -85,20 +85,23 @@ class Asked:
 
     def session(self, run: Run, exports: Exports) -> Session:
         """Serves all of it to the engine."""
-        from workbench.engines.buildkit.agents import Agents
         from workbench.engines.buildkit.auth import Auth
-        from workbench.engines.buildkit.content import Content
-        from workbench.engines.buildkit.filesend import FileSend
         from workbench.engines.buildkit.filesync import FileSync
         from workbench.engines.buildkit.secrets import Secrets
         from workbench.engines.buildkit.session import Service, Session, shared_key
 
         services: list[Service] = [FileSync(self.trees, run.sent.append), Auth(self.credentials), Secrets(self.secrets)]
         if self.agents:
+            from workbench.engines.buildkit.agents import Agents
+
             services.append(Agents(self.agents))
         if any(output.dest for output in exports.sent):
+            from workbench.engines.buildkit.filesend import FileSend
+
             services.append(FileSend(exports.sent))
         if layouts := {**self.solve.caches.layouts, **self.solve.layouts}:
+            from workbench.engines.buildkit.content import Content
+
             services.append(Content(layouts))
         return Session(services, key=shared_key(self.request.context))
 

@@ -34,8 +34,7 @@ class BuildKitEngine:
         host: an address (`unix://`, `tcp://`, `ssh://`, `buildkit://`); without one DOCKER_HOST and the Docker contexts
             decide.
         context: the name of a context of `~/.docker`.
-        images: the images of the same Docker Engine. BuildKit itself has none.
-        close_images: ends what they hold open; blocks.
+        make_images: the images of the same Docker Engine, when somebody first asks. BuildKit itself has none.
         patience: seconds that the engine may leave a question without an answer while it builds.
         explains: whether a build says why a step was not reused, which costs one more look at the context.
     """
@@ -47,17 +46,22 @@ class BuildKitEngine:
         host: str | None = None,
         context: str | None = None,
         *,
-        images: ImageStore,
-        close_images: Callable[[], None] = lambda: None,
+        make_images: Callable[[], ImageStore],
         patience: float = 60.0,
         explains: bool = True,
     ) -> None:
         self._host = host
         self._context = context
-        self.images = images
-        self._close_images = close_images
+        self._make_images = make_images
+        self._images: ImageStore | None = None
         self._patience = patience
         self._explains = explains
+
+    @property
+    def images(self) -> ImageStore:
+        if self._images is None:
+            self._images = self._make_images()
+        return self._images
 
     @property
     def place(self) -> dict[str, str | None]:
@@ -114,7 +118,8 @@ class BuildKitEngine:
 
     async def close(self) -> None:
         """Each build has its own connections; only the images keep one."""
-        await asyncio.to_thread(self._close_images)
+        if (close := getattr(self._images, "close", None)) is not None:
+            await asyncio.to_thread(close)
 
 
 def _load() -> None:

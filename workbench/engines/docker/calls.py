@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from workbench.engines.address import Address
 from workbench.engines.docker.stream import read_objects
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Looks(Protocol):
+    """What describes an image: a `Client`, or where that is not connected anyway a `BareClient`."""
+
+    def facts(self, reference: str) -> dict[str, Any]: ...
+
+    def rows(self, reference: str) -> list[dict[str, Any]]: ...
+
+
 class Calls:
     """Runs functions of a client on threads. A client that lost its engine is replaced at the next call."""
 
@@ -32,6 +40,10 @@ class Calls:
     async def run(self, work: Callable[[Client], T]) -> T:
         """Raises EngineUnavailable, EngineLost, ImageNotFound (404), ImageInUse (409), UsageError (400), ImageError."""
         return await in_thread(self._work, work)
+
+    async def look(self, work: Callable[[Looks], T]) -> T:
+        """`run` for what only describes images."""
+        return await in_thread(self._look, work)
 
     async def run_apart(self, work: Callable[[Client, Cancel], T]) -> T:
         """`run` for what takes long, on a connection of its own: cancelling closes it, and the engine gives up too."""
@@ -60,6 +72,15 @@ class Calls:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _look(self, work: Callable[[Looks], T]) -> T:
+        address = self.address()
+        if self._client is None and address.local:  # a connection of ssh or TLS is worth keeping
+            from workbench.engines.docker.bare import BareClient, Odd
+
+            with contextlib.suppress(Odd):
+                return work(BareClient(address, self._patience))
+        return self._work(work)
 
     def _work(self, work: Callable[[Client], T]) -> T:
         client = self._connected()
