@@ -68,7 +68,7 @@ def read_now(request: BuildRequest, asked: Callable[[], bool] = lambda: False) -
     if request.context is None or asked():
         return text, ""
     end = time.monotonic() + _WITHIN
-    facts = Facts(DigestCache(state_dir() / "digests.json"))
+    facts = Facts(DigestCache(state_dir() / "digests"))
     try:
         rules = load_rules(request.context, request.dockerfile)
         looked = facts.look(request.context, rules, None, lambda: asked() or time.monotonic() > end)

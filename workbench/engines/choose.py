@@ -108,11 +108,13 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
                 from workbench.engines.buildkit.no_images import NoImages
 
                 return BuildKitEngine(
-                    config.host, config.docker_context, make_images=lambda: NoImages(where), explains=explains
-                )
+                    config.host, config.docker_context, make_images=lambda: NoImages(where),
+                    patience=config.engine_timeout, explains=explains,
+                )  # fmt: skip
             return BuildKitEngine(
-                config.host, config.docker_context, make_images=lambda: _docker_images(config), explains=explains
-            )
+                config.host, config.docker_context, make_images=lambda: _docker_images(config),
+                patience=config.engine_timeout, explains=explains,
+            )  # fmt: skip
         case "replay":
             return _replay()
     raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")

@@ -15,6 +15,7 @@ from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.buildkit.builder import BuildKitBuild
+from workbench.engines.threads import in_thread
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineUnavailable
 
@@ -34,6 +35,7 @@ class BuildKitEngine:
             decide.
         context: the name of a context of `~/.docker`.
         make_images: the images of the same Docker Engine, when somebody first asks. BuildKit itself has none.
+        patience: seconds that the engine may leave a question without an answer while it builds.
         explains: whether a build says why a step was not reused, which costs one more look at the context.
     """
 
@@ -45,12 +47,14 @@ class BuildKitEngine:
         context: str | None = None,
         *,
         make_images: Callable[[], ImageStore],
+        patience: float = 60.0,
         explains: bool = True,
     ) -> None:
         self._host = host
         self._context = context
         self._make_images = make_images
         self._images: ImageStore | None = None
+        self._patience = patience
         self._explains = explains
 
     @property
@@ -74,6 +78,7 @@ class BuildKitEngine:
 
     async def check(self) -> EngineInfo:
         address = self.address
+        await in_thread(_load)
         try:
             return await asyncio.wait_for(_look(address), CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5))
         except TimeoutError as error:
@@ -84,7 +89,8 @@ class BuildKitEngine:
 
     def build(self, request: BuildRequest) -> Build:
         build = ThreadBuild(
-            lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
+            lambda emit, cancel: BuildKitBuild(request, self.address, self._patience)(emit, cancel),
+            name="buildkit build",
         )
         if not self._explains:
             return build
@@ -114,6 +120,14 @@ class BuildKitEngine:
         """Each build has its own connections; only the images keep one."""
         if (close := getattr(self._images, "close", None)) is not None:
             await asyncio.to_thread(close)
+
+
+def _load() -> None:
+    """What takes long to import, on a thread: the screen's loop does not wait for it."""
+    import workbench.engines.buildkit.control  # noqa: F401
+    from workbench.engines.buildkit.messages import messages
+
+    messages()
 
 
 async def _look(address: Address) -> EngineInfo:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from workbench.engines.address import Address
 from workbench.engines.docker.stream import read_objects
+from workbench.engines.full_disk import full_hint, full_message, is_full
 from workbench.engines.threads import in_thread
 from workbench.engines.worker import Cancel
 from workbench.errors import EngineLost, ImageError, ImageInUse, ImageNotFound, UsageError, WorkbenchError
@@ -111,8 +112,14 @@ def api_errors(address: Address) -> Iterator[None]:
             yield
     except APIError as error:
         message = api_message(error)
+        if is_full(message):
+            raise ImageError(full_message(message, address), hint=full_hint(address)) from error
         kinds: dict[int | None, type[WorkbenchError]] = {400: UsageError, 404: ImageNotFound, 409: ImageInUse}
         raise kinds.get(error.status_code, ImageError)(message) from error
+    except ImageError as error:  # the last object of a long answer
+        if not is_full(str(error)):
+            raise
+        raise ImageError(full_message(str(error), address), hint=full_hint(address)) from error
     except DockerException as error:  # a credential store, an API that is too old for the call
         raise ImageError(str(error)) from error
 

@@ -119,8 +119,8 @@ class DockerImages:
         await self._calls.run_apart(lambda client, _: transfer.push(client, reference, talk))
 
     async def changes(self) -> AsyncIterator[None]:
-        """Once at the start too: what changed before the engine began to tell is not missed. A lost engine is tried
-        again until it is back."""
+        """Once at the start too: what changed before the engine began to tell is not missed. When the engine goes away,
+        and again when it is back: it is tried until then."""
         changes = Changes(self._calls.address)
         try:
             while True:
