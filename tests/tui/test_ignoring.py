@@ -43,6 +43,10 @@ def ignored(app: WorkbenchApp, path: str) -> bool:
     return model is not None and (place := model.place(path)) is not None and not model.sent[place]
 
 
+def text_of(app: WorkbenchApp) -> str:
+    return (app.context / ".dockerignore").read_text()
+
+
 async def test_a_line_comes_and_goes(lab: WorkbenchApp) -> None:
     async with running(lab) as pilot:
         await until(pilot, lambda: "node_modules" in lab.context_panel.context_tree.warned, "the warning")
@@ -52,7 +56,7 @@ async def test_a_line_comes_and_goes(lab: WorkbenchApp) -> None:
         assert said(lab) == "node_modules: sent, no ignore line matches · no step takes it"
         await pilot.press("x")
         await until(pilot, lambda: ignored(lab, "node_modules"), "it is not sent")
-        assert (lab.context / ".dockerignore").read_text() == "# comment\n*.log\nnode_modules\n"
+        await until(pilot, lambda: text_of(lab) == "# comment\n*.log\nnode_modules\n", "it is saved")
         assert lab.editor_panel.current is lab.editor_panel.main, "the Dockerfile stays in front"
         await until(pilot, lambda: "node_modules" not in lab.context_panel.context_tree.warned, "no warning")
         await to(pilot, lab, "node_modules")
@@ -62,7 +66,7 @@ async def test_a_line_comes_and_goes(lab: WorkbenchApp) -> None:
         await until(pilot, lambda: "is not sent already" in screen_text(lab), "nothing to add")
         await pilot.press("X")
         await until(pilot, lambda: not ignored(lab, "node_modules"), "it is sent again")
-        assert (lab.context / ".dockerignore").read_text() == "# comment\n*.log\n"
+        await until(pilot, lambda: text_of(lab) == "# comment\n*.log\n", "that is saved")
 
 
 async def test_the_ignore_file_decides_while_it_is_edited(lab: WorkbenchApp) -> None:
