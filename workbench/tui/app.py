@@ -6,7 +6,6 @@ import asyncio
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +23,8 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import WorkbenchError
 from workbench.files import is_text
-from workbench.tui import colourless, driver, ending, keys, terminal_keys
+from workbench.tui import colourless, configured, driver, ending, keys, terminal_keys
+from workbench.tui.guide import NO_TOUR, Guide, Touring
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.loops import MakeLoop
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
+    from workbench.tui.presence import Presence
     from workbench.tui.screens.build_options import ReadOptions
     from workbench.tui.widgets.context_panel import ContextPanel
     from workbench.tui.widgets.editor_panel import EditorPanel
@@ -46,7 +47,7 @@ class WorkbenchApp(App[int]):
 
     `engines` are what the engine can be changed to, by name. `make_loop` makes the live loop, by default one of this
     process; `prepare` is called on a thread after the first paint, for what that loop needs. `read_options` reads the
-    words of `docker build`; without it there is no form of build options.
+    words of `docker build`; without it there is no form of build options. `touring` says what is known of the tour.
     """
 
     TITLE = "workbench"
@@ -61,9 +62,15 @@ class WorkbenchApp(App[int]):
         Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False, priority=True),
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False, priority=True),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False, priority=True),
-        Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
+        Binding("f1", "help", "Help", id="help", key_display="F1", priority=True),
+        Binding("question_mark", "help", "Help", id="help.sign", show=False),
         Binding("f9,alt+6", "build_options", "Build options", id="build.options", show=False),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
+        Binding("alt+7", "pick_engine", "Change the engine", id="engine.pick", show=False),
+        Binding("alt+8", "pick_mode", "When to build", id="watching.pick", show=False),
+        Binding("alt+9", "change_theme", "Theme", id="theme", show=False),
+        Binding("alt+t", "tour", "Take the tour, or end it", id="tour", show=False, priority=True),
+        Binding("alt+s", "next_tour_step", "Next step of the tour", id="tour.skip", show=False, priority=True),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]
@@ -80,12 +87,14 @@ class WorkbenchApp(App[int]):
         make_loop: MakeLoop | None = None,
         prepare: Callable[[], None] | None = None,
         read_options: ReadOptions | None = None,
+        touring: Touring = NO_TOUR,
     ) -> None:
         terminal_keys.install()
         super().__init__(driver_class=driver.choose())
         colourless.use(self)
         self.animation_level = "none"
         self.engine = engine
+        self.guide = Guide(self, touring)
         self.context = context
         self.config = config
         self.engines = dict(engines or {})
@@ -102,6 +111,7 @@ class WorkbenchApp(App[int]):
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
+        self._presence: Presence | None = None
         self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
 
     # -- the screen
@@ -119,13 +129,8 @@ class WorkbenchApp(App[int]):
         yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
-        if self.config.theme in self.available_themes:
-            self.theme = self.config.theme
-        else:
-            names = ", ".join(sorted(self.available_themes))
-            told = f"There is no theme {self.config.theme!r}. There are: {names}."
-            self.notify(told, title="Configuration", severity="warning", markup=False)
-        self.set_keymap(dict(self.config.keys))
+        configured.take_theme(self)
+        configured.take_keys(self)
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.mode != "off", on_focus=self.mode == "focus")
@@ -139,10 +144,11 @@ class WorkbenchApp(App[int]):
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
-        for module in ("workspace", "image_actions", "live"):
+        for module in ("workspace", "image_actions", "presence", "live"):
             await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
         from workbench.tui.image_actions import ImageActions
         from workbench.tui.live import Live
+        from workbench.tui.presence import Presence
         from workbench.tui.workspace import Workspace
 
         if self._read_options is not None and not self._options_given:
@@ -151,6 +157,7 @@ class WorkbenchApp(App[int]):
             await take_kept(self, self._read_options)
         self._workspace = Workspace(self.context, self.request.dockerfile)
         self._image_actions = ImageActions(self)
+        self._presence = Presence(self)
         with self.batch_update():
             await self.base.query_one("#frames").remove()
             await self.base.mount(self._workspace, after="#title")
@@ -164,10 +171,11 @@ class WorkbenchApp(App[int]):
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
-        for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
-            self.notify(line, title="Configuration", severity="warning", markup=False)
+        self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
+        configured.tell(self)
         self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
+        await self.guide.begin()
         self.call_after_refresh(self._take_early)
 
     def _take_early(self) -> None:
@@ -178,6 +186,8 @@ class WorkbenchApp(App[int]):
     async def on_event(self, event: events.Event) -> None:
         """Keys that come before the panels wait for them."""
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if isinstance(event, events.Key) and event.key == "escape":
+            self.guide.decline()
         if typed and self._early is not None:
             self._early.append(event)
         else:
@@ -295,9 +305,12 @@ class WorkbenchApp(App[int]):
         self.work(self.editor_panel.save(), "save", "save the file")
 
     def action_help(self) -> None:
+        """The keys: those of the place where the focus is first. Again, it closes them."""
         from workbench.tui.screens.help import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        else:
             self.push_screen(HelpScreen(keys.sections(self)))
 
     def action_build_options(self) -> None:
@@ -311,6 +324,12 @@ class WorkbenchApp(App[int]):
 
         self.work(open_builds(self), "builds", "list the finished builds")
 
+    def action_tour(self) -> None:
+        self.work(self.guide.take_or_end(), "tour", "take the tour")
+
+    def action_next_tour_step(self) -> None:
+        self.guide.skip()
+
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
 
@@ -323,15 +342,21 @@ class WorkbenchApp(App[int]):
 
         self.work(change_engine(self, name), "engine", "change the engine")
 
+    def action_pick_engine(self) -> None:
+        from workbench.tui.changing import pick
+
+        self.work(pick(self, "Build with", list(keys.engines(self))), "pick", "choose an engine")
+
+    def action_pick_mode(self) -> None:
+        from workbench.tui.changing import pick
+
+        self.work(pick(self, "When to build", list(keys.modes(self))), "pick", "choose when to build")
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""
         yield from keys.commands(self)
         yield from keys.modes(self)
-        for name in self.engines:
-            if name != self.engine_in_use:
-                yield SystemCommand(
-                    f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name)
-                )
+        yield from keys.engines(self)
 
     # -- the rest
 
@@ -361,6 +386,11 @@ class WorkbenchApp(App[int]):
         return self._image_actions
 
     @property
+    def presence(self) -> Presence:
+        assert self._presence is not None, "only after the first paint"
+        return self._presence
+
+    @property
     def editor_panel(self) -> EditorPanel:
         return self.workspace.editor_panel
 
@@ -377,8 +407,12 @@ class WorkbenchApp(App[int]):
             "toggle_watching",
             "cancel_build",
             "leave",
-            "help",
             "builds",
             "build_options",
+            "pick_engine",
+            "pick_mode",
+            "change_theme",
+            "tour",
+            "next_tour_step",
         )
         return not (len(self.screen_stack) > 1 and action in own)

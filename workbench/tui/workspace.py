@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from workbench.build.estimate import estimate
@@ -51,8 +52,23 @@ class ImagesBox(Panel):
         yield ImagesPanel()
         yield Note(id="image-transfer")
 
+    away: reactive[bool] = reactive(False)
+    """Whether the engine gives no answer: what the table shows is then what there was before."""
+    summary = ""
+
     def on_images_panel_changed(self, event: ImagesPanel.Changed) -> None:
-        self.title = self.strip_text = f"Images  {event.summary}"
+        self.summary = event.summary
+        self._say_what()
+
+    def watch_away(self) -> None:
+        self._say_what()
+
+    def _say_what(self) -> None:
+        if self.away:
+            was = f" · before: {self.summary}" if self.summary else ""
+            self.title = self.strip_text = f"Images  the engine gives no answer{was}"
+        elif self.summary:
+            self.title = self.strip_text = f"Images  {self.summary}"
 
     def say(self, text: str) -> None:
         """How far a transfer is, in a line of its own; "" takes it away."""
@@ -69,7 +85,7 @@ class Workspace(Vertical):
         self.context_panel = ContextPanel(context, id="context")
         self.editor_panel = EditorPanel(context / dockerfile, dockerfile, context=context, id="dockerfile")
         self.editor_panel.around = Around(self)
-        self.context_panel.unsaved_text = self.editor_panel.text_in_work
+        self.context_panel.unsaved_text = self.editor_panel.unsaved_text
         self.build_box = BuildBox("Build", id="build")
         self.images_box = ImagesBox("Images", id="images")
         self.foreseer = Foreseer(self)
@@ -162,7 +178,7 @@ class Workspace(Vertical):
             ending.build_ended(self._app)
         if state.saved != event.before.saved:
             self._app.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
-            self.context_panel.look(self._app.request.dockerfile)
+            self.context_panel.follow(state.changed)
         if state.error is not event.before.error and state.error is not None:
             self._tell_problem(state.error, state.problem)
         if state.notice and state.notice != event.before.notice:
@@ -225,6 +241,7 @@ class Workspace(Vertical):
     def on_file_view_edited(self, event: FileView.Edited) -> None:
         if event.view is self.editor_panel.main:
             self.foreseer.look()
+            self.context_panel.look_at_takers_soon()
         elif event.view.language == "ignore":
             self.context_panel.look_soon()
 
