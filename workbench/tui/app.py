@@ -17,7 +17,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState, Mode
@@ -69,6 +69,7 @@ class WorkbenchApp(App[int]):
         Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
         Binding("f9,alt+6", "build_options", "Build options", id="build.options", show=False),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
+        Binding("ctrl+z,alt+z", "suspend_process", "Stop, until fg", id="suspend", show=False),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]
@@ -305,7 +306,9 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel."""
+        """A click may have chosen another panel. No cursor blinks: an idle screen sends nothing."""
+        if isinstance(self.focused, Input):
+            self.focused.cursor_blink = False
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
@@ -394,6 +397,11 @@ class WorkbenchApp(App[int]):
 
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+
+    def action_suspend_process(self) -> None:
+        from workbench.tui.stopping import stop
+
+        stop(self)
 
     async def action_quit(self) -> None:
         self.action_leave()
