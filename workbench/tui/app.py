@@ -40,11 +40,6 @@ if TYPE_CHECKING:  # imported after the first paint
     from workbench.tui.widgets.editor_panel import EditorPanel
     from workbench.tui.workspace import Workspace
 
-_NOT_BEHIND_A_DIALOG = {
-    "panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "builds", "build_options", "pick_engine",
-    "pick_mode", "change_theme", "tour", "next_tour_step",
-}  # fmt: skip
-
 
 class WorkbenchApp(App[int]):
     """The terminal UI on one context and one engine. `run` gives the exit code.
@@ -399,4 +394,4 @@ class WorkbenchApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""
-        return not (len(self.screen_stack) > 1 and action in _NOT_BEHIND_A_DIALOG)
+        return not (len(self.screen_stack) > 1 and action in keys.NOT_BEHIND_A_DIALOG)
