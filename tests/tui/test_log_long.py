@@ -74,7 +74,7 @@ async def test_a_search_says_how_far_it_is_and_can_be_stopped(held: threading.Ev
     async with app.run_test(size=(60, 10)) as pilot:
         log = app.log_view
         log.append(LONG)
-        log.search("the needle")
+        log.search("absent")
         await until(pilot, lambda: "searching 0%" in log.status, "how far it is")
         log.stop_looking()
         held.set()
