@@ -18,7 +18,7 @@ BROKEN = 'RUN ["/bin/busybox", "sh", "-c", "echo the last words; exit 7"]'
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(140, 45), (80, 24)], ids=["140x45", "80x24"])
-@pytest.mark.parametrize("kind", ["embedded", "docker"])
+@pytest.mark.parametrize("kind", ["embedded", "docker", "buildkit"])
 def test_fix_a_failing_step(
     kind: str, size: tuple[int, int], genesis: Path, new_terminal: NewTerminal, tmp_path: Path,
     request: pytest.FixtureRequest,
@@ -28,9 +28,9 @@ def test_fix_a_failing_step(
     dockerfile.write_text(f"{dockerfile.read_text()}LABEL after=it\n")
     lines = dockerfile.read_text().splitlines()
     engine = ["--engine", "embedded", "--root", str(tmp_path / "store")]
-    if kind == "docker":
+    if kind != "embedded":
         request.getfixturevalue("clean_docker")
-        engine = ["--engine", "docker"]
+        engine = ["--engine", kind]
     terminal = new_terminal(*size)
     session = Session(terminal, *engine, str(context), cwd=context.parent)
     session.until_built()
@@ -66,7 +66,7 @@ def test_fix_a_failing_step(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["embedded", "docker"])
+@pytest.mark.parametrize("kind", ["embedded", "docker", "buildkit"])
 def test_a_failure_puts_the_cursor_on_its_line(
     kind: str, genesis: Path, new_terminal: NewTerminal, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -75,9 +75,9 @@ def test_a_failure_puts_the_cursor_on_its_line(
     dockerfile = context / "Dockerfile"
     good = dockerfile.read_text()
     engine = ["--engine", "embedded", "--root", str(tmp_path / "store")]
-    if kind == "docker":
+    if kind != "embedded":
         request.getfixturevalue("clean_docker")
-        engine = ["--engine", "docker"]
+        engine = ["--engine", kind]
     terminal = new_terminal()
     session = Session(terminal, *engine, str(context), cwd=context.parent)
     session.until_built()
