@@ -353,6 +353,8 @@ def test_times_against_those_of_the_last_run() -> None:
     done = replace(step, status="done", seconds=2.1)
     assert [time_of(done, 5.0, word=False, before=it) for it in (3.4, 1.0, 2.1)] == ["2.1s -1.3s", "2.1s +1.1s", "2.1s"]
     assert time_of(done, 5.0, word=True, before=3.4) == "done 2.1s (was 3.4s)"
+    assert time_of(replace(done, seconds=0.01), 5.0, word=True, before=0.02) == "done 0.0s"
+    assert time_of(step, 5.0, word=True, before=0.02) == "pending"
     assert time_of(replace(step, status="failed", seconds=2.1), 5.0, word=False, before=3.4) == "2.1s"
 
 
