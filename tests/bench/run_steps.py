@@ -1,49 +1,40 @@
-"""Five RUN steps without cache on busybox: the embedded engine, in process, against Docker's classic builder.
+"""What a RUN costs beside its command: the embedded engine, in process, against Docker's classic builder and BuildKit.
 
-Goal: at most 1/15. Needs a Docker Engine with `busybox:latest`, or a static busybox to make one of; the base is the
-same in both. Run it: python tests/bench/run_steps.py
+Per step, it is what ten more RUN steps without cache cost, a tenth of it: process starts and the ends of a build are
+in neither side. Goals: at most 1/25 of the classic builder, at most 1/8 of BuildKit.
+Run it: python tests/bench/run_steps.py
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from rivals import BASE, TAG, make_base, rivals
 from table import Row, medians_of, print_table
 
 from workbench.build.events import BuildFinished
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.engine import EmbeddedEngine
 
-RUNS = 7
-TAG = "workbench-bench-run-steps"
-BASE = "workbench-bench-busybox"
+RUNS = 5
+FEW, MANY = 2, 12
+GOALS = {"classic": 1 / 25, "BuildKit": 1 / 8}
 
 
-def make_base(folder: Path) -> Path:
-    """A docker-archive of the base, which is imported into Docker from a static busybox of this machine."""
-    archive = folder / "base.tar"
-    binary = shutil.which("busybox")
-    if binary is None:
-        sys.exit("no busybox on this machine: install Debian's busybox-static")
-    root = folder / "root" / "bin"
-    root.mkdir(parents=True)
-    shutil.copy(binary, root / "sh")
-    for name in ("proc", "sys", "dev", "etc", "tmp"):
-        (root.parent / name).mkdir()
-    packed = subprocess.run(["tar", "-C", root.parent, "-c", "."], capture_output=True, check=True).stdout
-    subprocess.run(["docker", "import", "-", BASE], input=packed, stdout=subprocess.DEVNULL, check=True)
-    subprocess.run(["docker", "save", "-o", archive, BASE], check=True)
-    return archive
+def context_of(folder: Path, steps: int) -> Path:
+    context = folder / f"context-{steps}"
+    context.mkdir()
+    lines = "".join(f"RUN echo {number} > /file{number}\n" for number in range(steps))
+    (context / "Dockerfile").write_text(f"FROM {BASE}\n{lines}")
+    return context
 
 
-async def build(engine: EmbeddedEngine, request: BuildRequest) -> None:
-    async for event in engine.build(request):
+async def build(engine: EmbeddedEngine, context: Path) -> None:
+    async for event in engine.build(BuildRequest(context=context, tags=(TAG,), no_cache=True)):
         if isinstance(event, BuildFinished) and event.outcome != "succeeded":
             sys.exit(f"the build failed: {event.error}")
 
@@ -51,25 +42,29 @@ async def build(engine: EmbeddedEngine, request: BuildRequest) -> None:
 def main() -> None:
     """Prints the table."""
     folder = Path(tempfile.mkdtemp(prefix="workbench-bench-"))
+    others = rivals()
     try:
         archive = make_base(folder)
-        context = folder / "context"
-        context.mkdir()
-        steps = "".join(f"RUN echo {number} > /file{number}\n" for number in range(5))
-        (context / "Dockerfile").write_text(f"FROM {BASE}\n{steps}")
+        few, many = (context_of(folder, steps) for steps in (FEW, MANY))
         engine = EmbeddedEngine(folder / "store")
         asyncio.run(engine.images.load(archive))
-        request = BuildRequest(context=context, tags=(TAG,), no_cache=True)
-        classic = ["docker", "build", "-q", "--no-cache", "-t", TAG, str(context)]
-        environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
-        ours, theirs = medians_of(
-            lambda: asyncio.run(build(engine, request)),
-            lambda: subprocess.run(classic, capture_output=True, check=True, env=environment),
-            RUNS,
-        )
-        print_table("RUN", [Row("five RUN steps without cache", ours, theirs, 1 / 15)])
+        rows = []
+        for rival in others:
+            rival.load(archive)
+            small, large = (
+                medians_of(
+                    lambda context=context: asyncio.run(build(engine, context)),  # type: ignore[misc]
+                    lambda context=context, rival=rival: rival.build(context, "--no-cache"),  # type: ignore[misc]
+                    RUNS,
+                )
+                for context in (few, many)
+            )
+            ours, theirs = ((more - less) / (MANY - FEW) for less, more in zip(small, large, strict=True))
+            rows.append(Row(f"a RUN step / {rival.name}", ours, theirs, GOALS[rival.name]))
+        print_table("RUN", rows)
     finally:
-        subprocess.run(["docker", "rmi", "-f", TAG, BASE], capture_output=True, check=False)
+        for rival in others:
+            rival.clean()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -59,7 +59,7 @@ def test_a_whole_build() -> None:
     assert [step.status for step in progress] == ["cached", "done", "failed"]
     assert (progress.status, progress.total, progress.done, progress.started) == ("failed", 3, 2, 10.0)
     assert progress.failed_step is progress.current is progress.steps[3]
-    assert progress.steps[3].containers == (ContainerState("c", "removed", 1),)
+    assert progress.steps[3].containers == (ContainerState("c", ("created", "exited", "removed"), 1),)
     assert (progress.steps[2].image, progress.steps[2].bytes, progress.steps[2].progress) == ("sha256:2", 7, None)
     assert str(progress.logs[3]) == "hallo\n"
     assert progress.context == ContextSent(bytes=100, files=2, at=progress.context.at if progress.context else 0)
@@ -85,13 +85,13 @@ def test_facts_of_a_step_that_was_never_started_are_kept() -> None:
     progress = BuildProgress().apply_all(
         [ContainerEvent(step=4, action="created", container="c"), StepFinished(step=5, seconds=1.0)]
     )
-    assert progress.steps[4].containers == (ContainerState("c", "created"),)
+    assert progress.steps[4].containers == (ContainerState("c", ("created",)),)
     assert progress.steps[5].status == "done"
 
 
 def test_a_container_that_was_told_before_its_step_stays() -> None:
     progress = BuildProgress().apply_all([ContainerEvent(step=3, action="created", container="c"), started(3)])
-    assert progress.steps[3].containers == (ContainerState("c", "created"),)
+    assert progress.steps[3].containers == (ContainerState("c", ("created",)),)
 
 
 @pytest.mark.parametrize(

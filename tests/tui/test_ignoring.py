@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.stage import make_app, make_context, running, screen_text, until
+from tests.tui.stage import NARROW, make_app, make_context, running, screen_text, until
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.widgets.note import Note
 
@@ -34,13 +34,13 @@ async def to(pilot: Pilot[Any], app: WorkbenchApp, path: str) -> None:
     await pilot.pause()
 
 
-def said(app: WorkbenchApp) -> str:
-    return str(app.context_panel.query_one("#context-note", Note).content)
+def said(app: WorkbenchApp, note: str = "note") -> str:
+    return str(app.context_panel.query_one(f"#context-{note}", Note).content)
 
 
 def ignored(app: WorkbenchApp, path: str) -> bool:
     model = app.context_panel.context_tree.model
-    return model is not None and path in model.paths and not model.sent[model.paths[path]]
+    return model is not None and (place := model.place(path)) is not None and not model.sent[place]
 
 
 def text_of(app: WorkbenchApp) -> str:
@@ -52,7 +52,8 @@ async def test_a_line_comes_and_goes(lab: WorkbenchApp) -> None:
         await until(pilot, lambda: "node_modules" in lab.context_panel.context_tree.warned, "the warning")
         assert "· 2 !" in lab.context_panel.title
         await to(pilot, lab, "node_modules")
-        assert said(lab).startswith("node_modules: packages that a RUN step can install; x adds an ignore line")
+        assert said(lab, "warning") == "! packages that a RUN step can install; x adds an ignore line"
+        assert said(lab) == "node_modules: sent, no ignore line matches · no step takes it"
         await pilot.press("x")
         await until(pilot, lambda: ignored(lab, "node_modules"), "it is not sent")
         await until(pilot, lambda: text_of(lab) == "# comment\n*.log\nnode_modules\n", "it is saved")
@@ -78,6 +79,22 @@ async def test_the_ignore_file_decides_while_it_is_edited(lab: WorkbenchApp) -> 
         assert (lab.context / ".dockerignore").read_text() == "# comment\n*.log\n"
         view.editor.change_to("# comment\n*.log\n")
         await until(pilot, lambda: not ignored(lab, "src/z.py"), "it is taken back")
+        lab.editor_panel.editor.change_to("FROM scratch\nRUN x\nCOPY --exclude=*.js . /\nCOPY src /src\n")
+        await until(pilot, lambda: "taken by line 3, 4" in said(lab), "the unsaved Dockerfile takes it")
+        lab.editor_panel.editor.change_to("FROM scratch\nCOPY --exclude=z* src /\n")
+        await until(pilot, lambda: "no step takes it" in said(lab), "it is left out")
+
+
+async def test_both_the_warning_and_the_deciding_line_are_shown(lab: WorkbenchApp) -> None:
+    (lab.context / ".dockerignore").write_text("node*\n!node_modules\n")
+    async with running(lab, NARROW) as pilot:
+        await until(pilot, lambda: "node_modules" in lab.context_panel.context_tree.warned, "the warning")
+        await to(pilot, lab, "node_modules")
+        shown = screen_text(lab)
+        assert "! packages that a RUN step can install; x adds an ignore line" in shown
+        assert "node_modules: sent by line 2 of .dockerignore: !node_modules" in shown
+        await to(pilot, lab, "src")
+        assert "!" not in said(lab, "warning") and "packages that" not in screen_text(lab)
 
 
 async def test_what_the_build_is_read_from_is_not_ignored(lab: WorkbenchApp) -> None:

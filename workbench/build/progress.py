@@ -12,6 +12,7 @@ from workbench.build.events import (
     BuildFinished,
     BuildStarted,
     BuildWarning,
+    ContainerAction,
     ContainerEvent,
     ContextSent,
     StepFinished,
@@ -68,11 +69,16 @@ class StepLogBuffer:
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """An intermediate container in the latest state that was told."""
+    """An intermediate container: all that was told of it, in order."""
 
     id: str
-    action: str
+    life: tuple[ContainerAction, ...]
     exit_code: int | None = None
+
+    @property
+    def action(self) -> ContainerAction:
+        """The latest."""
+        return self.life[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,8 @@ class BuildProgress:
         known = {container.id: container for container in step.containers}
         before = known.get(event.container)
         code = event.exit_code if event.exit_code is not None else before.exit_code if before else None
-        known[event.container] = ContainerState(event.container, event.action, code)
+        life = (*before.life, event.action) if before else (event.action,)
+        known[event.container] = ContainerState(event.container, life, code)
         self.steps[event.step] = replace(step, containers=tuple(known.values()))
 
     def _finish(self, event: BuildFinished) -> None:

@@ -38,7 +38,8 @@ class Command:
 
 SCREEN = Command(
     "", "screen", "open the workbench on a build context", "[OPTIONS] [CONTEXT]",
-    ("workbench", "workbench -t genesis sample_contexts/genesis", "workbench ./build   # a folder named as a command"),
+    ("workbench", "workbench -t genesis sample_contexts/genesis", "workbench ./build   # a folder named as a command",
+     "workbench --tour   # learn it in two minutes"),
 )  # fmt: skip
 
 COMMANDS = (

@@ -8,6 +8,7 @@ from typing import Any
 from workbench.build.request import BuildRequest
 from workbench.engines.buildkit.control import Control
 from workbench.engines.buildkit.exporters import Backend
+from workbench.engines.buildkit.options import newer_options
 from workbench.engines.buildkit.outputs import Output
 from workbench.engines.buildkit.transport import Connector
 from workbench.engines.threads import in_thread
@@ -21,11 +22,15 @@ _SNAPSHOTTER = "io.containerd.snapshotter"
 
 
 async def look(connector: Connector, control: Control, request: BuildRequest, outputs: Sequence[Output]) -> Backend:
-    """Asks as little as the request needs. Raises EngineUnavailable; NotOffered where there is no `/grpc`."""
-    version = await control.version()
+    """Asks as little as the request needs, most often nothing: each question is a round trip. Raises
+    EngineUnavailable; NotOffered where there is no `/grpc`."""
+    await control.connect()
     if connector.address.standalone:
-        return Backend(version or "v0", standalone=True, many=True)
+        return Backend(await control.version() or "v0", standalone=True, many=True)
     matters = outputs or request.cache_to or request.attests or "," in (request.platform or "")
+    if not matters and not newer_options(request):
+        return Backend("")
+    version = await control.version()
     if not (version and matters):
         return Backend(version)
     many = len(outputs) > 1 and _api(await _ask(connector, "/version")) >= _MANY_API

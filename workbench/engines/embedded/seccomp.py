@@ -12,6 +12,7 @@ import platform
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from workbench.engines.embedded.syscalls import ARCHITECTURES, CLONE3, Architecture
 
@@ -47,6 +48,7 @@ _MACHINES = {
 }
 
 
+@lru_cache(maxsize=4)
 def owner_filter(machine: str = "") -> bytes | None:
     """The filter for this machine as bwrap's `--seccomp` reads it, or None for a machine that it does not know."""
     calls = _MACHINES.get(machine or platform.machine())
@@ -78,6 +80,7 @@ def owner_filter(machine: str = "") -> bytes | None:
     return _assemble(program, labels)
 
 
+@lru_cache(maxsize=4)
 def docker_filter(machine: str = "", *, tracing: bool = True) -> bytes | None:
     """What Docker's default profile refuses is refused with EPERM here too: namespaces, mounts, modules, keys, tracing
     of the kernel. clone3 is ENOSYS, so that programs fall back to clone, whose flags can be seen. None for a machine

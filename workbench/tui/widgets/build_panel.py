@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -44,7 +45,7 @@ class BuildPanel(Widget):
     BuildPanel {
         layout: vertical;
         & > StepList { height: auto; min-height: 1; max-height: 50%; }
-        & > .build--line { height: auto; max-height: 2; color: $text-muted; }
+        & > .build--line { height: auto; max-height: 3; color: $text-muted; }
         & > #build-problem { color: $text-error; text-style: bold; max-height: 4; display: none; }
         & > #build-hint { color: $foreground; max-height: 3; display: none; }
         &.-failed > #build-problem { display: block; }
@@ -93,7 +94,8 @@ class BuildPanel(Widget):
         self._shown: int | None = None
         self._position = 0
         self._from = 0
-        self._merged: LogMerge | None = None  # the log of all steps, where that is shown
+        self._all = False  # whether the log of all steps is wanted
+        self._merged: LogMerge | None = None  # where the logs of several steps are shown, of all or of a stage
         self._filtering = False
         self._steps = StepList(id="build-steps")
         self._log = LogView(id="build-log")
@@ -131,19 +133,20 @@ class BuildPanel(Widget):
         key = self._steps.cursor
         return self._progress.steps.get(key) if key is not None else None
 
-    def show(self, progress: BuildProgress, now: float) -> None:
-        """Draws what changed in `progress` since the last call. `now` is seconds since the epoch."""
+    def show(self, progress: BuildProgress, now: float, before: Mapping[str, float] | None = None) -> None:
+        """Draws what changed in `progress` since the last call. `now` is seconds since the epoch; `before` has the
+        seconds that steps took when they last ran, by their text."""
         if progress is not self._progress or progress.build != self._build:
             self._progress, self._build = progress, progress.build
             self._following, self._failed, self._shown = True, False, None
             self._log.clear()
-            if self._merged is not None:
-                self._merged = LogMerge()
+            self._merged = LogMerge() if self._all else None
             self._steps.select(None)
-        self._steps.update_steps(progress, now)
+        self._steps.update_steps(progress, now, before)
         failed = progress.failed_step
         if failed is not None and not self._failed:
             self._failed = self._following = True
+            self._steps.open_to(failed.step)
         if self._following:
             self._select(self._followed(), by_person=False)
         self._feed()
@@ -151,12 +154,14 @@ class BuildPanel(Widget):
 
     def _followed(self) -> int | None:
         progress = self._progress
-        if progress.current is not None:
-            return progress.current.step
+        lead = progress.failed_step or progress.current
+        if lead is not None:
+            return lead.step
         ran = [step.step for step in progress if step.status != "pending"]
         return ran[-1] if ran else None
 
     def _select(self, key: int | None, *, by_person: bool) -> None:
+        key = self._steps.place_of(key)
         if key == self._shown and key == self._steps.cursor:
             return
         self._steps.select(key)
@@ -165,11 +170,12 @@ class BuildPanel(Widget):
         self.post_message(self.Highlighted(self.selected, by_person=by_person))
 
     def _fill(self, key: int | None) -> None:
-        if self._merged is not None:
+        if self._all:
             self._shown = key
             self._title()
             return
         self._shown, self._position, self._from = key, 0, 0
+        self._merged = LogMerge() if self._steps.stage_steps(key) else None
         self._log.clear()
         self._feed()
         self._title()
@@ -179,7 +185,8 @@ class BuildPanel(Widget):
         key, progress = self._shown, self._progress
         if self._merged is not None:
             self._log.empty_text = "no output"
-            self._log.append(self._merged.more(progress))
+            steps = None if self._all else {step.step for step in self._steps.stage_steps(key)}
+            self._log.append(self._merged.more(progress, steps))
             return
         step = self.selected
         if key == WARNINGS:
@@ -213,7 +220,7 @@ class BuildPanel(Widget):
     def _title(self) -> None:
         what = {None: "log", WARNINGS: "warnings"}.get(self._shown, f"log {self._shown}")
         if self._merged is not None:
-            what = "log of all steps"
+            what = "log of all steps" if self._all else "log of the stage"
         self._log.border_title = f"{what} · {self._log.status}"
 
     def on_log_view_status_changed(self, event: LogView.StatusChanged) -> None:
@@ -260,7 +267,8 @@ class BuildPanel(Widget):
 
     def action_all_steps(self) -> None:
         """The log of all steps, or that of the chosen one again."""
-        self._merged = LogMerge() if self._merged is None else None
+        self._all = not self._all
+        self._merged = LogMerge() if self._all else None
         self._log.clear()
         self._fill(self._shown)
         self._feed()
@@ -269,7 +277,7 @@ class BuildPanel(Widget):
         """Asks for a path, and writes what the log shows there, plain."""
         from workbench.tui.screens.dialogs import PromptDialog
 
-        step = "all" if self._merged is not None else f"step-{self._shown}"
+        step = "all" if self._all else "stage" if self._merged is not None else f"step-{self._shown}"
         dialog = PromptDialog("Write the log to", f"build-{step}.log", "path of a new file", lambda path: "")
         self.app.push_screen(dialog, self._save_to)
 

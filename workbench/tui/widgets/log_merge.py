@@ -1,7 +1,8 @@
-"""The logs of all steps as one, each piece under the heading of its step, in the order in which it was seen."""
+"""The logs of several steps as one, each piece under the heading of its step, in the order in which it was seen."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from workbench.build.progress import BuildProgress
@@ -21,10 +22,11 @@ class LogMerge:
         self._last: int | None = None
         self._open = False
 
-    def more(self, progress: BuildProgress) -> str:
-        """What came since the last call. Steps that ran side by side since then follow each other."""
+    def more(self, progress: BuildProgress, steps: Collection[int] | None = None) -> str:
+        """What came since the last call, of all steps or of those. Steps that ran side by side since then follow each
+        other."""
         parts: list[str] = []
-        for number in sorted(progress.logs):
+        for number in sorted(progress.logs if steps is None else progress.logs.keys() & set(steps)):
             log, position = progress.logs[number], self._positions.get(number, 0)
             if log.total == position:
                 continue
