@@ -20,6 +20,7 @@ from workbench.build.compare import compare
 from workbench.build.format import sparkline
 from workbench.build.history import History, Record
 from workbench.build.text import clean, one_line
+from workbench.tui import driver
 from workbench.tui.screens.text import TextScreen
 from workbench.tui.widgets.build_list import BuildList
 
@@ -85,7 +86,7 @@ class BuildsScreen(ModalScreen[None]):
         if stamp == self._stamp:
             return
         self._stamp = stamp
-        self._builds = await asyncio.to_thread(self._history.list, self._folder)
+        self._builds = await asyncio.to_thread(self._history.list, self._folder, rollbacks=True)
         self.list.show(self._builds, time.time())
         self.query_one(Vertical).border_title = f"Builds  {len(self._builds)}"
         self.query_one("#builds-lines", Static).update(lines_of(self._builds))
@@ -192,14 +193,15 @@ class BuildsScreen(ModalScreen[None]):
 
 def lines_of(builds: Sequence[Record]) -> Content:
     """Time and size of the newest builds, the newest at the right."""
-    newest = list(reversed(builds[:_BARS]))
-    times = sparkline([it.seconds for it in newest])
-    sizes = sparkline([None if it.size is None else float(it.size) for it in newest])
+    newest = [it for it in builds if not it.rolled_back_to][:_BARS][::-1]
+    bars = driver.bars()
+    times = sparkline([it.seconds for it in newest], bars=bars)
+    sizes = sparkline([None if it.size is None else float(it.size) for it in newest], bars=bars)
     return Content(f"time {times}   size {sizes}")
 
 
 async def open_builds(app: WorkbenchApp) -> None:
     """Shows the builds of the app's context as they are on the disk now."""
     stamp = await asyncio.to_thread(History().stamp, app.context)
-    builds = await asyncio.to_thread(History().list, app.context)
+    builds = await asyncio.to_thread(History().list, app.context, rollbacks=True)
     await app.push_screen(BuildsScreen(app.context, builds, stamp))
