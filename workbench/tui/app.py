@@ -66,12 +66,12 @@ class WorkbenchApp(App[int]):
         Binding("question_mark", "help", "Help", id="help.sign", show=False),
         Binding("f9,alt+6", "build_options", "Build options", id="build.options", show=False),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
-        Binding("ctrl+z,alt+z", "suspend_process", "Stop, until fg", id="suspend", show=False),
         Binding("alt+7", "pick_engine", "Change the engine", id="engine.pick", show=False),
         Binding("alt+8", "pick_mode", "When to build", id="watching.pick", show=False),
         Binding("alt+9", "change_theme", "Theme", id="theme", show=False),
         Binding("alt+t", "tour", "Take the tour, or end it", id="tour", show=False, priority=True),
         Binding("alt+s", "next_tour_step", "Next step of the tour", id="tour.skip", show=False, priority=True),
+        Binding("ctrl+z,alt+z", "suspend_process", "Stop, until fg", id="suspend", show=False),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]
