@@ -62,6 +62,7 @@ class BuildsScreen(ModalScreen[None]):
         self._builds = builds
         self._stamp = stamp
         self._history = History()
+        self._looking = False
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -78,15 +79,24 @@ class BuildsScreen(ModalScreen[None]):
         self.set_interval(_LOOK, self._look_again, name="builds that ended meanwhile")
 
     def _look_again(self) -> None:
-        self.run_worker(self._renew(), group="builds-renew", exclusive=True, exit_on_error=False)
+        """Unless the last look is not over: on a slow disk each would end the one before."""
+        if not self._looking:
+            self._looking = True
+            self.run_worker(self._look(), group="builds-renew", exit_on_error=False)
+
+    async def _look(self) -> None:
+        try:
+            await self._renew()
+        finally:
+            self._looking = False
 
     async def _renew(self) -> None:
         """Shows what was built while the screen was open, by whomever."""
         stamp = await asyncio.to_thread(self._history.stamp, self._folder)
         if stamp == self._stamp:
             return
-        self._stamp = stamp
         self._builds = await asyncio.to_thread(self._history.list, self._folder, rollbacks=True)
+        self._stamp = stamp
         self.list.show(self._builds, time.time())
         self.query_one(Vertical).border_title = f"Builds  {len(self._builds)}"
         self.query_one("#builds-lines", Static).update(lines_of(self._builds))
