@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = frozenset({"docker", "buildkit"})
 """Engines that build in another process: this one has time meanwhile."""
+_READ_AGAIN = 50_000
+"""Files of a context that is read again for its digest in the history after an engine in this process has built: of
+more it would cost as much as the build, which is kept without a digest."""
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -105,8 +108,8 @@ class _Headless:
                 async for event in build:
                     progress.apply(event)
                     self._display.feed(event)
-                    if isinstance(event, ContextSent) and engine.name in _ELSEWHERE and not self._source.temporary:
-                        made_from.begin()
+                    if isinstance(event, ContextSent) and not self._source.temporary:
+                        made_from.sent(event.files)
         except InputError as error:
             error.hint = missing_busybox(self._source, str(error)) or error.hint
             raise
@@ -140,11 +143,16 @@ class _MadeFrom:
         """Who cancels does not wait for more."""
         self._request = request
         self._engine = engine
+        self._large = False
         self._reading: asyncio.Task[tuple[str | None, str]] | None = None
 
-    def begin(self) -> None:
+    def sent(self, files: int) -> None:
+        """The engine has the context."""
         import asyncio
 
+        if self._engine.name not in _ELSEWHERE:
+            self._large = files > _READ_AGAIN
+            return
         self._reading = asyncio.create_task(asyncio.to_thread(self._read), name="reads what a build is made from")
 
     async def read(self) -> tuple[str | None, str]:
@@ -156,7 +164,7 @@ class _MadeFrom:
         from workbench.build.keeping import read_now
 
         _ = self._engine.images  # like the module above, the record needs it: imported while there is time
-        return read_now(self._request, lambda: self.halt)
+        return read_now(self._request, lambda: self.halt or self._large)
 
 
 def missing_busybox(source: Source, about: str) -> str:

@@ -63,9 +63,9 @@ class LayerIndex:
         """Reads a plain tar's headers. Raises InputError where it is damaged."""
         with tar.open("rb") as source:
             try:
-                return cls.of(tar, list(_scan(source)))
+                return cls.of(tar, _scan(source))
             except _Rare:
-                return cls.of(tar, list(_scan_rare(tar)))
+                return cls.of(tar, _scan_rare(tar))
             except (ValueError, IndexError) as error:
                 raise InputError(f"{tar}: a damaged layer: {error}") from error
 
