@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -256,7 +256,7 @@ class StageBuild:
         def work() -> _Performed:
             with tools.container(step) as container, mounts.ready() as ready:
                 wanted = RunRequest(
-                    argv=argv, env={**visible, **self.state.env, **ready.env}, user=self.state.user,
+                    argv=argv, env={**self._environment(visible), **ready.env}, user=self.state.user,
                     workdir=self.state.workdir, volumes=self.state.volumes, container=container, network=network,
                     add_hosts=request.add_hosts, limits=tools.plan.limits, mounts=ready.binds,
                     shm_size=SHM_SIZE if request.shm_size is None else request.shm_size,
@@ -272,6 +272,11 @@ class StageBuild:
             )  # fmt: skip
 
         return self._cached("RUN", inputs, created_by, work, told)
+
+    def _environment(self, visible: Mapping[str, str]) -> dict[str, str]:
+        """The image's variables, and behind them the arguments that none of them hides."""
+        env = dict(self.state.env)
+        return env | {name: value for name, value in visible.items() if name not in env}
 
     def _network(self, it: docker.Run) -> Literal["host", "none"]:
         asked = it.network if it.network != "default" else self._tools.request.network
