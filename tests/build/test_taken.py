@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.build.taken import taken_by
+from workbench.build.taken import taken_by, takers
 from workbench.dockerfile import parse
 
 
@@ -27,6 +27,16 @@ from workbench.dockerfile import parse
         ("FROM scratch\nRUN --mount=type=cache,target=/l x\n", [], ["l"]),
         ("FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /y\n", [], ["x", "y"]),
         ("FROM scratch\nONBUILD COPY later /\n", ["later"], ["src"]),
+        ("FROM scratch\nCOPY --exclude=*.md --exclude=docs src /\n", ["src", "src/a", "src/d/b.md"],
+         ["src/a.md", "src/docs", "src/docs/x", "a"]),
+        ("FROM scratch\nCOPY --exclude=**/*.md . /\n", ["a", "d", "d/a"], ["a.md", "d/e/a.md"]),
+        ("FROM scratch\nCOPY --exclude=docs --exclude=!docs/x . /\n", ["docs", "docs/x"], ["docs/y"]),
+        ("FROM scratch\nCOPY --exclude=*.md *.md /\n", ["a.md"], ["a"]),
+        ("FROM scratch\nARG X\nCOPY --exclude=$X src /\n", ["src/a"], ["a"]),
+        ("FROM scratch\nCOPY --exclude=[ src /\n", ["src/["], ["a"]),
+        ("FROM scratch\nCOPY --parents --exclude=src/b src /\n", ["src/a", "src/a/b"], ["src/b", "b"]),
+        ("FROM scratch\nCOPY --parents --exclude=b src/./c /\n", ["src/c/b"], ["src/d"]),
+        ("FROM scratch\nCOPY --parents **/*.py /\n", ["a.py", "a/b/c.py"], []),
         ("# syntax=other/frontend\nFROM scratch\n", ["a"], []),
         ("FROM oci:./layout:x\n", ["layout/index.json"], []),
     ],
@@ -62,3 +72,12 @@ def test_links_are_taken_with_what_they_lead_to(tmp_path: Path) -> None:
 def test_bases_are_named_with_their_variables_filled_in(tmp_path: Path) -> None:
     text = "ARG V=1\nFROM base:$V AS a\nFROM a\nFROM scratch\nCOPY --from=1 / /\n"
     assert taken_by(parse(text), tmp_path, build_args={"V": "2"}).bases == {"base:2"}
+
+
+def test_each_instruction_that_takes_something_and_what(tmp_path: Path) -> None:
+    text = "FROM scratch\nCOPY --exclude=*.md . /\nRUN x\nADD README.md /\nCOPY --from=0 / /\n"
+    found = takers(parse(text), tmp_path)
+    assert [(it.line, it.taken.takes("README.md"), it.taken.takes("a")) for it in found] == [
+        (2, False, True),
+        (4, True, False),
+    ]

@@ -100,14 +100,6 @@ def test_without_a_terminal_the_screen_is_refused(run: Run, context: Path, repla
     assert done.code == 2 and "needs a terminal" in done.err and "workbench build" in done.err
 
 
-def test_a_broken_configuration_names_the_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "config.toml"
-    path.write_text("engin = 'docker'\n")
-    monkeypatch.setenv("WORKBENCH_CONFIG", str(path))
-    done = run("images")
-    assert done.code == 2 and f"{path}: unknown setting 'engin'" in done.err
-
-
 def test_what_nobody_foresaw_is_one_line_and_a_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import workbench.cli.engines as command
 

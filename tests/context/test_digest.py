@@ -14,6 +14,7 @@ import pytest
 from workbench.context import digest as digest_module
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
+from workbench.context.opening import Opener
 from workbench.context.scan import Entry, scan
 from workbench.errors import InputError, StoreError
 
@@ -41,9 +42,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
     real = DigestCache._read
 
-    def reading(self: DigestCache, root: Path, entry: Entry, check: Callable[[], None]) -> object:
-        paths.append(entry.path)
-        return real(self, root, entry, check)
+    def reading(self: DigestCache, files: Opener, path: str, check: Callable[[], None]) -> object:
+        paths.append(path)
+        return real(self, files, path, check)
 
     monkeypatch.setattr(DigestCache, "_read", reading)
     return paths
@@ -102,7 +103,9 @@ def test_saved_and_read_again(tmp_path: Path, settled: None, reads: list[str]) -
     assert [file.name for file in place.parent.iterdir()] == ["digests"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 1}', '{"version": 1, "digests": {"1 2": "x"}}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"version": 1}', "workbench digests 2\n", "workbench digests 2\nx", "\xff"]
+)
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "file").write_bytes(b"one")
     place = tmp_path / "digests"

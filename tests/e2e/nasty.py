@@ -23,7 +23,7 @@ OURS = f"LABEL workbench.e2e={os.getpid()}"
 GOOD = f"FROM scratch\n{OURS}\nADD busybox.tar.xz /\n"
 """Three lines, so that what a test adds is on line 4."""
 _ROOT = {"oci-layout", "index.json", "blobs", "workbench"}
-_PRIVATE = {"digests.json", "lock", "cache-roots", "tmp", "steps", "leases", "reserve", "layers", "layers-rootless",
+_PRIVATE = {"digests", "lock", "cache-roots", "tmp", "steps", "leases", "reserve", "layers", "layers-rootless",
             "layers-subids", "mounts", "trails", "trimmed"}  # fmt: skip
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
-import pytest
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from workbench.build.by_stage import stages_of
+from workbench.build.estimate import Estimate
 from workbench.build.events import (
     BuildEvent,
     BuildFinished,
     BuildStarted,
     BuildWarning,
+    ContainerAction,
     ContainerEvent,
     PlannedStep,
     StepFinished,
@@ -23,9 +26,9 @@ from workbench.build.events import (
     StepProgress,
     StepStarted,
 )
-from workbench.build.progress import BuildProgress, StepLogBuffer, StepState
+from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
-from workbench.tui.widgets.build_text import expected_of, instruction_of, stages_of, time_of
+from workbench.tui.widgets.build_text import container_of, instruction_of, time_of
 from workbench.tui.widgets.step_list import WARNINGS
 
 PLAN = (
@@ -97,7 +100,7 @@ async def test_the_running_step_is_selected_and_its_log_shown() -> None:
             "✔ 1 FROM scratch AS base                    cached",
             "✔ 2 ADD busybox.tar.xz /              +1.1MB  0.5s",
             '● 3 RUN sh -c "make [all]"                    0.8s',
-            "container b83affeca271 started",
+            "container b83affeca271 running",
         ]
         assert "log 3 · 1 line · follow" in lines[4]
         assert lines[5] == "[red]making"
@@ -153,7 +156,7 @@ async def test_a_failure_takes_the_selection_and_says_what_to_do() -> None:
         assert lines[2].startswith('✘ 3 RUN sh -c "make [all]"')
         assert lines[3].startswith("! 1 warning")
         assert lines[4:7] == [
-            "container b83affeca271 exited 127",
+            "container b83affeca271 started, exited 127",
             '✘ step 3: exit 127: "make" is not here',
             "Install it.",
         ]
@@ -208,9 +211,9 @@ async def test_stages_have_headings_where_there_are_two() -> None:
         lines = await shown(pilot)
         assert [line.rstrip() for line in lines[:5]] == [
             "○ 1 ARG A=1",
-            "✔ base",
+            "▾ ✔ base                                       1/1",
             "  ✔ 2 FROM scratch AS base                  cached",
-            "○ stage 1",
+            "▾ ○ stage 1                                    0/1",
             "  ○ 3 FROM busybox",
         ]
     assert [(group.name, group.status) for group in stages_of(list(app.progress))] == [
@@ -242,26 +245,6 @@ async def test_the_log_can_have_the_panel_and_be_searched() -> None:
         assert app.focused is app.panel.step_list
         await pilot.press("slash", "escape", "escape")
         assert app.panel.following
-
-
-async def test_a_log_that_let_go_of_its_start_says_so() -> None:
-    app = Host()
-    async with app.run_test(size=(50, 20)) as pilot:
-        log = StepLogBuffer(bound=10)
-        for text in ("first\n", "second\n", "third\n"):
-            log.append(text)
-        app.progress.logs[3] = log
-        app.apply(RUNNING[:4])
-        app.panel.step_list.focus()
-        await pilot.press("G")
-        assert app.panel.log_view.text == "… 13 characters dropped\nthird\n"
-        log.append("fourth\n")
-        app.apply([])
-        assert app.panel.log_view.text == "… 13 characters dropped\nthird\nfourth\n"
-        for text in ("lost between two looks\n", "fifth\n"):
-            log.append(text)
-        app.apply([])
-        assert app.panel.log_view.text == "… 49 characters dropped\nfifth\n"
 
 
 async def test_a_click_selects_and_a_second_one_goes_to_the_line() -> None:
@@ -336,7 +319,7 @@ async def test_the_log_of_all_steps_filtered_and_written_to_a_file(tmp_path: Pat
         )
         await pilot.press("ampersand", *"green", "enter")
         await pilot.app.workers.wait_for_complete()
-        assert app.panel.log_view.shown == "\x1b[32mgreen\n"
+        assert app.panel.log_view.shown.text == "\x1b[32mgreen\n"
         await pilot.press("s")
         await pilot.pause()
         app.screen.query_one(Input).value = str(tmp_path / "build.log")
@@ -348,12 +331,103 @@ async def test_the_log_of_all_steps_filtered_and_written_to_a_file(tmp_path: Pat
         assert not any("log of all steps" in line for line in await shown(pilot))
 
 
-def test_a_running_build_says_how_long_it_may_take_by_the_last_times() -> None:
+def test_a_running_build_says_how_long_it_may_take() -> None:
     progress = BuildProgress().apply_all(RUNNING)
-    run = {PLAN[2].text: 3.0}
-    assert expected_of(progress, run, 12.0) == pytest.approx(4.0)
-    assert title_of(progress, 8, 12.0, 4.0) == "Build r8  3/3 · 2.0s of ~4.0s"
-    assert expected_of(progress, {}, 12.0) is None
-    assert expected_of(progress, run, 20.0) is None
+    assert title_of(progress, 8, 12.0, Estimate(4.0, True)) == "Build r8  3/3 · 2.0s of ~4.0s"
+    assert title_of(progress, 8, 12.0, Estimate(4.0, False)) == "Build r8  3/3 · 2.0s of ~4.0s+"
     progress.apply_all(FAILING)
-    assert expected_of(progress, run, 12.0) is None
+    assert title_of(progress, 8, 12.0, Estimate(4.0, True)) == "Build r8  ✘ failed 3/3 · 2.0s"
+
+
+def test_times_against_those_of_the_last_run() -> None:
+    step = StepState(1, "RUN x", 1, 1)
+    assert time_of(step, 5.0, word=False, before=3.0) == "~3.0s"
+    running = replace(step, status="running", started=3.0)
+    assert time_of(running, 5.0, word=False, before=3.0) == "2.0s of ~3.0s"
+    done = replace(step, status="done", seconds=2.1)
+    assert [time_of(done, 5.0, word=False, before=it) for it in (3.4, 1.0, 2.1)] == ["2.1s -1.3s", "2.1s +1.1s", "2.1s"]
+    assert time_of(done, 5.0, word=True, before=3.4) == "done 2.1s (was 3.4s)"
+    assert time_of(replace(step, status="failed", seconds=2.1), 5.0, word=False, before=3.4) == "2.1s"
+
+
+def test_the_whole_life_of_a_container() -> None:
+    progress, said = BuildProgress(), []
+    for action in get_args(ContainerAction):
+        code = 0 if action == "exited" else None
+        progress.apply(ContainerEvent(step=1, action=action, container=CONTAINER, exit_code=code))
+        said.append(container_of(progress.steps[1]).removeprefix("container b83affeca271 "))
+    assert said == [
+        "created",
+        "created, running",
+        "created, started, exited 0",
+        "created, started, exited 0, committed",
+        "created, started, exited 0, committed, removed",
+    ]
+
+
+SIDE_BY_SIDE = (
+    PlannedStep(1, "FROM scratch AS base", 1, 1, "base"),
+    PlannedStep(2, "RUN make base", 2, 2, "base"),
+    PlannedStep(3, "FROM scratch AS docs", 3, 3, "docs"),
+    PlannedStep(4, "RUN make docs", 4, 4, "docs"),
+)
+BOTH_RUN: list[BuildEvent] = [
+    replace(START, steps=SIDE_BY_SIDE),
+    StepFinished(step=1, cached=True),
+    StepFinished(step=3, cached=True),
+    StepStarted(step=2, total=4, text="RUN make base", line=2, end_line=2, stage="base", at=10.0),
+    StepStarted(step=4, total=4, text="RUN make docs", line=4, end_line=4, stage="docs", at=11.0),
+    StepLog(step=2, text="of base\n"),
+    StepLog(step=4, text="of docs\n"),
+]
+
+
+async def test_stages_side_by_side_both_run() -> None:
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply(BOTH_RUN)
+        assert (await shown(pilot))[:6] == [
+            "▾ ● base                                 1/2  1.8s",
+            "  ✔ 1 FROM scratch AS base                  cached",
+            "  ● 2 RUN make base                           1.8s",
+            "▾ ● docs                                 1/2  0.8s",
+            "  ✔ 3 FROM scratch AS docs                  cached",
+            "  ● 4 RUN make docs                           0.8s",
+        ]
+        app.panel.show(app.progress, 12.9, {"RUN make base": 4.0})
+        lines = await shown(pilot)
+        assert [lines[0][-4:], lines[3][-4:], lines[5][-4:]] == ["2.9s", "1.9s", "1.9s"]
+        assert lines[2].endswith("2.9s of ~4.0s")
+
+
+async def test_a_stage_folds_and_opens_by_keys_and_mouse() -> None:
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply(BOTH_RUN)
+        steps = app.panel.step_list
+        steps.focus()
+        for key, cursor, rows in (
+            ("left", -1, 6), ("enter", -1, 4), ("right", -1, 6), ("right", 1, 6), ("space", -1, 6), ("left", -1, 4),
+            ("j", -2, 4), ("space", -2, 2), ("left", -2, 2), ("up", -1, 2), ("space", -1, 4),
+        ):  # fmt: skip
+            await pilot.press(key)
+            assert (steps.cursor, len(steps.rows)) == (cursor, rows), key
+        assert (await shown(pilot))[3].startswith("▸ ● docs")
+        await pilot.click(steps, offset=(0, 3))
+        assert (steps.cursor, len(steps.rows)) == (-2, 6)
+        assert "log of the stage" in str(app.panel.log_view.border_title)
+        assert app.panel.log_view.text == "── step 4: RUN make docs\nof docs\n"
+        app.apply([StepLog(step=2, text="not shown\n"), StepLog(step=4, text="shown\n")])
+        assert app.panel.log_view.text.endswith("of docs\nshown\n")
+
+
+async def test_a_failure_opens_its_stage_and_following_shows_a_folded_one() -> None:
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply(BOTH_RUN)
+        steps = app.panel.step_list
+        steps.focus()
+        await pilot.press("left", "left", "escape")
+        assert (steps.cursor, app.panel.log_view.text) == (-1, "── step 2: RUN make base\nof base\n")
+        app.apply([StepFinished(step=2, seconds=3, error="exit 1")])
+        assert (steps.cursor, len(steps.rows), app.panel.log_view.text) == (2, 6, "of base\n")

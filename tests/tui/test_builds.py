@@ -130,6 +130,6 @@ async def test_the_question_about_a_build_closes_when_that_has_ended(context: Pa
 
         app.run_worker(ask())
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog), "the question")
-        app.base.post_message(Live.StateChanged(before, LoopState(ended=1, outcome="succeeded")))
+        app.workspace.post_message(Live.StateChanged(before, LoopState(ended=1, outcome="succeeded")))
         await until(pilot, lambda: answers == [None], "the question closed")
         assert not isinstance(app.screen, ConfirmDialog)

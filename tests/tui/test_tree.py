@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def look(context: Path) -> Model:
     return build_model(scan(context, load_rules(context, "Dockerfile")))
 
 
+def at(model: Model, path: str) -> int:
+    place = model.place(path)
+    assert place is not None
+    return place
+
+
 def write(context: Path, files: dict[str, int]) -> None:
     for name, size in files.items():
         place = context / name
@@ -84,11 +91,10 @@ def cursor(pilot: Pilot[None]) -> str | None:
 
 def test_a_model_has_the_totals_of_every_folder(context: Path) -> None:
     model = look(context)
-    place = model.paths
-    assert model.sizes[place["src"]] == 6000
-    assert model.sizes[place["src/lib"]] == 2000
-    assert model.ends[place["src"]] - place["src"] == 4
-    assert not model.sent[place["node_modules"]]
+    assert model.sizes[at(model, "src")] == 6000
+    assert model.sizes[at(model, "src/lib")] == 2000
+    assert model.spans[at(model, "src")] == 4
+    assert not model.sent[at(model, "node_modules")]
     found = scan(context, load_rules(context, "Dockerfile"))
     assert (model.files, model.sent_files, model.sent_bytes) == (found.files, found.sent_files, found.sent_bytes)
 
@@ -96,8 +102,8 @@ def test_a_model_has_the_totals_of_every_folder(context: Path) -> None:
 def test_a_folder_that_is_excluded_counts_what_is_sent_below_it(tmp_path: Path) -> None:
     write(tmp_path, {"docs/a.md": 10, "docs/deep/keep.txt": 33, "docs/deep/drop.txt": 70})
     model = build_model(scan(tmp_path, IgnoreRules(["docs", "!docs/deep/keep.txt"])))
-    assert model.sent[model.paths["docs"]]
-    assert model.sizes[model.paths["docs"]] == 33
+    assert model.sent[at(model, "docs")]
+    assert model.sizes[at(model, "docs")] == 33
     assert model.sent_bytes == 33
 
 
@@ -234,7 +240,7 @@ async def test_names_of_strangers_are_text(tmp_path: Path) -> None:
     for name in ("[red]bold", "two\\nlines", "escape\\x1b[2Jd", "latin\\xe9", "wide世界.txt"):
         assert name in shown
     assert "\x1b" not in shown
-    said = describe(model.entries[model.paths["tölink"]])
+    said = describe(model.entries[at(model, "tölink")])
     assert "\x1b" not in said and "\x07" not in said
 
 
@@ -266,8 +272,17 @@ def test_what_cannot_be_read_is_said(context: Path, entry: Callable[..., Entry])
     assert "socket" in describe(entry("agent.sock", kind="socket", sent=False))
 
 
+def flat(entries: Sequence[Entry]) -> Model:
+    """A model of files that are sent, all in the context itself."""
+    count = len(entries)
+    return Model(
+        "here", Path("/here"), IgnoreRules(), entries, [entry.path for entry in entries], array("H", [0]) * count,
+        array("i", [1]) * count, bytearray(count), array("q", [0]) * count, bytearray(b"\1" * count),
+    )  # fmt: skip
+
+
 async def test_unreadable_files_are_marked(tmp_path: Path, entry: Callable[..., Entry]) -> None:
-    model = Model("here", [entry("key.pem", error="Permission denied")], [0], [1], [0], [True], paths={"key.pem": 0})
+    model = flat([entry("key.pem", error="Permission denied")])
     async with Host(model).run_test(size=(80, 24)) as pilot:
         assert "unreadable" in (await rows(pilot))[1]
 
@@ -298,8 +313,8 @@ async def test_keys_in_a_huge_context_look_at_few_entries(entry: Callable[..., E
     """A scan makes an entry whenever one is looked at: 100,000 of them take longer than a key may."""
     count = 100_000
     entries = Counted(entry(f"file{at:06}") for at in range(count))
-    model = Model("big", entries, [0] * count, list(range(1, count + 1)), [0] * count, [True] * count)
-    model.paths = {f"file{at:06}": at for at in range(count)}
+    model = flat(entries)
+    entries.looks = 0
     app = Host(model)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("end")

@@ -64,7 +64,7 @@ class Judge:
     """Judges changes for one loop. Every method is called on its thread; what blocks runs on others."""
 
     def __init__(self) -> None:
-        self._digests = DigestCache(state_dir() / "digests.json")
+        self._digests = DigestCache(state_dir() / "digests")
         self._context: Path | None = None
         self._facts = Facts(self._digests)
         self._basis: asyncio.Task[Basis] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from workbench.build.details import details_of
 from workbench.build.engine import Engine
@@ -51,8 +51,9 @@ async def _image(engine: Engine, image: str) -> tuple[int | None, list[LayerReco
     return inspected.get("Size"), [LayerRecord(*pair) for pair in zip(diff_ids, known, strict=True)]
 
 
-def read_now(request: BuildRequest, whole: bool = True) -> tuple[str | None, str]:
-    """The Dockerfile and (if `whole`) the digest of the context as they are. Blocks, and gives up after a while."""
+def read_now(request: BuildRequest, asked: Callable[[], bool] = lambda: False) -> tuple[str | None, str]:
+    """The Dockerfile and the digest of the context as they are. Blocks; gives the digest up after a while, and when
+    `asked` answers True."""
     from workbench.build.bearing import read_text
     from workbench.build.facts import Facts
     from workbench.config import state_dir
@@ -64,13 +65,13 @@ def read_now(request: BuildRequest, whole: bool = True) -> tuple[str | None, str
         text: str | None = read_text(request)
     except (WorkbenchError, OSError):
         text = None
-    if request.context is None or not whole:
+    if request.context is None or asked():
         return text, ""
     end = time.monotonic() + _WITHIN
-    facts = Facts(DigestCache(state_dir() / "digests.json"))
+    facts = Facts(DigestCache(state_dir() / "digests"))
     try:
         rules = load_rules(request.context, request.dockerfile)
-        looked = facts.look(request.context, rules, None, lambda: time.monotonic() > end)
+        looked = facts.look(request.context, rules, None, lambda: asked() or time.monotonic() > end)
         if looked is not None:
             facts.take(looked, ())
             facts.save()

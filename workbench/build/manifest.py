@@ -53,6 +53,11 @@ def pack(inputs: Iterable[Input]) -> Inputs:
     return Inputs(tuple(json.dumps(item) for item in folders.items()))
 
 
+def folder_line(folder: str, items: Iterable[str]) -> str:
+    """A folder of `Inputs`, of items that are JSON already: name in that folder, kind, mode, digest."""
+    return f"[{json.dumps(folder)}, [{', '.join(items)}]]"
+
+
 def _unpacked(line: str) -> Iterator[Input]:
     folder, items = json.loads(line)
     return (Input(folder + name, kind, mode, digest) for name, kind, mode, digest in items)

@@ -51,7 +51,7 @@ class Survey:
         if request.context is not None:
             rules = load_rules(request.context, request.dockerfile)
             found = scan(request.context, rules, cancel=asked)
-            digests = DigestCache(state_dir() / "digests.json")
+            digests = DigestCache(state_dir() / "digests")
             files = ContextFiles(found, digests, _sent(found, builder), check)
         return cls(request, engine, builder, dockerfile, files, check)
 

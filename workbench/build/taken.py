@@ -5,11 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
+from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile import (
     Dockerfile,
     Instruction,
@@ -22,6 +24,7 @@ from workbench.dockerfile import (
 )
 from workbench.dockerfile.heredocs import is_heredoc
 from workbench.dockerfile.instructions import Add, Copy, Onbuild, Run, Transfer
+from workbench.errors import InputError
 
 _ELSEWHERE = ("http://", "https://", "git://", "ssh://", "git@")
 _IN_CONTEXT = ("oci:", "oci-archive:", "docker-archive:")
@@ -31,12 +34,33 @@ _FRONTEND = "docker/dockerfile"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source leads: `parts` of a path, each of which may have the wildcards of a shell, and all below it but
+    what `exclude` (the patterns of `--exclude`) leaves out. They are read from the place on, with `--parents` from the
+    context on."""
+
+    parts: tuple[str, ...]
+    exclude: IgnoreRules | None = None
+    parents: bool = False
+
+    def takes(self, parts: list[str]) -> bool:
+        for part, pattern in zip(parts, self.parts, strict=False):
+            if "**" in pattern:
+                return True
+            if not _matches(part, pattern):
+                return False
+        below = "/".join(parts if self.parents else parts[len(self.parts) :])
+        if self.exclude is None or not below:
+            return True
+        return not self.exclude.decide(below).excluded or self.exclude.may_include_below(below)
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What a build takes. `bases` are the images that its stages stand on: their ONBUILD triggers may take more."""
 
     everything: bool
-    patterns: tuple[tuple[str, ...], ...] = ()
-    """Paths part by part; a part may have the wildcards of a shell."""
+    places: tuple[Place, ...] = ()
     bases: frozenset[str] = frozenset()
 
     def takes(self, path: str) -> bool:
@@ -44,7 +68,7 @@ class Taken:
         if self.everything or path in ("", "."):
             return True
         parts = path.split("/")
-        return any(all(map(_matches, parts, pattern)) for pattern in self.patterns)
+        return any(place.takes(parts) for place in self.places)
 
 
 def _matches(part: str, pattern: str) -> bool:
@@ -72,7 +96,7 @@ def taken_by(
     if every_stage:
         indexes = tuple(range(find_stage(dockerfile, target).index + 1))
     env = global_environment(dockerfile, given)
-    sources: set[str] = set()
+    sources: set[Source] = set()
     bases: set[str] = set()
     for index in indexes:
         stage = dockerfile.stages[index]
@@ -83,11 +107,9 @@ def taken_by(
         if base != "scratch" and base_stage(dockerfile, index, base) is None:
             bases.add(base)
         sources.update(_sources(stage.instructions))
-    if any(base.startswith(_IN_CONTEXT) for base in bases) or any("$" in source for source in sources):
+    if any(base.startswith(_IN_CONTEXT) for base in bases):
         return ALL
-    places = {place for source in sources for place in _places(context, source)}
-    patterns = tuple(tuple(place.split("/")) for place in sorted(places))
-    return Taken("." in places, patterns, frozenset(bases))
+    return replace(_taken(context, sources), bases=frozenset(bases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +127,61 @@ def takers(dockerfile: Dockerfile, context: Path) -> tuple[Taker, ...]:
     for stage in dockerfile.stages:
         for it in stage.instructions:
             sources = set(_sources((it,)))
-            if not sources:
-                continue
-            anything = any("$" in source for source in sources)
-            places = set() if anything else {place for source in sources for place in _places(context, source)}
-            patterns = tuple(tuple(place.split("/")) for place in sorted(places))
-            found.append(Taker(it.range.start_line, it.original, Taken(anything or "." in places, patterns)))
+            if sources:
+                found.append(Taker(it.range.start_line, it.original, _taken(context, sources)))
     return tuple(found)
 
 
-def _sources(instructions: tuple[Instruction, ...]) -> Iterator[str]:
+class Source(NamedTuple):
     """As written; `.` for what may be anything."""
+
+    text: str
+    exclude: tuple[str, ...] = ()
+    parents: bool = False
+
+
+def _taken(context: Path, sources: Iterable[Source]) -> Taken:
+    places: list[Place] = []
+    for source in sorted(sources):
+        if "$" in source.text:
+            return ALL
+        exclude = _exclude(source)
+        for name in sorted(_places(context, source.text)):
+            if name == "." and exclude is None:
+                return ALL
+            places.append(Place(() if name == "." else tuple(name.split("/")), exclude, source.parents))
+    return Taken(False, tuple(places))
+
+
+def _exclude(source: Source) -> IgnoreRules | None:
+    """The rules of `--exclude`; None where nothing is certain to be left out."""
+    from_elsewhere = source.parents and "/./" in source.text
+    if not source.exclude or from_elsewhere or any("$" in pattern for pattern in source.exclude):
+        return None
+    try:
+        return IgnoreRules(source.exclude)
+    except InputError:
+        return None  # the build says so
+
+
+def _sources(instructions: tuple[Instruction, ...]) -> Iterator[Source]:
     for it in instructions:
         step = it.trigger if isinstance(it, Onbuild) else it
         if isinstance(step, Copy) and step.from_:
             if step.from_.startswith(_IN_CONTEXT) or "$" in step.from_:
-                yield "."
+                yield Source(".")
         elif isinstance(step, Transfer):
-            documents = bool(step.heredocs)
+            parents = isinstance(step, Copy) and step.parents
             for source in step.sources:
                 remote = isinstance(step, Add) and source.startswith(_ELSEWHERE)
-                if not remote and not (documents and is_heredoc(source)):
-                    yield source
+                if not remote and not (step.heredocs and is_heredoc(source)):
+                    yield Source(source, step.exclude, parents)
         elif isinstance(step, Run):
             for mount in step.mounts:
                 if "$" in mount.text or mount.from_.startswith(_IN_CONTEXT):
-                    yield "."
+                    yield Source(".")
                 elif mount.type == "bind" and not mount.from_:
-                    yield mount.source or "."
+                    yield Source(mount.source or ".")
 
 
 def _places(context: Path, source: str) -> set[str]:

@@ -159,7 +159,7 @@ def _images(line: _Line) -> list[tuple[str, str]]:
 
     common = {name.lstrip("-").replace("-", "_") for name in WITH_VALUE if name.startswith("--")} - {"format"}
     try:
-        config = configured(argparse.Namespace(**{name: line.options.get(name) for name in common}))
+        config = configured(argparse.Namespace(**{name: line.options.get(name) for name in common}), aloud=False)
         with_images(config, work, quiet=True)
     except (WorkbenchError, TimeoutError):
         return []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.build.engine import Engine
-from workbench.build.events import BuildFinished
+from workbench.build.events import BuildFinished, ContextSent
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
 from workbench.cli.display import MODES, Display, make_display
@@ -21,7 +21,12 @@ from workbench.config import Config
 from workbench.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from workbench.build.progress import BuildProgress
+
+_ELSEWHERE = frozenset({"docker", "buildkit"})
+"""Engines that build in another process: this one has time meanwhile."""
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -94,20 +99,24 @@ class _Headless:
         build = engine.build(self._request)
         stop.on_stop = build.cancel
         progress = BuildProgress()
+        made_from = _MadeFrom(self._request, engine)
         try:
             async with self._display:
                 async for event in build:
                     progress.apply(event)
                     self._display.feed(event)
+                    if isinstance(event, ContextSent) and engine.name in _ELSEWHERE and not self._source.temporary:
+                        made_from.begin()
         except InputError as error:
             error.hint = missing_busybox(self._source, str(error)) or error.hint
             raise
         finally:
+            made_from.halt = progress.status not in ("succeeded", "failed")
             await build.aclose()
         assert progress.finished is not None, "the last event of a build is BuildFinished"
         code = self._end(progress.finished, progress.failed_step.text if progress.failed_step else "")
         if not self._source.temporary:
-            await remember(self._request, progress, engine, self._config)
+            await remember(self._request, progress, engine, self._config, made_from=made_from.read())
         return code
 
     def _end(self, finished: BuildFinished, text: str) -> int:
@@ -121,6 +130,33 @@ class _Headless:
         hint = missing_busybox(self._source, text) or finished.hint
         self._display.failed(finished, hint)
         return 3 if finished.lost else 1
+
+
+class _MadeFrom:
+    """What a build is made from, read on a thread: while an engine elsewhere builds, else when it has ended."""
+
+    def __init__(self, request: BuildRequest, engine: Engine) -> None:
+        self.halt = False
+        """Who cancels does not wait for more."""
+        self._request = request
+        self._engine = engine
+        self._reading: asyncio.Task[tuple[str | None, str]] | None = None
+
+    def begin(self) -> None:
+        import asyncio
+
+        self._reading = asyncio.create_task(asyncio.to_thread(self._read), name="reads what a build is made from")
+
+    async def read(self) -> tuple[str | None, str]:
+        import asyncio
+
+        return await (self._reading or asyncio.to_thread(self._read))
+
+    def _read(self) -> tuple[str | None, str]:
+        from workbench.build.keeping import read_now
+
+        _ = self._engine.images  # like the module above, the record needs it: imported while there is time
+        return read_now(self._request, lambda: self.halt)
 
 
 def missing_busybox(source: Source, about: str) -> str:
@@ -157,17 +193,12 @@ async def remember(
     config: Config,
     *,
     revision: int = 0,
-    made_from: Awaitable[tuple[str | None, str]] | None = None,
+    made_from: Awaitable[tuple[str | None, str]],
 ) -> None:
     """The record of finished builds; a state folder that cannot be written is not worth a failed build."""
-    import asyncio
-
     from workbench.build.history import Bounds
-    from workbench.build.keeping import keep, read_now
+    from workbench.build.keeping import keep
 
-    if made_from is None:
-        whole = progress.status != "cancelled"  # who cancels does not wait for more
-        made_from = asyncio.to_thread(read_now, request, whole)
     try:
         await keep(request, progress, engine, made_from, revision=revision, bounds=Bounds.of(config))
     except OSError as error:

@@ -38,7 +38,8 @@ class Command:
 
 SCREEN = Command(
     "", "screen", "open the workbench on a build context", "[OPTIONS] [CONTEXT]",
-    ("workbench", "workbench -t genesis sample_contexts/genesis", "workbench ./build   # a folder named as a command"),
+    ("workbench", "workbench -t genesis sample_contexts/genesis", "workbench ./build   # a folder named as a command",
+     "workbench --tour   # learn it in two minutes"),
 )  # fmt: skip
 
 COMMANDS = (
@@ -91,6 +92,8 @@ COMMANDS = (
             ("workbench check", "workbench check --fix", "workbench check --format json ."), table=True),
     Command("engines", "engines", "each engine: usable here or not, and why", "[OPTIONS]",
             ("workbench engines",), table=True),
+    Command("config", "settings", "the file of settings: where it is, what takes effect, a new one", "[OPTIONS]",
+            ("workbench config", "workbench config --init"), table=True),
     Command("demo", "demo", "try the workbench on a sample context", "[OPTIONS] [NAME]",
             ("workbench demo genesis", "workbench demo --list", "workbench demo --make sample_contexts/genesis"),
             table=True),

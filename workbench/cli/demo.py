@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from workbench.cli import output
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.make is not None:
         from workbench.cli.source import local_context
 
-        _make(local_context(args.make))
+        make(local_context(args.make))
         return 0
     context = prepare(args.name, Path.cwd())
     if args.no_open:
@@ -58,19 +59,20 @@ def prepare(name: str, where: Path) -> Path:
     if context.is_dir():
         output.talk(f"taking ./{context.name} as it is")
     else:
-        _copy(source, context)
+        copy(source, context)
         output.talk(f"copied the sample {name} to ./{context.name}")
-    _make(context)
+    make(context)
     return context
 
 
-def _make(context: Path) -> None:
+def make(context: Path, say: Callable[[str], None] = output.talk) -> None:
+    """Makes what the context's Dockerfile wants and is not there. Raises InputError where there is no busybox."""
     if needs_busybox(context):
-        make_archive(context, output.talk)
+        make_archive(context, say)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Whole or not at all: a copy that was interrupted does not pass for a folder of the user's."""
+def copy(source: Path, target: Path) -> None:
+    """Whole or not at all: a copy that was interrupted does not pass for a folder of the user's. Raises StoreError."""
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:

@@ -39,10 +39,11 @@ class Parser(argparse.ArgumentParser):
         self.switches.update(name for name in names if name.startswith("--"))
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """`parse_args`, with its errors as UsageError."""
+        """`parse_args`, with its errors as UsageError; `command_line` has the words as they were."""
         parsed, unknown = self.parse_known_args([self._switched(word) for word in words])
         if unknown:
             self._refuse(unknown[0])
+        parsed.command_line = tuple(words)
         return parsed
 
     def _switched(self, word: str) -> str:
@@ -113,10 +114,15 @@ def top_help(arguments: Sequence[str]) -> str:
     return screen.format_help()
 
 
-def configured(args: argparse.Namespace) -> Config:
-    """File, then environment, then flags. A host that is given as a flag outweighs a Docker context of the
-    environment, and the other way round."""
+def configured(args: argparse.Namespace, *, aloud: bool = True) -> Config:
+    """File, then environment, then flags; `aloud` says what of the file was not understood. A host that is given as a
+    flag outweighs a Docker context of the environment, and the other way round."""
     config = load_config()
+    if aloud:
+        from workbench.cli import output
+
+        for remark in config.remarks:
+            output.talk(remark)
     if args.host:
         config = replace(config, docker_context=None)
     elif args.docker_context:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.build.request import BuildRequest
 from workbench.cli import output
@@ -18,26 +18,85 @@ from workbench.cli.source import DOCKERFILE, Source, dockerfile_path, local_cont
 from workbench.config import Config
 from workbench.errors import UsageError
 
+if TYPE_CHECKING:
+    from workbench.tui.guide import Touring
+
 
 def add_arguments(parser: Parser, name: str) -> None:
-    parser.add_argument("context", nargs="?", default=".", metavar="CONTEXT", help="the folder (default: here)")
+    parser.add_argument("context", nargs="?", metavar="CONTEXT", help="the folder (default: here)")
     parser.add_switch("--watch", dest="watch", default=True, help="rebuild after a save (default true)")
+    parser.add_switch("--tour", dest="tour", help="learn it in two minutes, on a copy of a sample (made in CONTEXT)")
+    parser.add_argument("--serve", nargs="?", const="", metavar="HOST:PORT",
+                        help="in a browser instead of this terminal (default: 127.0.0.1:8000)")  # fmt: skip
     add_request_arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    context = local_context(args.context)
+    served = _served(args)
+    if args.tour and served is None:
+        return _open_tour(args.context, config)
+    context = local_context("." if args.context is None else args.context)
     if args.file == "-":
         raise UsageError("the workbench edits a Dockerfile on disk, not stdin")
     name = dockerfile_path(context, args.file, must_exist=args.file is not None)
     source = Source(context, name, None, name)
     request = build_request(request_fields(args), source)
+    if served is not None:
+        from workbench.cli.serve import read_address, serve, without_flag
+
+        return serve(without_flag(args.command_line, served), read_address(served))
     return open_screen(request, config if args.watch else replace(config, watch="off"))
 
 
-def open_screen(request: BuildRequest, config: Config) -> int:
-    """Opens the workbench on a request's context; the exit code. Raises UsageError where there is no terminal."""
+def _served(args: argparse.Namespace) -> str | None:
+    """What `--serve` says; None without it. `--serve .` serves that CONTEXT at the usual address."""
+    served: str | None = args.serve
+    if served and args.context is None and f"--serve={served}" not in args.command_line:
+        from workbench.cli.serve import looks_like_address
+
+        if not looks_like_address(served):
+            args.context, served = served, ""
+    return served
+
+
+def _open_tour(folder: str | None, config: Config) -> int:
+    from workbench.cli.tour import TourCopies, chosen_copy, first_start
+
     refuse_without_terminal()
+    first_start()  # whoever takes the tour need not be offered it
+    with TourCopies() as copies:
+        context = copies.make() if folder is None else chosen_copy(Path(folder))
+        return _open_on_tour(context, config)
+
+
+def open_screen(request: BuildRequest, config: Config) -> int:
+    """Opens the workbench on a request's context; the exit code. A tour that is wanted there is taken elsewhere, and
+    the workbench is then here again. Raises UsageError where there is no terminal."""
+    refuse_without_terminal()
+    from workbench.cli.tour import TourCopies, first_start
+    from workbench.tui.guide import Touring
+
+    offer = first_start()
+    with TourCopies() as copies:
+        while True:
+            code, wanted = _open(request, config, Touring(make=copies.make, offer=offer))
+            if wanted is None or code:
+                return code
+            offer, code = False, _open_on_tour(wanted, config)
+            if code:
+                return code
+
+
+def _open_on_tour(context: Path, config: Config) -> int:
+    """Watching is on, as the tour tells of it."""
+    from workbench.tui.guide import TAG, Touring
+
+    code, _ = _open(sample_request(context, TAG), replace(config, watch="on"), Touring(here=True))
+    return code
+
+
+def _open(request: BuildRequest, config: Config, touring: Touring) -> tuple[int, Path | None]:
+    """The exit code, and the copy that a tour is wanted on."""
     from workbench.cli.engine import choose_engine
     from workbench.cli.owner import owned_loop, reach
     from workbench.engines.choose import KNOWN, factories
@@ -54,14 +113,19 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     if engine.name in KNOWN:  # a recorded build is told in this process
         own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
     app = WorkbenchApp(
-        engine, request.context, config, request=request, engines=engines, read_options=read_options, **own
-    )
+        engine, request.context, config, request=request, engines=engines, read_options=read_options,
+        touring=touring, **own,
+    )  # fmt: skip
     code = app.run(mouse=config.mouse)
-    return int(code or 0)
+    return int(code or 0), app.guide.wanted
 
 
 def refuse_without_terminal() -> None:
-    """Raises UsageError where nobody could see a screen or press a key."""
+    """Raises UsageError where nobody could see a screen or press a key; a browser is as good as a terminal."""
+    from workbench.tui.driver import in_browser
+
+    if in_browser(os.environ):
+        return
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
         raise UsageError(
             "the workbench needs a terminal, and this is none", hint="Without one there is `workbench build PATH`."

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -97,20 +97,16 @@ def read_bytes(path: Path, shown: str) -> bytes:
 @contextmanager
 def open_source(name: str, file: str | None) -> Iterator[Source]:
     """The source of one build. Reads stdin for `-` (a Dockerfile or a tar) and for `-f -`; fetches a URL."""
-    from workbench.context.git import fetch_git, is_git, parse_git
-    from workbench.context.remote import is_url, open_url
-
     if name == "-" and file == "-":
         raise UsageError("the context and the Dockerfile cannot both come from stdin")
     if name == "-":
         with _stdin() as stream, _streamed(stream, file, "-") as source:
             yield source
-    elif is_git(name) or name.startswith("github.com/"):
-        url = f"https://{name}" if name.startswith("github.com/") else name
-        with _folder() as folder:
-            yield _in_folder(fetch_git(parse_git(url), folder).folder, file, name)
-    elif is_url(name):
-        with open_url(name) as stream, _streamed(stream, file, name) as source:
+    elif name.startswith("github.com/"):
+        with _git(f"https://{name}", file, name) as source:
+            yield source
+    elif ":" in name and (fetched := _fetched(name, file)) is not None:
+        with fetched as source:
             yield source
     elif file == "-":
         context = local_context(name)
@@ -120,6 +116,32 @@ def open_source(name: str, file: str | None) -> Iterator[Source]:
         context = local_context(name)
         path = dockerfile_path(context, file)
         yield Source(context, path, None, file or str(Path(name, path)))
+
+
+def _fetched(name: str, file: str | None) -> AbstractContextManager[Source] | None:
+    """The source behind a URL; None for what is none."""
+    from workbench.context.git import is_git
+    from workbench.context.remote import is_url
+
+    if is_git(name):
+        return _git(name, file, name)
+    return _download(name, file) if is_url(name) else None
+
+
+@contextmanager
+def _git(url: str, file: str | None, shown: str) -> Iterator[Source]:
+    from workbench.context.git import fetch_git, parse_git
+
+    with _folder() as folder:
+        yield _in_folder(fetch_git(parse_git(url), folder).folder, file, shown)
+
+
+@contextmanager
+def _download(url: str, file: str | None) -> Iterator[Source]:
+    from workbench.context.remote import open_url
+
+    with open_url(url) as stream, _streamed(stream, file, url) as source:
+        yield source
 
 
 @contextmanager

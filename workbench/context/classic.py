@@ -14,17 +14,22 @@ from workbench.context.scan import Entry, Scan
 
 def classic_sent(scan: Scan) -> Iterator[Entry]:
     """The entries that are sent, in order, folders included."""
+    return map(scan.entries.__getitem__, classic_places(scan))
+
+
+def classic_places(scan: Scan) -> Iterator[int]:
+    """Where those entries stand in the scan."""
     exceptions = [f"{rule.pattern}/" for rule in scan.rules if rule.negated]
     if not exceptions:
-        yield from scan.sent
+        yield from scan.sent_places
         return
     pruned = ""
-    for entry in scan.entries:
+    for at, entry in enumerate(scan.entries):
         if pruned and entry.path.startswith(pruned):
             continue
         pruned = ""
         if entry.sent:
-            yield entry
+            yield at
         elif entry.kind == "directory":
             inside = f"{entry.path}/"
             if not any(exception.startswith(inside) for exception in exceptions):

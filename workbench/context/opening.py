@@ -7,10 +7,59 @@ import os
 import stat
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.context.scan import Entry
+
+
+# Without O_NONBLOCK a FIFO that took a file's place would hold us.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Opener:
+    """Opens files one after the other, as `open_entry` does, and keeps the folder of the last one open: where many
+    files of a folder are read, its path is looked up once. A context manager."""
+
+    def __init__(self, root: Path | str) -> None:
+        self._root = os.fspath(root)
+        self._parent: str | None = None
+        self._folder = -1
+
+    def open(self, path: str) -> int:
+        """A descriptor to read from; the caller closes it and sees what kind of file it is. Raises OSError."""
+        parent, _, name = path.rpartition("/")
+        if parent != self._parent:
+            self._enter(parent)
+        return os.open(name, _FILE, dir_fd=self._folder)
+
+    def _enter(self, parent: str) -> None:
+        self.close()
+        path = f"{self._root}/{parent}" if parent else self._root
+        folder = os.open(path, _FOLDER | (os.O_NOFOLLOW if parent else 0))
+        try:
+            if not f"{_real(folder, path)}/".startswith(_root(self._root)):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        except OSError:
+            os.close(folder)
+            raise
+        self._folder, self._parent = folder, parent
+
+    def close(self) -> None:
+        """May be called again, and files may be opened after it."""
+        if self._parent is not None:
+            os.close(self._folder)
+            self._parent = None
+
+    def __enter__(self) -> Opener:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def open_entry(root: Path | str, entry: Entry) -> tuple[int, os.stat_result]:
@@ -20,8 +69,7 @@ def open_entry(root: Path | str, entry: Entry) -> tuple[int, os.stat_result]:
     A FIFO does not hold us. Raises OSError: ELOOP where a link stands in the way.
     """
     path = f"{os.fspath(root)}/{entry.path}"
-    # Without O_NONBLOCK a FIFO that took the file's place would hold us.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, _FILE)
     try:
         facts = os.fstat(descriptor)
         # Also where the inode is the one that the scan saw: it may have looked behind the link itself.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.context.scan import Entry, Scan
+from workbench.context.scan import Entry, Scan, ancestors
 
 BIG = 100_000_000
 """Bytes from which a file is worth a word."""
@@ -39,8 +39,10 @@ class Rarely:
 
 
 def rarely_sent(scan: Scan) -> Iterator[Rarely]:
-    """What of the scan's sent entries should rarely be sent; of a folder only the folder. Reads the first bytes of
-    files that are called like keys. Blocks."""
+    """What of the scan's sent entries should rarely be sent; of a folder only the folder: nothing where the scan
+    is one of something below such a folder. Reads the first bytes of files that are called like keys. Blocks."""
+    if any(_is_rare_folder(scan, above) for above in ancestors(scan.entries[0].path if scan.entries else "")):
+        return
     below = "\0"
     for entry in scan.entries:
         if not entry.path.startswith(below) and entry.kind in ("file", "directory"):
@@ -54,6 +56,10 @@ def rarely_sent(scan: Scan) -> Iterator[Rarely]:
 def _why_folder(scan: Scan, entry: Entry) -> str:
     why = _FOLDERS.get(posixpath.basename(entry.path), "")
     return why if why and entry.sent else ""
+
+
+def _is_rare_folder(scan: Scan, folder: str) -> bool:
+    return posixpath.basename(folder) in _FOLDERS and not scan.rules.decide(folder).excluded
 
 
 def _why_file(root: Path, entry: Entry) -> str:

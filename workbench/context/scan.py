@@ -1,19 +1,19 @@
 """A build context as it is on disk: every entry, whether it is sent, and the rule that decided.
 
-One blocking pass over the folder. Facts are kept as columns and turned into `Entry` when somebody looks, so that a
-context of 100,000 files costs little more than asking the kernel about each.
+One blocking pass over the folder. Facts are kept packed and turned into `Entry` when somebody looks, so that a context
+of 100,000 files costs little more than asking the kernel about each.
 """
 
 from __future__ import annotations
 
 import errno
-import operator
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
+from workbench.context.columns import LATE, Columns, owner_of, pack_stat
 from workbench.context.ignore import IgnoreRules, Rule
 from workbench.errors import InputError
 
@@ -60,28 +60,6 @@ class Entry(NamedTuple):
     nlink: int
 
 
-class _Columns:
-    """What a scan collects, entry by entry in its final order."""
-
-    def __init__(self) -> None:
-        self.paths: list[str] = []
-        self.stats: list[os.stat_result] = []
-        self.ranks: list[int] = []
-        self.links: dict[int, str] = {}
-        self.errors: dict[int, str] = {}
-
-    def only_sent(self, excluding: Sequence[bool]) -> _Columns:
-        """A copy without what a rule excludes."""
-        kept = [at for at, rank in enumerate(self.ranks) if not excluding[rank]]
-        columns = _Columns()
-        columns.paths = [self.paths[at] for at in kept]
-        columns.stats = [self.stats[at] for at in kept]
-        columns.ranks = [self.ranks[at] for at in kept]
-        columns.links = {new: self.links[at] for new, at in enumerate(kept) if at in self.links}
-        columns.errors = {new: self.errors[at] for new, at in enumerate(kept) if at in self.errors}
-        return columns
-
-
 class Scan:
     """The result: entries with parents before their children, in the order of bytes within a directory.
 
@@ -89,10 +67,10 @@ class Scan:
     A directory that is excluded while something below it is sent has `sent=False`: Docker makes it anew.
     """
 
-    def __init__(self, root: Path, rules: IgnoreRules, columns: _Columns) -> None:
+    def __init__(self, root: Path, rules: IgnoreRules, columns: Columns) -> None:
         self.root = root
         self.rules = rules
-        self._columns = columns
+        self.columns = columns
         self._excluding = excluding(rules)
         self._index: dict[str, int] | None = None
         self.files = 0
@@ -109,65 +87,75 @@ class Scan:
     @property
     def sent(self) -> Iterator[Entry]:
         """What is sent, in order, directories included."""
-        return (self._entry(at) for at, rank in enumerate(self._columns.ranks) if self._is_sent(at, rank))
+        return map(self._entry, self.sent_places)
+
+    @property
+    def sent_places(self) -> Iterator[int]:
+        """Where in `entries` that stands."""
+        excluding = self._excluding
+        for at, (rank, row) in enumerate(zip(self.columns.ranks, self.columns.all_rows(), strict=True)):
+            if not excluding[rank] and row[5] & 0o170000 != stat.S_IFSOCK:
+                yield at
 
     @property
     def errors(self) -> Iterator[Entry]:
         """What should be sent and cannot be read."""
-        return (self._entry(at) for at in sorted(self._columns.errors))
+        return (self._entry(at) for at in sorted(self.columns.errors))
 
     def closed_folders(self) -> Iterator[str]:
         """The paths of the excluded folders of which the scan has nothing that lies below."""
-        paths, stats = self._columns.paths, self._columns.stats
-        for at, rank in enumerate(self._columns.ranks):
+        paths = self.columns.paths
+        for at, rank in enumerate(self.columns.ranks):
             last = at + 1 == len(paths) or not paths[at + 1].startswith(f"{paths[at]}/")
-            if last and self._excluding[rank] and stat.S_ISDIR(stats[at].st_mode):
+            if last and self._excluding[rank] and stat.S_ISDIR(self.columns.row(at)[5]):
                 yield paths[at]
 
     def get(self, path: str) -> Entry | None:
         """The entry of that path, None where the scan has none."""
-        if self._index is None:
-            self._index = {known: at for at, known in enumerate(self._columns.paths)}
-        at = self._index.get(path)
+        at = self.place(path)
         return None if at is None else self._entry(at)
+
+    def place(self, path: str) -> int | None:
+        """Where in `entries` that is."""
+        if self._index is None:
+            self._index = {known: at for at, known in enumerate(self.columns.paths)}
+        return self._index.get(path)
 
     def _count(self) -> None:
         excluding = self._excluding
-        for found, rank in zip(self._columns.stats, self._columns.ranks, strict=True):
-            mode = found.st_mode
-            if stat.S_ISDIR(mode):
+        for (_, _, size, _, _, mode, _, _, _), rank in zip(self.columns.all_rows(), self.columns.ranks, strict=True):
+            kind = mode & 0o170000
+            if kind == stat.S_IFDIR:
                 continue
-            size = found.st_size if stat.S_ISREG(mode) else 0
+            if kind != stat.S_IFREG:
+                size = 0
             self.files += 1
             self.bytes += size
-            if not excluding[rank] and not stat.S_ISSOCK(mode):
+            if not excluding[rank] and kind != stat.S_IFSOCK:
                 self.sent_files += 1
                 self.sent_bytes += size
 
-    def _is_sent(self, at: int, rank: int) -> bool:
-        return not self._excluding[rank] and not stat.S_ISSOCK(self._columns.stats[at].st_mode)
-
     def _entry(self, at: int) -> Entry:
-        columns = self._columns
-        found, rank = columns.stats[at], columns.ranks[at]
-        mode = found.st_mode
+        columns = self.columns
+        rank = columns.ranks[at]
+        device, inode, size, mtime_ns, ctime_ns, mode, uid, gid, nlink = columns.row(at)
         kind = KINDS[stat.S_IFMT(mode)]
         return Entry(
             columns.paths[at],
             kind,
-            found.st_size if kind == "file" else 0,
+            size if kind == "file" else 0,
             stat.S_IMODE(mode),
-            found.st_uid,
-            found.st_gid,
-            found.st_mtime_ns,
+            uid,
+            gid,
+            columns.late.get(at, mtime_ns) if columns.late else mtime_ns,
             columns.links.get(at, "") if kind == "symlink" else "",
             kind != "socket" and not self._excluding[rank],
             self.rules.rules[rank] if rank >= 0 else None,
             columns.errors.get(at, ""),
-            found.st_dev,
-            found.st_ino,
-            found.st_ctime_ns,
-            found.st_nlink,
+            device,
+            inode,
+            ctime_ns,
+            nlink,
         )
 
 
@@ -178,7 +166,7 @@ class _Entries(Sequence[Entry]):
         self._scan = scan
 
     def __len__(self) -> int:
-        return len(self._scan._columns.paths)
+        return len(self._scan.columns.paths)
 
     @overload
     def __getitem__(self, at: int) -> Entry: ...
@@ -200,14 +188,17 @@ def scan(
     *,
     cancel: Callable[[], bool] | None = None,
     list_ignored: bool = True,
+    below: str = "",
 ) -> Scan:
     """Reads the folder. Blocks; call it from a thread. Never follows a link below `context`.
+
+    With `below` only the entry of that path is read, and what is below it; nothing where it is not there.
 
     What cannot be read, or vanishes meanwhile, is no failure: it is an entry's `error`, or no entry.
     Raises InputError when `context` itself is no readable folder, Cancelled when `cancel` answers True.
     """
     walk = _Walk(context, rules)
-    walk.run(cancel)
+    walk.run(cancel, below)
     return Scan(context, rules, walk.columns if list_ignored else walk.columns.only_sent(excluding(rules)))
 
 
@@ -217,13 +208,22 @@ class _Folder:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.names: list[str] = []
-        self.stats: list[os.stat_result] = []
+        self.modes: list[int] = []
+        self.rows: list[bytes] = []
         self.ranks: list[int] = []
         self.links: dict[int, str] = {}
         self.errors: dict[int, str] = {}
+        self.late: dict[int, int] = {}
         self.descend: list[int] = []
         """Places of the directories to go into, the first one last."""
         self.done = 0
+
+    def add(self, found: os.stat_result) -> None:
+        """The facts of the next name."""
+        if found.st_mtime_ns >= LATE:
+            self.late[len(self.rows)] = found.st_mtime_ns
+        self.rows.append(pack_stat(found))
+        self.modes.append(found.st_mode)
 
 
 class _Walk:
@@ -234,10 +234,11 @@ class _Walk:
         self._rules = rules
         self._excluding = excluding(rules)
         self._me = os.geteuid()
-        self.columns = _Columns()
+        self.columns = Columns()
 
-    def run(self, cancel: Callable[[], bool] | None) -> None:
-        stack = [self._read("", -1)]
+    def run(self, cancel: Callable[[], bool] | None, below: str) -> None:
+        parent, slash, name = below.rpartition("/")
+        stack = [self._read(parent + slash, self._rules.rank(parent) if parent else -1, name)]
         while stack:
             if cancel is not None and cancel():
                 raise Cancelled
@@ -255,13 +256,14 @@ class _Walk:
         columns, prefix, start = self.columns, folder.prefix, folder.done
         shift = len(columns.paths) - start
         columns.paths += [prefix + name for name in folder.names[start:end]]
-        columns.stats += folder.stats[start:end]
-        columns.ranks += folder.ranks[start:end]
+        columns.rows += b"".join(folder.rows[start:end])
+        columns.ranks.extend(folder.ranks[start:end])
         columns.links.update((at + shift, link) for at, link in folder.links.items() if start <= at < end)
+        columns.late.update((at + shift, when) for at, when in folder.late.items() if start <= at < end)
         columns.errors.update((at + shift, why) for at, why in folder.errors.items() if start <= at < end)
         folder.done = end
 
-    def _read(self, prefix: str, rank: int) -> _Folder:
+    def _read(self, prefix: str, rank: int, only: str = "") -> _Folder:
         folder = _Folder(prefix)
         nofollow = os.O_NOFOLLOW if prefix else 0
         try:
@@ -270,53 +272,57 @@ class _Walk:
                 f"{self._root}/{prefix}".rstrip("/") or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | nofollow
             )
             try:
-                self._list(folder, fd)
+                if only:
+                    folder.add(os.stat(only, dir_fd=fd, follow_symlinks=False))
+                    folder.names = [only]
+                else:
+                    self._list(folder, fd)
                 folder.ranks = self._rules.inside(prefix, rank).ranks(prefix, folder.names)
                 self._look(folder, fd)
             finally:
                 os.close(fd)
         except OSError as error:
-            if not prefix:
+            if not prefix and not only:
                 raise _not_a_context(self._root, error) from error
-            if not self._excluding[rank]:
+            if not only and not self._excluding[rank]:
                 self.columns.errors[len(self.columns.paths) - 1] = error.strerror or str(error)
             return _Folder(prefix)
         return folder
 
     def _list(self, folder: _Folder, fd: int) -> None:
-        """Names and stats, sorted. Relative to `fd`, so that a directory swapped for a link is not followed."""
-        with os.scandir(fd) as found:
-            entries = sorted(found, key=_name)
-        if not "".join([entry.name for entry in entries]).isascii():
-            entries.sort(key=lambda entry: os.fsencode(entry.name))
+        """Names and facts, sorted. Relative to `fd`, so that a directory swapped for a link is not followed."""
+        names = sorted(os.listdir(fd))
+        if not "".join(names).isascii():
+            names.sort(key=os.fsencode)
+        look = os.stat
         try:
-            folder.stats = [entry.stat(follow_symlinks=False) for entry in entries]
+            for name in names:
+                folder.add(look(name, dir_fd=fd, follow_symlinks=False))
+            folder.names = names
         except OSError:
-            entries = self._list_slowly(folder, entries)
-        folder.names = [entry.name for entry in entries]
+            self._list_slowly(folder, fd)
 
-    def _list_slowly(self, folder: _Folder, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    def _list_slowly(self, folder: _Folder, fd: int) -> None:
         """Drops what vanished; keeps what may be listed but not looked at (a directory without `x`) as an error."""
-        kept: list[os.DirEntry[str]] = []
-        folder.stats.clear()
-        for entry in entries:
-            try:
-                found = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                found = _unknown(entry)
-                folder.errors[len(kept)] = error.strerror or str(error)
-            folder.stats.append(found)
-            kept.append(entry)
-        return kept
+        folder.rows, folder.modes, folder.names, folder.late = [], [], [], {}
+        with os.scandir(fd) as entries:
+            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    found = _unknown(entry)
+                    folder.errors[len(folder.names)] = error.strerror or str(error)
+                folder.add(found)
+                folder.names.append(entry.name)
 
     def _look(self, folder: _Folder, fd: int) -> None:
         """Directories to go into, targets of links, files that cannot be read: all but world-readable files."""
-        odd = [at for at, found in enumerate(folder.stats) if found.st_mode & 0o170444 != 0o100444]
+        odd = [at for at, mode in enumerate(folder.modes) if mode & 0o170444 != 0o100444]
         for at in odd:
-            found, name = folder.stats[at], folder.names[at]
-            mode, excluded = found.st_mode, self._excluding[folder.ranks[at]]
+            mode, name = folder.modes[at], folder.names[at]
+            excluded = self._excluding[folder.ranks[at]]
             if at in folder.errors:
                 if excluded:
                     del folder.errors[at]
@@ -328,17 +334,20 @@ class _Walk:
                     folder.links[at] = os.readlink(name, dir_fd=fd)
                 except OSError as error:
                     folder.errors[at] = error.strerror or str(error)
-            elif stat.S_ISREG(mode) and not excluded and not self._readable(name, found, fd):
+            elif stat.S_ISREG(mode) and not excluded and not self._readable(folder, at, fd):
                 folder.errors[at] = os.strerror(errno.EACCES)
         folder.descend.reverse()
 
-    def _readable(self, name: str, found: os.stat_result, fd: int) -> bool:
-        if found.st_uid == self._me and found.st_mode & stat.S_IRUSR:
+    def _readable(self, folder: _Folder, at: int, fd: int) -> bool:
+        if folder.modes[at] & stat.S_IRUSR and owner_of(folder.rows[at]) == self._me:
             return True
-        return os.access(name, os.R_OK, dir_fd=fd)
+        return os.access(folder.names[at], os.R_OK, dir_fd=fd)
 
 
-_name = operator.attrgetter("name")
+def ancestors(path: str) -> Iterator[str]:
+    """The folders above `path`, outermost first."""
+    parts = path.split("/")
+    return ("/".join(parts[:length]) for length in range(1, len(parts)))
 
 
 def excluding(rules: IgnoreRules) -> list[bool]:

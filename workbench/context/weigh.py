@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.context.scan import Cancelled, Scan
+from workbench.context.ignore import IgnoreRules
+from workbench.context.scan import Scan
+from workbench.context.scan import scan as read
 
 _GOOD_FOR = 30.0
 """Seconds: nothing tells when something changes below a folder that is not watched."""
@@ -35,27 +35,7 @@ class Weigher:
         for entry in scan.closed_folders():
             known = self._known.get(entry)
             if known is None or now - known[0] > _GOOD_FOR:
-                known = now, _walk(os.path.join(os.fspath(scan.root), entry), cancel)  # noqa: PTH118
-                self._known[entry] = known
+                below = read(scan.root, IgnoreRules(), cancel=cancel, below=entry)
+                known = self._known[entry] = (now, Weight(below.files, below.bytes))
             found[entry] = known[1]
         return found
-
-
-def _walk(folder: str, cancel: Callable[[], bool]) -> Weight:
-    files = size = 0
-    waiting = [folder]
-    while waiting:
-        if cancel():
-            raise Cancelled
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                        continue
-                    facts = entry.stat(follow_symlinks=False)
-                    files += 1
-                    size += facts.st_size if stat.S_ISREG(facts.st_mode) else 0
-        except OSError:
-            continue  # what cannot be read has no weight that anybody could tell
-    return Weight(files, size)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
+from workbench.build.images import ImageStore
 from workbench.config import Config
 from workbench.engines.address import list_contexts, resolve
 from workbench.errors import EngineError, EngineUnavailable, UsageError
@@ -106,16 +107,23 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
             if (where := resolve(config.host, config.docker_context)).standalone:
                 from workbench.engines.buildkit.no_images import NoImages
 
-                return BuildKitEngine(config.host, config.docker_context, images=NoImages(where), explains=explains)
-            from workbench.engines.docker.images import DockerImages
-
-            images = DockerImages(lambda: resolve(config.host, config.docker_context), config.engine_timeout)
+                return BuildKitEngine(
+                    config.host, config.docker_context, make_images=lambda: NoImages(where),
+                    patience=config.engine_timeout, explains=explains,
+                )  # fmt: skip
             return BuildKitEngine(
-                config.host, config.docker_context, images=images, close_images=images.close, explains=explains
-            )
+                config.host, config.docker_context, make_images=lambda: _docker_images(config),
+                patience=config.engine_timeout, explains=explains,
+            )  # fmt: skip
         case "replay":
             return _replay()
     raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")
+
+
+def _docker_images(config: Config) -> ImageStore:
+    from workbench.engines.docker.images import DockerImages
+
+    return DockerImages(lambda: resolve(config.host, config.docker_context), config.engine_timeout)
 
 
 def _replay() -> Engine:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.request import BuildRequest
-from workbench.context.archive import dockerfile_name
 from workbench.dockerfile import Dockerfile, decode, parse
 from workbench.errors import InputError
 
@@ -48,8 +47,13 @@ def read_source(request: BuildRequest) -> Source:
     dockerfile = parse(decode(text, path=shown), path=shown)
     inside = _inside(context, path) if context is not None else ""
     on_disk = bool(inside) and context is not None and (context / inside).is_file()
-    name = inside if on_disk else dockerfile_name(text)
-    return Source(dockerfile, name, text, given is not None or not on_disk, shown)
+    return Source(dockerfile, inside if on_disk else _made_up(text), text, given is not None or not on_disk, shown)
+
+
+def _made_up(text: bytes) -> str:
+    from workbench.context.archive import dockerfile_name  # few builds need one
+
+    return dockerfile_name(text)
 
 
 def _shown(path: Path) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,15 +15,16 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
-from workbench.errors import DockerfileError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.files import is_text
-from workbench.tui import asking, colourless, driver, ending, keys, terminal_keys
+from workbench.tui import colourless, configured, driver, ending, keys, terminal_keys
+from workbench.tui.guide import NO_TOUR, Guide, Touring
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
@@ -34,15 +33,12 @@ from workbench.tui.widgets.title import TitleLine
 if TYPE_CHECKING:  # imported after the first paint
     from workbench.build.engine import Engine
     from workbench.build.loops import MakeLoop
-    from workbench.build.progress import StepState
     from workbench.tui.image_actions import ImageActions
     from workbench.tui.live import Live
+    from workbench.tui.presence import Presence
     from workbench.tui.screens.build_options import ReadOptions
-    from workbench.tui.widgets.build_panel import BuildPanel
     from workbench.tui.widgets.context_panel import ContextPanel
     from workbench.tui.widgets.editor_panel import EditorPanel
-    from workbench.tui.widgets.file_view import FileView
-    from workbench.tui.widgets.images_panel import ImagesPanel
     from workbench.tui.workspace import Workspace
 
 
@@ -51,7 +47,7 @@ class WorkbenchApp(App[int]):
 
     `engines` are what the engine can be changed to, by name. `make_loop` makes the live loop, by default one of this
     process; `prepare` is called on a thread after the first paint, for what that loop needs. `read_options` reads the
-    words of `docker build`; without it there is no form of build options.
+    words of `docker build`; without it there is no form of build options. `touring` says what is known of the tour.
     """
 
     TITLE = "workbench"
@@ -66,9 +62,16 @@ class WorkbenchApp(App[int]):
         Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False, priority=True),
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False, priority=True),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False, priority=True),
-        Binding("f1,question_mark", "help", "Help", id="help", key_display="F1"),
+        Binding("f1", "help", "Help", id="help", key_display="F1", priority=True),
+        Binding("question_mark", "help", "Help", id="help.sign", show=False),
         Binding("f9,alt+6", "build_options", "Build options", id="build.options", show=False),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
+        Binding("alt+7", "pick_engine", "Change the engine", id="engine.pick", show=False),
+        Binding("alt+8", "pick_mode", "When to build", id="watching.pick", show=False),
+        Binding("alt+9", "change_theme", "Theme", id="theme", show=False),
+        Binding("alt+t", "tour", "Take the tour, or end it", id="tour", show=False, priority=True),
+        Binding("alt+s", "next_tour_step", "Next step of the tour", id="tour.skip", show=False, priority=True),
+        Binding("ctrl+z,alt+z", "suspend_process", "Stop, until fg", id="suspend", show=False),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]
@@ -85,12 +88,14 @@ class WorkbenchApp(App[int]):
         make_loop: MakeLoop | None = None,
         prepare: Callable[[], None] | None = None,
         read_options: ReadOptions | None = None,
+        touring: Touring = NO_TOUR,
     ) -> None:
         terminal_keys.install()
         super().__init__(driver_class=driver.choose())
         colourless.use(self)
         self.animation_level = "none"
         self.engine = engine
+        self.guide = Guide(self, touring)
         self.context = context
         self.config = config
         self.engines = dict(engines or {})
@@ -107,6 +112,7 @@ class WorkbenchApp(App[int]):
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
+        self._presence: Presence | None = None
         self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
 
     # -- the screen
@@ -124,13 +130,8 @@ class WorkbenchApp(App[int]):
         yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
-        if self.config.theme in self.available_themes:
-            self.theme = self.config.theme
-        else:
-            names = ", ".join(sorted(self.available_themes))
-            told = f"There is no theme {self.config.theme!r}. There are: {names}."
-            self.notify(told, title="Configuration", severity="warning", markup=False)
-        self.set_keymap(dict(self.config.keys))
+        configured.take_theme(self)
+        configured.take_keys(self)
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.mode != "off", on_focus=self.mode == "focus")
@@ -144,10 +145,11 @@ class WorkbenchApp(App[int]):
 
     async def _furnish(self) -> None:
         """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
-        for module in ("workspace", "image_actions", "live"):
+        for module in ("workspace", "image_actions", "presence", "live"):
             await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
         from workbench.tui.image_actions import ImageActions
         from workbench.tui.live import Live
+        from workbench.tui.presence import Presence
         from workbench.tui.workspace import Workspace
 
         if self._read_options is not None and not self._options_given:
@@ -156,24 +158,25 @@ class WorkbenchApp(App[int]):
             await take_kept(self, self._read_options)
         self._workspace = Workspace(self.context, self.request.dockerfile)
         self._image_actions = ImageActions(self)
+        self._presence = Presence(self)
         with self.batch_update():
             await self.base.query_one("#frames").remove()
             await self.base.mount(self._workspace, after="#title")
             self.live = Live(
-                self.screen, self.engine, lambda: self.request, self.config,
+                self._workspace, self.engine, lambda: self.request, self.config,
                 mode=self.mode, make_loop=self._make_loop,
             )  # fmt: skip
+            self._workspace.follow(self.live)
             self.activate(self.active)
         self.context_panel.look(self.request.dockerfile)
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
-        self.set_interval(0.5, self._tick, name="clock of a running step")
-        self.set_interval(20, self._grow_older, name="ages of images")
-        for line in keys.unknown(self, self.config.keys) if self.config.keys else ():
-            self.notify(line, title="Configuration", severity="warning", markup=False)
+        self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
+        configured.tell(self)
         self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
+        await self.guide.begin()
         self.call_after_refresh(self._take_early)
 
     def _take_early(self) -> None:
@@ -184,6 +187,8 @@ class WorkbenchApp(App[int]):
     async def on_event(self, event: events.Event) -> None:
         """Keys that come before the panels wait for them."""
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if isinstance(event, events.Key) and event.key == "escape":
+            self.guide.decline()
         if typed and self._early is not None:
             self._early.append(event)
         else:
@@ -204,70 +209,7 @@ class WorkbenchApp(App[int]):
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)
 
-    # -- what the panels and the loop say
-
-    def on_live_moved(self, event: Live.Moved) -> None:
-        """New facts of a build: steps, log, marks beside the text, and where it failed."""
-        if not self._there:
-            return
-        self._show_build()
-        if event.finished is None:
-            return
-        self.work(self.image_actions.refresh(), "images-now", "list the images after a build")
-        failed = self._live.progress.failed_step
-        if event.finished.outcome == "failed" and (line := event.finished.line or (failed.line if failed else 0)):
-            self.editor_panel.lead_to(line, end_line=failed.end_line if failed else line)
-
-    def on_live_state_changed(self, event: Live.StateChanged) -> None:
-        """Another revision was saved, is built, or could not be."""
-        if not self._there:
-            return
-        state = event.state
-        self.base.query_one(TitleLine).state = self._live.state
-        if state.building is None and event.before.building is not None:
-            ending.build_ended(self)
-        if state.saved != event.before.saved:
-            self.work(self.editor_panel.look_at_disk(), "disk", "look at the file on disk")
-            self.context_panel.look(self.request.dockerfile)
-        if state.error is not event.before.error and state.error is not None:
-            self._tell_problem(state.error, state.problem)
-        if state.notice and state.notice != event.before.notice:
-            self.notify(state.notice, title="Watching", severity="warning", markup=False)
-        self._show_build()
-
-    def on_live_told(self, event: Live.Told) -> None:
-        self.notify(event.text, title="Build", markup=False)
-
-    def _tell_problem(self, error: BaseException, problem: str) -> None:
-        if isinstance(error, DockerfileError):
-            self.editor_panel.lead_to(error.line, error.column)
-            return
-        hint = error.hint if isinstance(error, WorkbenchError) else ""
-        self.notify(f"{problem}\n{hint}".strip(), title="Not built", severity="error", markup=False, timeout=10)
-
-    def _show_build(self) -> None:
-        self.workspace.show_build(self._live, time.time())
-
-    def _tick(self) -> None:
-        if self._there and self._live.progress.status == "running":
-            self._show_build()
-
-    def _grow_older(self) -> None:
-        if self._there:
-            self.workspace.images_panel.grow_older(time.time())
-            self.work(self.image_actions.expire(), "trash", "empty the trash of what is old")
-
-    def on_editor_panel_unsaved_changed(self, event: EditorPanel.UnsavedChanged) -> None:
-        self.base.query_one(TitleLine).unsaved = event.unsaved
-
-    def on_editor_panel_close_asked(self, event: EditorPanel.CloseAsked) -> None:
-        self.work(asking.ask_close(self, event.view), "ask", "ask before a file is closed")
-
-    def on_file_view_changed_outside(self, event: FileView.ChangedOutside) -> None:
-        self.work(asking.ask_which(self, event.view, event.text), "ask", "ask which text to keep")
-
-    def on_file_view_recovery_offered(self, event: FileView.RecoveryOffered) -> None:
-        self.work(asking.ask_recovery(self, event.view, event.text, event.age), "ask", "offer recovered text")
+    # -- what comes from anywhere
 
     def on_open_file(self, event: OpenFile) -> None:
         self.work(self._open(event.path, event.line), "open", f"open {event.path}")
@@ -285,24 +227,6 @@ class WorkbenchApp(App[int]):
             view.editor.go_to(line)
         self.activate("dockerfile")
 
-    def on_dockerfile_editor_left(self) -> None:
-        self.activate("build")
-
-    def on_build_panel_step_chosen(self, event: BuildPanel.StepChosen) -> None:
-        """`enter` on a step: to its line."""
-        step: StepState = event.step
-        self.editor_panel.show_file(self.editor_panel.main)
-        self.activate("dockerfile")
-        if step.line:
-            self.editor_panel.editor.go_to(step.line)
-
-    def on_context_panel_opened(self, event: ContextPanel.Opened) -> None:
-        if event.entry.kind == "file":
-            self.post_message(OpenFile(event.entry.path))
-
-    def on_images_panel_asked(self, event: ImagesPanel.Asked) -> None:
-        self.work(self.image_actions.do(event.what, event.rows), f"image-{event.what}", f"{event.what} images")
-
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS and self.screen_stack:
             self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
@@ -311,7 +235,9 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel."""
+        """A click may have chosen another panel. No cursor blinks: an idle screen sends nothing."""
+        if isinstance(self.focused, Input):
+            self.focused.cursor_blink = False
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
@@ -382,9 +308,12 @@ class WorkbenchApp(App[int]):
         self.work(self.editor_panel.save(), "save", "save the file")
 
     def action_help(self) -> None:
+        """The keys: those of the place where the focus is first. Again, it closes them."""
         from workbench.tui.screens.help import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        else:
             self.push_screen(HelpScreen(keys.sections(self)))
 
     def action_build_options(self) -> None:
@@ -398,8 +327,19 @@ class WorkbenchApp(App[int]):
 
         self.work(open_builds(self), "builds", "list the finished builds")
 
+    def action_tour(self) -> None:
+        self.work(self.guide.take_or_end(), "tour", "take the tour")
+
+    def action_next_tour_step(self) -> None:
+        self.guide.skip()
+
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+
+    def action_suspend_process(self) -> None:
+        from workbench.tui.stopping import stop
+
+        stop(self)
 
     async def action_quit(self) -> None:
         self.action_leave()
@@ -410,15 +350,21 @@ class WorkbenchApp(App[int]):
 
         self.work(change_engine(self, name), "engine", "change the engine")
 
+    def action_pick_engine(self) -> None:
+        from workbench.tui.changing import pick
+
+        self.work(pick(self, "Build with", list(keys.engines(self))), "pick", "choose an engine")
+
+    def action_pick_mode(self) -> None:
+        from workbench.tui.changing import pick
+
+        self.work(pick(self, "When to build", list(keys.modes(self))), "pick", "choose when to build")
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""
         yield from keys.commands(self)
         yield from keys.modes(self)
-        for name in self.engines:
-            if name != self.engine_in_use:
-                yield SystemCommand(
-                    f"Use the {name} engine", "Build with it from now on", partial(self.use_engine, name)
-                )
+        yield from keys.engines(self)
 
     # -- the rest
 
@@ -448,6 +394,11 @@ class WorkbenchApp(App[int]):
         return self._image_actions
 
     @property
+    def presence(self) -> Presence:
+        assert self._presence is not None, "only after the first paint"
+        return self._presence
+
+    @property
     def editor_panel(self) -> EditorPanel:
         return self.workspace.editor_panel
 
@@ -464,8 +415,12 @@ class WorkbenchApp(App[int]):
             "toggle_watching",
             "cancel_build",
             "leave",
-            "help",
             "builds",
             "build_options",
+            "pick_engine",
+            "pick_mode",
+            "change_theme",
+            "tour",
+            "next_tour_step",
         )
         return not (len(self.screen_stack) > 1 and action in own)

@@ -22,8 +22,8 @@ _PATIENCE = 3.0
 """Seconds that an ending waits for a build to be cancelled."""
 
 
-async def leave(app: WorkbenchApp) -> None:
-    """Quits; asks first where there is unsaved text or a running build."""
+async def leave(app: WorkbenchApp) -> bool:
+    """Quits; asks first where there is unsaved text or a running build. False where the answer was to stay."""
     panel = app.editor_panel
     if panel.unsaved:
         names = [view.file_name for view in panel.files if view.unsaved]
@@ -36,18 +36,19 @@ async def leave(app: WorkbenchApp) -> None:
         )
         if answer == "save":
             if not await panel.save_all():
-                return
+                return False
         elif answer == "discard":
             await panel.let_go()
         else:
-            return
+            return False
     ending: Ending = "leave"
     if app.live is not None and app.live.running:
         chosen = await _ask_about_the_build(app, app.live)
         if chosen is None:
-            return
+            return False
         ending = chosen
     await end(app, 0, ending)
+    return True
 
 
 async def _ask_about_the_build(app: WorkbenchApp, live: Live) -> Ending | None:

@@ -13,7 +13,7 @@ from workbench.build.images import Image, ImageStore, Removal, short_id
 from workbench.build.names import untag
 from workbench.build.request import normalise_tag
 from workbench.build.trash import Held, Trash, held_in
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import EngineError, EngineLost, UsageError, WorkbenchError
 from workbench.tui import image_facts
 from workbench.tui.image_transfers import ImageTransfers
 from workbench.tui.widgets.image_rows import Facts, ImageRow
@@ -67,16 +67,27 @@ class ImageActions:
             await asyncio.sleep(_AGAIN_AFTER)
 
     async def refresh(self) -> None:
-        """Shows the images as they are now."""
+        """Shows the images as they are now; where the engine gives no answer, those that were there before."""
         panel = self._app.workspace.images_panel
         try:
-            images = await self.store.list(all=panel.view in ("all", "dangling"))
+            images = await self._list(all=panel.view in ("all", "dangling"))
+        except EngineError as error:
+            self._app.presence.lost(error)
+            return
         except WorkbenchError as error:
             self._tell(str(error))
             return
+        self._app.presence.found()
         self._problem, self._images = "", images
         panel.show(images, time.time())
         self._app.work(self._learn, "image-facts", "look up what uses the images")
+
+    async def _list(self, *, all: bool) -> Sequence[Image]:
+        store = self.store
+        try:
+            return await store.list(all=all)
+        except EngineLost:  # that was a connection of earlier: the engine may be back already
+            return await store.list(all=all)
 
     async def _learn(self) -> None:
         panel = self._app.workspace.images_panel
@@ -172,16 +183,18 @@ class ImageActions:
 
     async def delete(self, rows: Sequence[ImageRow]) -> None:
         """Says what would go, and takes it where that is wanted."""
-        from workbench.tui.screens.delete import DeleteDialog
+        from workbench.tui.screens.delete import LISTED, DeleteDialog
 
         trash, references = self.trash, [row.reference for row in rows]
         held_for = self._app.config.trash_minutes
         try:
             removal = await trash.plan(references)
+            several = references[:LISTED] if len(references) > 1 else []
+            alone = [(await trash.plan([it])).bytes_freed for it in several]
             containers = await self.store.containers()
             users = [it for row in rows for it in containers.get(row.image.id, ())]
             chosen = [(row.image, row.said) for row in rows]
-            if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for)):
+            if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for, alone)):
                 return
             now = time.time()
             self._deleted.append(now)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.keys import format_key
+from textual.keys import key_to_character
 from textual.widget import Widget
 
 if TYPE_CHECKING:
@@ -19,14 +21,27 @@ _NAMES = {"context": "Context", "dockerfile": "Editor", "build": "Build", "image
 
 
 def sections(app: WorkbenchApp) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(title, [(keys, what it does)]) for the whole workbench, then panel by panel."""
-    found = [
-        ("Everywhere", [*_rows(_bindings(app)), ("tab, shift+tab", "Next, previous panel"), ("ctrl+p", "Commands")])
+    """(title, [(keys, what it does)]): where the focus is first, then the whole workbench, then the other panels."""
+    everywhere = [
+        *_rows(_bindings(app)),
+        ("tab, shift+tab", "Next, previous panel"),
+        (app.COMMAND_PALETTE_BINDING, "Commands"),
     ]
-    for panel, widgets in _panels(app):
-        rows = [row for widget in widgets for row in _rows(_bindings(widget))]
-        found.append((_NAMES[panel], list(dict.fromkeys(rows))))
-    return found
+    panels = {panel: _section(app, widgets) for panel, widgets in _panels(app)}
+    if app.screen is app.base:
+        here = [(f"Here: {_NAMES[app.active]}", panels.pop(app.active))]
+    else:
+        here = [("Here", _section(app, [app.screen]))]
+    return [*here, ("Everywhere", everywhere), *((_NAMES[panel], rows) for panel, rows in panels.items())]
+
+
+def _section(app: WorkbenchApp, widgets: Sequence[Widget]) -> list[tuple[str, str]]:
+    """What the widgets have; what has the focus comes first, where it is one of them or in one of them."""
+    focused = app.focused
+    owners = [it for it in (focused.ancestors_with_self if focused else ()) if isinstance(it, Widget)]
+    inside = [it for at, it in enumerate(owners) if set(owners[at:]) & set(widgets)]
+    bindings = sorted((it for widget in [*inside, *widgets] for it in _bindings(widget)), key=_rank)
+    return list(dict.fromkeys(_rows(bindings)))
 
 
 def commands(app: WorkbenchApp) -> Iterator[SystemCommand]:
@@ -52,21 +67,16 @@ def modes(app: WorkbenchApp) -> Iterator[SystemCommand]:
     if app.live is not None:
         for mode, text in _MODES.items():
             if mode != app.live.state.mode:
-                yield SystemCommand(f"Watching: {mode}", text, partial(app.live.loop.set_mode, mode))
+                said = filled_in(app, f"{text} ({{watching.pick}})")
+                yield SystemCommand(f"Watching: {mode}", said, partial(app.live.loop.set_mode, mode))
 
 
-def unknown(app: WorkbenchApp, keys: Iterable[str]) -> list[str]:
-    """One line for each name of `[keys]` that no action has, with the name that may have been meant."""
-    import difflib
-
-    owners = [app, *app.workspace.query("*")]
-    classes = {cls for owner in owners for cls in type(owner).__mro__}
-    known = {it.id for cls in classes for it in vars(cls).get("BINDINGS", ()) if isinstance(it, Binding) and it.id}
-    lines = []
-    for name in sorted(set(keys) - known):
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        lines.append(f"[keys] has {name!r}, and no action is called that{f': {near[0]}?' if near else ''}")
-    return lines
+def engines(app: WorkbenchApp) -> Iterator[SystemCommand]:
+    """The engines that can be taken, but for the one that is in use."""
+    for name in app.engines:
+        if name != app.engine_in_use:
+            said = filled_in(app, "Build with it from now on ({engine.pick})")
+            yield SystemCommand(f"Use the {name} engine", said, partial(app.use_engine, name))
 
 
 def _run(app: WorkbenchApp, widget: Widget | None, action: str) -> None:
@@ -96,13 +106,27 @@ def _behind(widget: Widget, panel: Widget) -> bool:
 def _bindings(owner: Widget | WorkbenchApp) -> list[Binding]:
     """The owner's own bindings with a description, as they are mapped now, each once."""
     found: dict[tuple[str, str], Binding] = {}
-    for keys in owner._bindings.key_to_bindings.values():
+    for keys in _mapped(owner).values():
         for binding in keys:
             if binding.description and not binding.system and binding.action != "command_palette":
                 before = found.get((binding.action, binding.description))
                 key = f"{before.key},{binding.key}" if before else binding.key
-                found[binding.action, binding.description] = Binding(key, binding.action, binding.description)
+                found[binding.action, binding.description] = replace(binding, key=key)
     return list(found.values())
+
+
+def _rank(binding: Binding) -> int:
+    """What the footer has comes first, and what moves a cursor, in every list the same, last."""
+    if binding.show:
+        return 0
+    return 1 if binding.id and not binding.id.startswith("list.") else 2
+
+
+def _mapped(owner: Widget | WorkbenchApp) -> Mapping[str, Sequence[Binding]]:
+    """The owner's bindings by key, with what `[keys]` says; Textual lays that over them at each key anew."""
+    bindings = owner._bindings.copy()
+    bindings.apply_keymap(owner.app._keymap)
+    return bindings.key_to_bindings
 
 
 def actions_of(widget: Widget) -> list[Binding]:
@@ -120,7 +144,45 @@ def _unique(bindings: Iterable[Binding]) -> Iterator[Binding]:
 
 
 def _keys(binding: Binding) -> str:
-    return ", ".join(format_key(key) if key == "question_mark" else key for key in binding.key.split(","))
+    return ", ".join(dict.fromkeys(map(shown, binding.key.split(","))))
+
+
+_TYPED_AS = {"ctrl+@": "ctrl+space", "ctrl+underscore": "ctrl+/", "slash": "/"}
+"""What a terminal sends, or Textual calls a key, and what a person presses for it."""
+
+
+def shown(key: str) -> str:
+    """A key as a person reads it: `?` for `question_mark`, `alt+.` for `alt+full_stop`, `F2` for `f2`."""
+    if key in _TYPED_AS:
+        return _TYPED_AS[key]
+    *modifiers, last = key.split("+")
+    sign = key_to_character(last)
+    if sign is not None and sign.isprintable() and not sign.isspace():
+        last = sign
+    elif re.fullmatch(r"f\d+", last):
+        last = last.upper()
+    return "+".join([*modifiers, last])
+
+
+def filled_in(app: WorkbenchApp, text: str) -> str:
+    """The text with `{images.delete}` as the keys of the action that has that name in `[keys]`, as they are now."""
+
+    def keys_of(found: re.Match[str]) -> str:
+        if found[1] == "palette":
+            return app.COMMAND_PALETTE_BINDING
+        for owner in (app, *app.workspace.query("*")):
+            for binding in _by_name(owner, found[1]):
+                return _keys(binding).replace(", ", " or ")
+        return found[0]
+
+    return re.sub(r"\{([\w.]+)\}", keys_of, text)
+
+
+def _by_name(owner: Widget | WorkbenchApp, name: str) -> Iterator[Binding]:
+    """The owner's binding of that name, with all its keys, where it has one."""
+    keys = [it.key for bound in _mapped(owner).values() for it in bound if it.id == name]
+    if keys:
+        yield Binding(",".join(keys), "", "")
 
 
 def _rows(bindings: Iterable[Binding]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from workbench.tui.widgets.editor import Mark
 
 if TYPE_CHECKING:
     from workbench.build.engine import Engine
+    from workbench.build.history import Record
     from workbench.build.loops import Loop, MakeLoop
     from workbench.build.request import BuildRequest
     from workbench.config import Config
@@ -70,7 +71,9 @@ class Live:
         self.revision = 0
         """The revision that `progress` is of; 0 before the first build."""
         self.before: dict[str, float] = {}
-        """Seconds that each step took when it last ran, by its text: of the builds of this context."""
+        """Seconds that each step took when it last ran before this build, by its text."""
+        self._past: Sequence[Record] = ()  # builds of earlier runs, newest first
+        self._done: dict[str, float] = {}  # what was built meanwhile
         self._target = target
         self._timer: Timer | None = None
         self._last = 0.0
@@ -99,11 +102,12 @@ class Live:
 
     def _on_event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildStarted):
+            self._done |= {it.text: it.seconds or 0.0 for it in self.progress if it.status == "done"}
             self.progress = BuildProgress()
             self.revision = revision
+            self._look_back(event.at)
         self.progress.apply(event)
         if isinstance(event, BuildFinished):
-            self.before |= {it.text: it.seconds or 0.0 for it in self.progress if it.status == "done"}
             self._flush(event)
             if not self.loop.keeps_records:
                 self._target.run_worker(
@@ -134,7 +138,18 @@ class Live:
         """Takes the times of earlier builds from their records; what was built meanwhile counts more."""
         context = self._make_request().context
         if context is not None:
-            self.before = await asyncio.to_thread(_times, context) | self.before
+            self._past = await asyncio.to_thread(_records, context)
+            self._look_back(self.progress.started or time.time())
+
+    def _look_back(self, until: float) -> None:
+        """What ended after that moment is the build that is shown, or one that another process made since."""
+        self.before = {
+            step.text: step.seconds
+            for record in reversed(self._past)
+            if record.when <= until
+            for step in record.steps
+            if not step.cached and not step.failed
+        } | self._done
 
     def _on_told(self, text: str) -> None:
         self._target.post_message(self.Told(text))
@@ -144,13 +159,10 @@ class Live:
         self._target.post_message(self.StateChanged(before, state))
 
 
-def _times(context: Path) -> dict[str, float]:
+def _records(context: Path) -> Sequence[Record]:
     from workbench.build.history import History
 
-    found: dict[str, float] = {}
-    for record in reversed(History().list(context, limit=_RECORDS)):
-        found |= {step.text: step.seconds for step in record.steps if not step.cached and not step.failed}
-    return found
+    return History().list(context, limit=_RECORDS)
 
 
 def mark_of(step: StepState, now: float) -> Mark:

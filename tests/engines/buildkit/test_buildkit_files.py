@@ -204,3 +204,21 @@ async def test_a_context_that_cannot_be_read_is_told_to_both(tmp_path: Path) -> 
 
 def test_modes_are_named_as_in_go() -> None:
     assert files.GO_DIRECTORY == 0x80000000 and files.GO_SYMLINK == 0x08000000 and files.GO_STICKY == 0x00100000
+
+
+def test_a_file_of_the_root_is_found_without_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, ".dockerignore", "src/a")
+    (tmp_path / ".dockerignore").chmod(0o640)
+    walked = listed(tmp_path, (".dockerignore", "./.dockerignore"))
+    monkeypatch.setattr(files, "scan", lambda *_, **__: pytest.fail("the folder was walked"))
+    assert listed(tmp_path, (".dockerignore",)) == walked
+    assert listed(tmp_path, (".dockerignore", ".absent")) == walked
+    assert listed(tmp_path, (".absent",)) == []
+
+
+@pytest.mark.parametrize("name", ["folder", "link", "linked", "a*", "[a]", ".", ""])
+def test_what_is_more_than_a_file_of_the_root_is_walked_for(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "folder/x", "a", "other")
+    (tmp_path / "link").symlink_to("a")
+    (tmp_path / "linked").hardlink_to(tmp_path / "other")
+    assert FolderTree(tmp_path)._few(Wanted((name,))) is None

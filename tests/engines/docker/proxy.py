@@ -20,14 +20,21 @@ class Proxy:
         self._lock = threading.Lock()
         self.on_data: Callable[[bytes], bytes] = lambda data: data
         """What becomes of the engine's bytes."""
+        self._path = path
         if tcp or tls:
             self._listener = socket.create_server(("127.0.0.1", 0))
             self.host = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+            threading.Thread(target=self._accept, daemon=True).start()
         else:
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(str(path))
-            self._listener.listen()
             self.host = f"unix://{path}"
+            self.open()
+
+    def open(self) -> None:
+        """Listens on the unix socket, after `cut` again."""
+        self._path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._path))
+        self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -44,9 +51,10 @@ class Proxy:
         sock.close()
 
     def _accept(self) -> None:
+        listener = self._listener
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.engines.bench import finished
 from workbench.build.events import BuildEvent, StepLog, StepStarted
 from workbench.build.request import BuildRequest
 from workbench.engines.docker.engine import DockerEngine
-from workbench.errors import EngineLost, EngineUnavailable
+from workbench.errors import EngineError, EngineLost, EngineUnavailable
 
 
 @pytest.fixture
@@ -117,3 +118,20 @@ async def test_an_engine_that_hangs_in_the_middle_of_a_step(proxy: Proxy) -> Non
 async def test_a_silent_step_is_no_hanging_engine(docker_host: str) -> None:
     events = [event async for event in DockerEngine(docker_host, patience=1).build(sleeping("RUN sleep 4"))]
     assert finished(events).outcome == "succeeded"
+
+
+async def test_the_coming_and_going_of_an_engine_is_told(proxy: Proxy) -> None:
+    """Within two seconds, without anybody who asks: what follows the images learns of both, and lists them again."""
+    engine = DockerEngine(proxy.host)
+    changes = engine.images.changes()
+    await anext(changes)
+    assert await engine.images.list()
+    proxy.cut()
+    await asyncio.wait_for(anext(changes), 2)
+    with pytest.raises(EngineError):
+        await engine.images.list()
+    proxy.open()
+    await asyncio.wait_for(anext(changes), 2)
+    assert await engine.images.list()
+    await changes.aclose()
+    await engine.close()

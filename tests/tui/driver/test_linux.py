@@ -21,6 +21,7 @@ from tests.tui.driver.frames import Frames
 from tests.tui.stage import make_app, make_context
 from workbench.tui import driver
 from workbench.tui.driver import linux
+from workbench.tui.driver.browser import BrowserDriver
 from workbench.tui.driver.linux import ShadowDriver
 from workbench.tui.driver.sender import Sender
 
@@ -167,8 +168,10 @@ def test_it_is_chosen_on_a_terminal(terminal: int, monkeypatch: pytest.MonkeyPat
         other.setenv("WORKBENCH_DRIVER", "stock")
         assert driver.choose() is None
     with monkeypatch.context() as other:
-        other.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
+        other.setenv("TEXTUAL_DRIVER", "somebody.elses:Driver")
         assert driver.choose() is None
+        other.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
+        assert driver.choose() is BrowserDriver
     with monkeypatch.context() as other, open(os.devnull) as nothing:
         other.setattr(sys, "__stdin__", nothing)
         assert driver.choose() is None

@@ -8,8 +8,10 @@ from typing import Any
 from workbench.build.request import BuildRequest
 from workbench.engines.buildkit.control import Control
 from workbench.engines.buildkit.exporters import Backend
+from workbench.engines.buildkit.options import newer_options
 from workbench.engines.buildkit.outputs import Output
 from workbench.engines.buildkit.transport import Connector
+from workbench.engines.identity import refuses, spoken_version
 from workbench.engines.threads import in_thread
 from workbench.errors import WorkbenchError
 
@@ -21,11 +23,15 @@ _SNAPSHOTTER = "io.containerd.snapshotter"
 
 
 async def look(connector: Connector, control: Control, request: BuildRequest, outputs: Sequence[Output]) -> Backend:
-    """Asks as little as the request needs. Raises EngineUnavailable; NotOffered where there is no `/grpc`."""
-    version = await control.version()
+    """Asks as little as the request needs, most often nothing: each question is a round trip. Raises
+    EngineUnavailable; NotOffered where there is no `/grpc`."""
+    await control.connect()
     if connector.address.standalone:
-        return Backend(version or "v0", standalone=True, many=True)
+        return Backend(await control.version() or "v0", standalone=True, many=True)
     matters = outputs or request.cache_to or request.attests or "," in (request.platform or "")
+    if not matters and not newer_options(request):
+        return Backend("")
+    version = await control.version()
     if not (version and matters):
         return Backend(version)
     many = len(outputs) > 1 and _api(await _ask(connector, "/version")) >= _MANY_API
@@ -34,11 +40,23 @@ async def look(connector: Connector, control: Control, request: BuildRequest, ou
 
 async def look_by_api(connector: Connector, error: WorkbenchError) -> Backend:
     """Where there is no `/grpc`. Raises `error` where the engine has no BuildKit at all."""
-    said = await _ask(connector, "/version")
-    components = said.get("Components") or [] if isinstance(said, dict) else []
+    said = await identify(connector)
+    components = said.get("Components") or []
     if not components or any("podman" in str(it.get("Name", "")).lower() for it in components):
         raise error
     return Backend("v0.11" if _api(said) >= _NEW_API else "", containerd=await _has_containerd(connector))
+
+
+async def identify(connector: Connector) -> Any:
+    """What a Docker Engine says of itself. Raises EngineUnavailable for what is none, and for one of another age."""
+    from workbench.engines.buildkit.http import Refused
+
+    try:
+        said = await _ask(connector, "/version")
+    except Refused as error:
+        raise refuses(connector.address, error.status, str(error), json=error.json) from error
+    spoken_version(connector.address, said)
+    return said
 
 
 def _api(version: Any) -> tuple[int, ...]:

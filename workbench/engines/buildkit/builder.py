@@ -23,9 +23,10 @@ from workbench.engines.address import Address
 from workbench.engines.buildkit.credentials import Credentials
 from workbench.engines.buildkit.files import FolderTree, MemoryTree, Tree
 from workbench.engines.buildkit.plan import Plan, make_plan
+from workbench.engines.full_disk import FullDisk
 from workbench.engines.source import Source, read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
-from workbench.errors import InputError, Unsupported, WorkbenchError
+from workbench.errors import EngineLost, InputError, Unsupported, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.engines.buildkit.control import Control
@@ -44,13 +45,15 @@ _INSIST = 1.0
 class BuildKitBuild:
     """`work` of a ThreadBuild for one request."""
 
-    def __init__(self, request: BuildRequest, address: Address) -> None:
+    def __init__(self, request: BuildRequest, address: Address, patience: float = 60.0) -> None:
         self._request = request
         self._address = address
+        self._patience = patience
 
     def __call__(self, emit: Emit, cancel: Cancel) -> None:
         began = time.monotonic()
         request = self._request
+        emit = FullDisk(emit, self._address)
         refuse_unsupported(request, "buildkit")
         if request.remote:
             raise Unsupported("a context that the engine fetches itself", engine="buildkit", engines=["docker"])
@@ -61,7 +64,7 @@ class BuildKitBuild:
             asked = prepare(request, self._address, agents)
             run = Run(request, asked.plan, emit, cancel, began)
             try:
-                emit(asyncio.run(_Build(asked, run, cancel).run(self._address)))
+                emit(asyncio.run(_Build(asked, run, cancel).run(self._address, self._patience)))
             finally:
                 run.close()
 
@@ -82,20 +85,23 @@ class Asked:
 
     def session(self, run: Run, exports: Exports) -> Session:
         """Serves all of it to the engine."""
-        from workbench.engines.buildkit.agents import Agents
         from workbench.engines.buildkit.auth import Auth
-        from workbench.engines.buildkit.content import Content
-        from workbench.engines.buildkit.filesend import FileSend
         from workbench.engines.buildkit.filesync import FileSync
         from workbench.engines.buildkit.secrets import Secrets
         from workbench.engines.buildkit.session import Service, Session, shared_key
 
         services: list[Service] = [FileSync(self.trees, run.sent.append), Auth(self.credentials), Secrets(self.secrets)]
         if self.agents:
+            from workbench.engines.buildkit.agents import Agents
+
             services.append(Agents(self.agents))
         if any(output.dest for output in exports.sent):
+            from workbench.engines.buildkit.filesend import FileSend
+
             services.append(FileSend(exports.sent))
         if layouts := {**self.solve.caches.layouts, **self.solve.layouts}:
+            from workbench.engines.buildkit.content import Content
+
             services.append(Content(layouts))
         return Session(services, key=shared_key(self.request.context))
 
@@ -147,15 +153,18 @@ class _Build:
         self._run = run
         self._cancel = cancel
 
-    async def run(self, address: Address) -> BuildFinished:
+    async def run(self, address: Address, patience: float) -> BuildFinished:
         """The last event, the others told; before the first it raises."""
         from workbench.engines.buildkit.control import Control
         from workbench.engines.buildkit.offered import NotOffered
-        from workbench.engines.buildkit.transport import LOSSES, Connector
+        from workbench.engines.buildkit.transport import DIAL_TIMEOUT, LOSSES, Connector
+        from workbench.engines.buildkit.watchdog import wait_for_silence
 
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
+
+        silence = asyncio.create_task(wait_for_silence(address, patience))
 
         def insist() -> None:
             """A library may swallow the first wish: `asyncio.wait_for` of Python 3.11 does, where both come at once."""
@@ -167,8 +176,13 @@ class _Build:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and the build with it
                 loop.call_soon_threadsafe(insist)
 
+        def end_it(found: asyncio.Task[EngineLost]) -> None:
+            if not found.cancelled():
+                insist()
+
+        silence.add_done_callback(end_it)
         forget = self._cancel.on_ask(ask)
-        connector = Connector(address)
+        connector = Connector(address, timeout=min(DIAL_TIMEOUT, patience))
         control = Control(connector)
         try:
             try:
@@ -176,10 +190,13 @@ class _Build:
             except NotOffered as error:
                 return await self._by_call(connector, control, error)
         except asyncio.CancelledError as error:
+            if silence.done() and not self._cancel.asked:
+                return self._run.lost(silence.result())
             raise Cancelled from error
         except LOSSES as error:
             return self._run.lost(connector.lost(error))
         finally:
+            silence.cancel()
             forget()
             control.close()
             connector.close()

@@ -10,10 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build.fields import read_fields
-from workbench.engines.buildkit.content import Layout
 from workbench.errors import InputError, Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from workbench.engines.buildkit.content import Layout
 
 _KINDS = ("inline", "registry", "local", "gha", "s3", "azblob")
 _FAR = ("gha", "s3", "azblob")
@@ -46,6 +49,8 @@ class Caches:
         """Names the new cache in its folder. Blocks. Raises InputError."""
         if said := response.get("cache.manifest"):
             for folder, tag in self.tags.items():
+                from workbench.engines.buildkit.content import Layout
+
                 try:
                     Layout(folder).put(json.loads(said), tag)
                 except OSError as error:
@@ -62,6 +67,8 @@ def read_caches(sources: Sequence[str], targets: Sequence[str]) -> Caches:
     for text in sources:
         kind, entry = _entry("--cache-from", text)
         if kind == "local":
+            from workbench.engines.buildkit.content import Layout
+
             layout = Layout(Path(entry.get("src", "")).expanduser().absolute())
             digest = entry.get("digest") or layout.find(entry.pop("tag", "latest"))
             if digest is None or layout.size(digest) is None:
@@ -73,6 +80,8 @@ def read_caches(sources: Sequence[str], targets: Sequence[str]) -> Caches:
     for text in targets:
         kind, entry = _entry("--cache-to", text)
         if kind == "local":
+            from workbench.engines.buildkit.content import Layout
+
             folder = Path(entry.get("dest", "")).expanduser().absolute()
             entry["dest"] = str(folder)
             tags[folder] = entry.pop("tag", "latest")

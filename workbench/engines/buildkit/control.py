@@ -33,6 +33,10 @@ class Control:
         self._usage = UnaryUnaryMethod(channel, f"{_CONTROL}DiskUsage", pb.DiskUsageRequest, pb.DiskUsageResponse)
         self._prune = UnaryStreamMethod(channel, f"{_CONTROL}Prune", pb.PruneRequest, pb.UsageRecord)
 
+    async def connect(self) -> None:
+        """Dials now: where that fails, nothing of the build has begun. Raises EngineUnavailable, NotOffered."""
+        await self._channel.__connect__()
+
     async def version(self) -> str:
         """BuildKit's own version; empty before 0.11 (Docker 23 and older), which does not tell."""
         try:

@@ -15,6 +15,7 @@ from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.buildkit.builder import BuildKitBuild
+from workbench.engines.threads import in_thread
 from workbench.engines.worker import ThreadBuild
 from workbench.errors import EngineUnavailable
 
@@ -33,8 +34,8 @@ class BuildKitEngine:
         host: an address (`unix://`, `tcp://`, `ssh://`, `buildkit://`); without one DOCKER_HOST and the Docker contexts
             decide.
         context: the name of a context of `~/.docker`.
-        images: the images of the same Docker Engine. BuildKit itself has none.
-        close_images: ends what they hold open; blocks.
+        make_images: the images of the same Docker Engine, when somebody first asks. BuildKit itself has none.
+        patience: seconds that the engine may leave a question without an answer while it builds.
         explains: whether a build says why a step was not reused, which costs one more look at the context.
     """
 
@@ -45,15 +46,22 @@ class BuildKitEngine:
         host: str | None = None,
         context: str | None = None,
         *,
-        images: ImageStore,
-        close_images: Callable[[], None] = lambda: None,
+        make_images: Callable[[], ImageStore],
+        patience: float = 60.0,
         explains: bool = True,
     ) -> None:
         self._host = host
         self._context = context
-        self.images = images
-        self._close_images = close_images
+        self._make_images = make_images
+        self._images: ImageStore | None = None
+        self._patience = patience
         self._explains = explains
+
+    @property
+    def images(self) -> ImageStore:
+        if self._images is None:
+            self._images = self._make_images()
+        return self._images
 
     @property
     def place(self) -> dict[str, str | None]:
@@ -70,6 +78,7 @@ class BuildKitEngine:
 
     async def check(self) -> EngineInfo:
         address = self.address
+        await in_thread(_load)
         try:
             return await asyncio.wait_for(_look(address), CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5))
         except TimeoutError as error:
@@ -80,7 +89,8 @@ class BuildKitEngine:
 
     def build(self, request: BuildRequest) -> Build:
         build = ThreadBuild(
-            lambda emit, cancel: BuildKitBuild(request, self.address)(emit, cancel), name="buildkit build"
+            lambda emit, cancel: BuildKitBuild(request, self.address, self._patience)(emit, cancel),
+            name="buildkit build",
         )
         if not self._explains:
             return build
@@ -108,13 +118,24 @@ class BuildKitEngine:
 
     async def close(self) -> None:
         """Each build has its own connections; only the images keep one."""
-        await asyncio.to_thread(self._close_images)
+        if (close := getattr(self._images, "close", None)) is not None:
+            await asyncio.to_thread(close)
+
+
+def _load() -> None:
+    """What takes long to import, on a thread: the screen's loop does not wait for it."""
+    import workbench.engines.buildkit.control  # noqa: F401
+    from workbench.engines.buildkit.messages import messages
+
+    messages()
 
 
 async def _look(address: Address) -> EngineInfo:
     from grpclib.exceptions import GRPCError
 
+    from workbench.engines.buildkit.backend import identify
     from workbench.engines.buildkit.control import Control
+    from workbench.engines.buildkit.offered import NotOffered
     from workbench.engines.buildkit.transport import LOSSES, Connector
 
     connector = Connector(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
@@ -122,6 +143,9 @@ async def _look(address: Address) -> EngineInfo:
     try:
         buildkit = await control.version()
         version = buildkit if address.standalone else await connector.engine_version()
+    except NotOffered:
+        await identify(connector)  # which may say better why
+        raise
     except (*LOSSES, OSError, GRPCError) as error:
         raise EngineUnavailable(
             f"the BuildKit of the {address.kind} at {address.host} does not answer: {error}",

@@ -10,9 +10,11 @@ import hashlib
 import io
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,6 +26,7 @@ from workbench.errors import InputError
 GO_DIRECTORY, GO_SYMLINK, GO_DEVICE, GO_FIFO = 1 << 31, 1 << 27, 1 << 26, 1 << 25
 GO_SETUID, GO_SETGID, GO_CHARACTER, GO_STICKY = 1 << 23, 1 << 22, 1 << 21, 1 << 20
 _KINDS = {"file": 0, "directory": GO_DIRECTORY, "symlink": GO_SYMLINK, "fifo": GO_FIFO}
+_MORE_THAN_A_NAME = re.compile(r"[/*?\[\]\\]|^\.{0,2}$")
 _LINKS_BOUND = 40
 """Symbolic links that one path may lead through, as in the kernel."""
 
@@ -95,9 +98,31 @@ class FolderTree:
         return os.fdopen(os.open(self._root / os.fsdecode(path), flags), "rb")
 
     def files(self, wanted: Wanted, asked: Callable[[], bool]) -> Iterator[File]:
+        if (few := self._few(wanted)) is not None:
+            return iter(few)
         found = scan(self._root, IgnoreRules(wanted.exclude), cancel=asked)
         chosen = follow_rules(self._root, wanted.follow)
         return _files(found, chosen)
+
+    def _few(self, wanted: Wanted) -> list[File] | None:
+        """Where nothing but files of the root is wanted (`.dockerignore`, of every build), those that are there: the
+        folder is not walked for them. None where it has to be."""
+        names = set(wanted.follow)
+        if not names or wanted.exclude or any(_MORE_THAN_A_NAME.search(name) for name in names):
+            return None
+        files: list[File] = []
+        for name in sorted(names, key=os.fsencode):
+            try:
+                found = os.lstat(self._root / name)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError):
+                return None
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                return None
+            path, mode = os.fsencode(name), _go_mode("file", stat.S_IMODE(found.st_mode))
+            files.append(File(path, mode, found.st_size, found.st_mtime_ns))
+        return files
 
 
 def _files(found: Scan, chosen: IgnoreRules | None) -> Iterator[File]:
@@ -123,15 +148,22 @@ def _files(found: Scan, chosen: IgnoreRules | None) -> Iterator[File]:
 def to_file(entry: Entry, seen: dict[tuple[int, int], bytes]) -> File:
     """An entry of a scan in fsutil's terms. `seen` remembers inodes: a second name of one is a hard link."""
     path = os.fsencode(entry.path)
-    mode = _KINDS[entry.kind] | entry.mode & 0o777
-    for bit, go in ((stat.S_ISUID, GO_SETUID), (stat.S_ISGID, GO_SETGID), (stat.S_ISVTX, GO_STICKY)):
-        mode |= go if entry.mode & bit else 0
+    mode = _go_mode(entry.kind, entry.mode)
     link = os.fsencode(entry.link)
     if entry.kind == "file" and entry.nlink > 1:
         link = seen.setdefault((entry.device, entry.inode), path)
         link = b"" if link == path else link
     size = len(link) if entry.kind == "symlink" else entry.size
     return File(path, mode, size, entry.mtime_ns, link)
+
+
+@cache
+def _go_mode(kind: str, mode: int) -> int:
+    """Go's os.FileMode; a context has few that differ."""
+    go = _KINDS[kind] | mode & 0o777
+    for bit, here in ((stat.S_ISUID, GO_SETUID), (stat.S_ISGID, GO_SETGID), (stat.S_ISVTX, GO_STICKY)):
+        go |= here if mode & bit else 0
+    return go
 
 
 def follow_rules(root: Path, follow: Sequence[str]) -> IgnoreRules | None:

@@ -10,15 +10,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.build.engine import OPTIONS
 from workbench.build.request import BuildRequest
 from workbench.engines.buildkit.cache import Caches, read_caches
-from workbench.engines.buildkit.content import Layout
 from workbench.engines.buildkit.exporters import Exports
 from workbench.engines.buildkit.messages import messages
 from workbench.errors import InputError, Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from workbench.engines.buildkit.content import Layout
 
 _NEWER = {
     "--shm-size": "shm_size",
@@ -57,6 +59,11 @@ class Solve:
         for kind, attributes in self.caches.exports:
             message.Cache.Exports.add(Type=kind, Attrs=attributes)
         return message
+
+
+def newer_options(request: BuildRequest) -> bool:
+    """Whether it matters how old the engine's BuildKit is."""
+    return any(getattr(request, name) for name in _NEWER.values())
 
 
 def refuse_for(request: BuildRequest, version: str) -> None:
@@ -111,6 +118,8 @@ def _context(name: str, place: str, layouts: dict[str, Layout]) -> str:
     folder, colon, tag = path.rpartition(":")
     if not colon or "/" in tag:
         folder, tag = path, ""
+    from workbench.engines.buildkit.content import Layout
+
     layout = Layout(Path(folder).expanduser().absolute())
     found = digest if at else layout.find(tag)
     if found is None:

@@ -22,6 +22,7 @@ from workbench.engines.docker.stream import read_objects
 from workbench.engines.docker.transcript import Transcript
 from workbench.engines.docker.upload import Upload
 from workbench.engines.docker.watchdog import Watchdog
+from workbench.engines.full_disk import FullDisk
 from workbench.engines.source import read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
 from workbench.errors import EngineError, EngineLost, Unsupported
@@ -46,6 +47,7 @@ class ClassicBuild:
     def __call__(self, emit: Emit, cancel: Cancel) -> None:
         request = self._request
         refuse_unsupported(request, "docker")
+        emit = FullDisk(emit, self._address)
         source = None if request.remote else read_source(request)
         plan = (
             make_plan(source.dockerfile, request.target, request.labels)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from workbench.engines.address import Address
 from workbench.engines.docker.stream import read_objects
+from workbench.engines.full_disk import full_hint, full_message, is_full
 from workbench.engines.threads import in_thread
 from workbench.engines.worker import Cancel
 from workbench.errors import EngineLost, ImageError, ImageInUse, ImageNotFound, UsageError, WorkbenchError
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from workbench.engines.docker.client import Client
 
 T = TypeVar("T")
+
+
+class Looks(Protocol):
+    """What describes an image: a `Client`, or where that is not connected anyway a `BareClient`."""
+
+    def facts(self, reference: str) -> dict[str, Any]: ...
+
+    def rows(self, reference: str) -> list[dict[str, Any]]: ...
 
 
 class Calls:
@@ -31,6 +40,10 @@ class Calls:
     async def run(self, work: Callable[[Client], T]) -> T:
         """Raises EngineUnavailable, EngineLost, ImageNotFound (404), ImageInUse (409), UsageError (400), ImageError."""
         return await in_thread(self._work, work)
+
+    async def look(self, work: Callable[[Looks], T]) -> T:
+        """`run` for what only describes images."""
+        return await in_thread(self._look, work)
 
     async def run_apart(self, work: Callable[[Client, Cancel], T]) -> T:
         """`run` for what takes long, on a connection of its own: cancelling closes it, and the engine gives up too."""
@@ -59,6 +72,15 @@ class Calls:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _look(self, work: Callable[[Looks], T]) -> T:
+        address = self.address()
+        if self._client is None and address.local:  # a connection of ssh or TLS is worth keeping
+            from workbench.engines.docker.bare import BareClient, Odd
+
+            with contextlib.suppress(Odd):
+                return work(BareClient(address, self._patience))
+        return self._work(work)
 
     def _work(self, work: Callable[[Client], T]) -> T:
         client = self._connected()
@@ -90,8 +112,14 @@ def api_errors(address: Address) -> Iterator[None]:
             yield
     except APIError as error:
         message = api_message(error)
+        if is_full(message):
+            raise ImageError(full_message(message, address), hint=full_hint(address)) from error
         kinds: dict[int | None, type[WorkbenchError]] = {400: UsageError, 404: ImageNotFound, 409: ImageInUse}
         raise kinds.get(error.status_code, ImageError)(message) from error
+    except ImageError as error:  # the last object of a long answer
+        if not is_full(str(error)):
+            raise
+        raise ImageError(full_message(str(error), address), hint=full_hint(address)) from error
     except DockerException as error:  # a credential store, an API that is too old for the call
         raise ImageError(str(error)) from error
 

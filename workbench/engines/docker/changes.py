@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 # What else happens to a container changes what an image is in use by.
 _EVENTS = ("tag", "untag", "delete", "load", "import", "pull", "prune", "commit",
            "create", "start", "die", "pause", "unpause", "rename", "destroy")  # fmt: skip
-_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before a lost engine is tried again; the last one for ever."""
+_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds before a lost engine is tried again; the last one for ever. A try costs one connection that is refused."""
+_PAUSES_SSH = (1.0, 2.0, 5.0)
+"""Over ssh each try is a login."""
 
 
 class Changes:
-    """One subscription. `wait` returns when something happened since it last returned."""
+    """One subscription. `wait` returns when something happened since it last returned: to the images, or to the engine,
+    which is there from now on, or no more."""
 
     def __init__(self, address: Callable[[], Address]) -> None:
         self._address = address
@@ -34,6 +37,7 @@ class Changes:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._client: Client | None = None
+        self._there = False
         self._thread = threading.Thread(target=self._run, name="docker image events", daemon=True)
 
     async def wait(self) -> None:
@@ -53,14 +57,25 @@ class Changes:
     def _run(self) -> None:
         tries = 0
         while not self._closed.is_set():
+            self._there = False
             with contextlib.suppress(WorkbenchError):
                 self._listen()
+            if self._there:
                 tries = 0
-            self._closed.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
+                self._tell()
+            self._closed.wait(self._pause(tries))
             tries += 1
 
+    def _pause(self, tries: int) -> float:
+        try:
+            far = self._address().scheme == "ssh"
+        except WorkbenchError:  # the Docker context is gone
+            far = True
+        pauses = _PAUSES_SSH if far else _PAUSES
+        return pauses[min(tries, len(pauses) - 1)]
+
     def _listen(self) -> None:
-        """Until the connection ends. Raises EngineUnavailable, EngineLost, ImageError."""
+        """Until the connection ends. Raises EngineUnavailable, EngineLost, ImageError, UsageError."""
         from workbench.engines.docker.calls import api_errors
         from workbench.engines.docker.client import Client
 
@@ -71,6 +86,7 @@ class Changes:
                 self._client = client
             wanted = {"type": ["image", "container"], "event": list(_EVENTS)}
             response = client.get_stream("/events", filters=json.dumps(wanted))
+            self._there = True
             self._tell()
             for _ in read_objects(response):
                 self._tell()

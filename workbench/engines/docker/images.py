@@ -12,7 +12,7 @@ from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage, ImageUsage
 from workbench.engines.address import Address
 from workbench.engines.docker import removal, transfer, usage
-from workbench.engines.docker.calls import Calls
+from workbench.engines.docker.calls import Calls, Looks
 from workbench.engines.docker.changes import Changes
 from workbench.engines.meter import Meter
 from workbench.engines.worker import Cancel
@@ -41,10 +41,10 @@ class DockerImages:
         return await self._calls.run(lambda client: list_images(client, all=all, filters=wanted))
 
     async def inspect(self, reference: str) -> dict[str, Any]:
-        return await self._calls.run(lambda client: client.facts(reference))
+        return await self._calls.look(lambda client: client.facts(reference))
 
     async def history(self, reference: str) -> Sequence[HistoryEntry]:
-        return await self._calls.run(lambda client: history(client, reference))
+        return await self._calls.look(lambda client: history(client, reference))
 
     async def tag(self, reference: str, tag: str) -> None:
         repository, _, name = normalise_tag(tag).rpartition(":")
@@ -119,8 +119,8 @@ class DockerImages:
         await self._calls.run_apart(lambda client, _: transfer.push(client, reference, talk))
 
     async def changes(self) -> AsyncIterator[None]:
-        """Once at the start too: what changed before the engine began to tell is not missed. A lost engine is tried
-        again until it is back."""
+        """Once at the start too: what changed before the engine began to tell is not missed. When the engine goes away,
+        and again when it is back: it is tried until then."""
         changes = Changes(self._calls.address)
         try:
             while True:
@@ -171,7 +171,7 @@ def _image(row: dict[str, Any], parents: set[Any]) -> Image:
     )
 
 
-def history(client: Client, reference: str) -> Sequence[HistoryEntry]:
+def history(client: Looks, reference: str) -> Sequence[HistoryEntry]:
     """Newest first, with the diff ID of each layer where the engine lets it be known."""
     layers = client.facts(reference).get("RootFS", {}).get("Layers") or []
     rows = client.rows(reference)
@@ -191,7 +191,7 @@ def history(client: Client, reference: str) -> Sequence[HistoryEntry]:
     ]
 
 
-def _diff_ids(client: Client, rows: Sequence[dict[str, Any]], layers: Sequence[str]) -> Sequence[str]:
+def _diff_ids(client: Looks, rows: Sequence[dict[str, Any]], layers: Sequence[str]) -> Sequence[str]:
     """Which row made which layer. The API does not say; a row that is still an image of its own shows how many layers
     it had, and elsewhere a row with a size made one. Rows that then remain without a layer are taken as empty."""
     known = [_layer_count(client, row) for row in rows]
@@ -212,7 +212,7 @@ def _diff_ids(client: Client, rows: Sequence[dict[str, Any]], layers: Sequence[s
     return found
 
 
-def _layer_count(client: Client, row: dict[str, Any]) -> int | None:
+def _layer_count(client: Looks, row: dict[str, Any]) -> int | None:
     identifier = row.get("Id")
     if not identifier or identifier == _MISSING:
         return None

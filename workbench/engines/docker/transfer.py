@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workbench.build.talk import Talk
 from workbench.engines.docker.calls import read_progress
+from workbench.engines.full_disk import is_full
 from workbench.engines.meter import Meter
 from workbench.errors import ImageError, ImageInUse, ImageNotFound, InputError, StoreError, UsageError
 
@@ -182,6 +183,8 @@ def _unreadable(archive: Path, error: Exception) -> Exception:
     from workbench.engines.docker.client import api_message
 
     said = api_message(error) if isinstance(error, APIError) else str(error)
+    if is_full(said):  # that is not the archive's fault
+        return error
     return InputError(f"{archive}: the engine cannot read it: {said}", hint="It reads what `docker save` writes.")
 
 

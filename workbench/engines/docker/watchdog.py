@@ -6,13 +6,11 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+from workbench.engines.hanging import pause, silent
 from workbench.errors import EngineLost, EngineUnavailable
 
 if TYPE_CHECKING:
     from workbench.engines.docker.client import Client
-
-_PAUSE = 15.0
-"""Seconds between two questions, at most: over ssh each is a login."""
 
 
 class Watchdog:
@@ -36,13 +34,9 @@ class Watchdog:
         self._ended.set()
 
     def _run(self) -> None:
-        while not self._ended.wait(min(_PAUSE, self._patience)):
+        while not self._ended.wait(pause(self._patience)):
             if self._hangs() and not self._ended.is_set():
-                self.verdict = EngineLost(
-                    f"the Docker Engine at {self._client.address.host} has not answered for {self._patience:g} s",
-                    hint="It hangs, or the network does: see its log. How long to wait is engine_timeout"
-                    " (WORKBENCH_ENGINE_TIMEOUT).",
-                )
+                self.verdict = silent(self._client.address, self._patience)
                 self._client.abort()
                 return
 

@@ -17,7 +17,7 @@ from workbench.build.manifest import Manifest, from_lines, to_lines
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.store import LayerRef, Store
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from workbench.context.git import fetch_git, is_git, parse_git
 from workbench.context.ignore import IGNORE_FILE, IgnoreRules
 from workbench.context.remote import is_url
 from workbench.context.unpack import Peeked, is_archive, unpack
+from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.download import opened
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.refs import familiar
-from workbench.engines.embedded.trees import ContextTree
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError, Unsupported, UsageError
 

@@ -6,25 +6,21 @@ documents (heredocs) are added (moby/buildkit, dockerfile2llb/convert_copy.go; t
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from workbench.build.manifest import Input
 from workbench.context.go_match import BadPattern, has_wildcards, matcher
 from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile.modes import ModeChange
+from workbench.engines.embedded.context_tree import ContextTree
+from workbench.engines.embedded.graft import Graft, Owner, landed
 from workbench.engines.embedded.landing import Landing
-from workbench.engines.embedded.layer_tar import TarEntry, kept_xattrs
+from workbench.engines.embedded.layer_tar import kept_xattrs
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 from workbench.engines.embedded.unarchive import is_archive, unarchive
 from workbench.errors import InputError
-
-Owner = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,47 +110,8 @@ def lookup(tree: Tree, path: str) -> Source | None:
     return None if item is None else Source(tree, posixpath.basename(path), resolved, item)
 
 
-def manifest(transfer: Transfer, check: Callable[[], None]) -> list[list[Any]]:
-    """What the step cache keys on, source by source: path, kind, mode, content digest or link, and owners where
-    they are kept. Times do not count, as in the classic builder."""
-    rows: list[list[Any]] = []
-    for source in transfer.sources:
-        rows.append(["source", source.name, source.is_directory, source.unpack])
-        if source.known is not None:
-            rows.append(["", "repository", 0, *source.known])
-            continue
-        paths: list[tuple[str, Item]] = [("", source.item)]
-        if source.is_directory:
-            paths = [(below(path, source.path), item) for path, item in walk(source, transfer.exclude)]
-        links: dict[tuple[object, ...], str] = {}
-        for path, item in paths:
-            check()
-            entry = item.entry
-            what = item.digest() if entry.kind == "file" else entry.link
-            row: list[Any] = [path, entry.kind, entry.mode, what]
-            if entry.kind == "file" and (first := links.setdefault(item.inode, path)) != path:
-                row.append({"link": first})
-            if transfer.owner is None:
-                row += [entry.uid, entry.gid]
-            rows.append(row)
-    return rows
-
-
-def inputs(transfer: Transfer, rows: Sequence[list[Any]], origin: str = "") -> Iterator[Input]:
-    """The rows of `manifest`, path by path as a person knows them: in the context, or as `origin:/path`."""
-    sources = iter(transfer.sources)
-    above = ""
-    for path, kind, mode, what, *_ in rows:
-        if path == "source" and isinstance(mode, bool):
-            above = next(sources).path
-            continue
-        whole = f"{above}/{path}" if path and above else path or above
-        yield Input(f"{origin}:/{whole}" if origin else whole, kind, mode, what)
-
-
-def comment(transfer: Transfer, rows: list[list[Any]], chown: str) -> str:
-    """What the history says: `COPY file:... in /x `. The hash is of names, kinds, modes and content."""
-    digest = hashlib.sha256(json.dumps(rows, ensure_ascii=True).encode()).hexdigest()
+def comment(transfer: Transfer, digest: str, chown: str) -> str:
+    """What the history says: `COPY file:... in /x `. The digest is of names, kinds, modes and content."""
     kind = "multi" if len(transfer.sources) > 1 else "dir" if transfer.sources[0].is_directory else "file"
     flag = f"--chown={chown}" if chown else ""
     return f"{transfer.keyword} {flag}{kind}:{digest} in {transfer.destination} "
@@ -183,35 +140,8 @@ def _land_file(transfer: Transfer, source: Source, landing: Landing, destination
     if entry.kind != "file":
         raise InputError(f"{source.path} is no file and no folder")
     landing.make_parents(destination, transfer.owner)
-    kept = transfer.owner or (entry.uid, entry.gid)
-    landing.put(_landed(transfer, replace(entry, xattrs={}), destination, kept), source.item, group=number)
-
-
-def _landed(transfer: Transfer, entry: TarEntry, path: str, owner: Owner) -> TarEntry:
-    """An entry at its new place. Linux takes set-user-ID, set-group-ID and capabilities off a file whose owner is
-    set, and the classic builder sets it after the mode."""
-    mode = entry.mode
-    xattrs = entry.xattrs
-    if transfer.owner is not None and entry.kind not in ("directory", "symlink"):
-        mode &= ~0o4000
-        if mode & 0o010:
-            mode &= ~0o2000
-        xattrs = {}
-    if transfer.chmod is not None and entry.kind != "symlink":
-        mode = transfer.chmod.apply(entry.mode, directory=entry.kind == "directory")
-    return TarEntry(  # not `replace`, which costs four times as much: a COPY may have 100,000 of these
-        path,
-        entry.kind,
-        mode,
-        owner[0],
-        owner[1],
-        entry.mtime,
-        entry.size,
-        entry.link,
-        entry.major,
-        entry.minor,
-        xattrs,
-    )
+    entry = landed(replace(entry, xattrs={}), destination, transfer.owner, transfer.chmod)
+    landing.put(entry, source.item, group=number)
 
 
 def walk(source: Source, exclude: IgnoreRules | None) -> Iterator[tuple[str, Item]]:
@@ -249,20 +179,32 @@ class _Directory:
         chmod = self._transfer.chmod
         if not existed and destination and chmod is not None and chmod.absolute is not None:
             self._landing.change(destination, mode=chmod.absolute)
+        graft = self._graft(destination)
+        if graft is not None and graft.fits(self._landing.view, check):
+            self._landing.graft = graft
+            return
         for path, item in walk(self._source, self._transfer.exclude):
             check()
             self._put_above(path, destination)
             self._put(path, item, destination)
 
+    def _graft(self, destination: str) -> Graft | None:
+        """The folder as a graft, where it is a whole one of the context and all that is copied."""
+        transfer, source = self._transfer, self._source
+        if len(transfer.sources) > 1 or source.include is not None or transfer.exclude is not None:
+            return None
+        if not isinstance(source.tree, ContextTree):
+            return None
+        return Graft(source.tree, source.path, destination, transfer.owner, transfer.chmod)
+
     def _put(self, path: str, item: Item, destination: str) -> None:
         relative = below(path, self._source.path)
         entry = item.entry
-        kept = self._transfer.owner or (entry.uid, entry.gid)
         target = f"{destination}/{relative}" if destination else relative
         if entry.xattrs:
             entry = replace(entry, xattrs=kept_xattrs(entry.xattrs))
-        landed = _landed(self._transfer, entry, target, kept)
-        self._landing.put(landed, item if entry.kind == "file" else None, group=self._number)
+        entry = landed(entry, target, self._transfer.owner, self._transfer.chmod)
+        self._landing.put(entry, item if entry.kind == "file" else None, group=self._number)
         self._done.add(path)
 
     def _put_above(self, path: str, destination: str) -> None:

@@ -131,7 +131,7 @@ class EmbeddedEngine:
     def _digests(self):  # type: ignore[no-untyped-def]
         from workbench.context.digest import DigestCache
 
-        return DigestCache(self._store.private / "digests.json")
+        return DigestCache(self._store.private / "digests")
 
     @cached_property
     def _files(self):  # type: ignore[no-untyped-def]

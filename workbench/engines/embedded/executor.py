@@ -26,6 +26,7 @@ from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
 from workbench.engines.embedded.cache_from import CacheSources
+from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
@@ -36,7 +37,6 @@ from workbench.engines.embedded.stages import Outcome, Stages
 from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.tools import Tools, read_folder
 from workbench.engines.embedded.trail import Trail
-from workbench.engines.embedded.trees import ContextTree
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import StoreError, WorkbenchError
 

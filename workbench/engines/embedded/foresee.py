@@ -13,6 +13,7 @@ from workbench.dockerfile import Stage
 from workbench.engines.embedded.archive_base import archive_name
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.cache_from import CacheSources
+from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.executor import Executor, open_tools
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.platforms import Platform
@@ -20,7 +21,6 @@ from workbench.engines.embedded.stages import Stages
 from workbench.engines.embedded.step import NotReused
 from workbench.engines.embedded.store import StoredImage
 from workbench.engines.embedded.tools import NotForeseen
-from workbench.engines.embedded.trees import ContextTree
 from workbench.errors import StoreError, WorkbenchError
 
 

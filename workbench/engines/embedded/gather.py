@@ -13,10 +13,11 @@ from workbench.context.git import GitSource, fetch_git, is_git, parse_git
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.modes import ModeChange, parse_mode
 from workbench.engines.embedded import copy
+from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.download import download, is_url
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.messages import StepFailed, source_missing
-from workbench.engines.embedded.trees import ContextTree, MemoryItem, MemoryTree, Tree
+from workbench.engines.embedded.trees import MemoryItem, MemoryTree, Tree
 from workbench.engines.embedded.view import ImageView
 from workbench.errors import InputError
 

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+from workbench.engines.embedded.graft import Graft, check_length
 from workbench.engines.embedded.layer_index import OPAQUE, clean
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry, sort_key
 from workbench.engines.embedded.trees import ImageItem, Item
 from workbench.engines.embedded.view import ImageView, resolve
 from workbench.errors import InputError
-
-_PATH_MAX = 4095
-_NAME_MAX = 255
 
 
 @dataclass(slots=True)
@@ -36,6 +34,8 @@ class Landing:
     view: ImageView
     mtime: int = 0
     """Of folders that are made on the way, where nothing newer is put into this layer; whole seconds."""
+    graft: Graft | None = None
+    """A folder of the context, put last and at a folder that is there: it is written after all else."""
     _new: dict[str, _Put] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
     _shared: dict[tuple[object, ...], TarEntry] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Landing:
         return entry is not None and entry.kind == "directory"
 
     def resolve(self, path: str, *, root: str = "") -> str:
-        _check_length(path)
+        check_length(path)
         full = f"{root}/{path}" if root else path
         if not path or clean(path) != path:
             return resolve(path, self.lookup, root=root)
@@ -90,7 +90,7 @@ class Landing:
         missing: list[str] = []
         above: TarEntry | None = None
         while path:
-            _check_length(path)
+            check_length(path)
             entry = self.lookup(path)
             if entry is not None and entry.kind == "symlink":
                 path = self.resolve(path)
@@ -119,7 +119,7 @@ class Landing:
         """Puts one entry at `entry.path`, whose parent is there. Content comes from `item`; items of one file become
         hard links where they have the same `group`."""
         path = entry.path
-        _check_length(path)
+        check_length(path)
         before = self.lookup(path)
         if before is not None and not (before.kind == "directory" and entry.kind == "directory"):
             self._remove(path, was_directory=before.kind == "directory")
@@ -181,12 +181,12 @@ class Landing:
 
     @property
     def empty(self) -> bool:
-        return not self._new
+        return not self._new and (self.graft is None or self.graft.empty)
 
     def entries(self) -> Iterator[tuple[TarEntry, Item | None]]:
-        """In the order of the tar: by path, a hard link after the file it repeats."""
+        """All but the graft, in the order of the tar: by path, a hard link after the file it repeats."""
         links: dict[tuple[object, ...], str] = {}
-        newest = max((put.entry.mtime for put in self._new.values() if not put.made), default=self.mtime)
+        newest = self._newest()
         puts = {**self._new, **self._above()}
         for path in sorted(puts, key=sort_key):
             put = puts[path]
@@ -202,6 +202,13 @@ class Landing:
             if path in self._opaque and entry.kind == "directory":
                 yield TarEntry(f"{path}/{OPAQUE}", "file", 0o600), None
 
+    def _newest(self) -> int:
+        """The time of the folders that are made on the way."""
+        times = [put.entry.mtime for put in self._new.values() if not put.made]
+        if self.graft is not None and not self.graft.empty:
+            times.append(self.graft.newest)
+        return max(times, default=self.mtime)
+
     def write(self, writer: LayerWriter) -> None:
         """The whole layer, with its end."""
         for entry, item in self.entries():
@@ -210,11 +217,6 @@ class Landing:
                     writer.copy(entry, source)
             else:
                 writer.add(entry)
+        if self.graft is not None:
+            self.graft.write(writer)
         writer.finish()
-
-
-def _check_length(path: str) -> None:
-    """Raises InputError for a path that no file system of Linux takes, and so nobody could unpack."""
-    raw = path.encode("utf-8", "surrogateescape")
-    if len(raw) > _PATH_MAX or any(len(part) > _NAME_MAX for part in raw.split(b"/")):
-        raise InputError(f"/{path[:60]}...: the name is too long")

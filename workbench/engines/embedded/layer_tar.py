@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal, Protocol
+from zlib import adler32
 
 from workbench.errors import InputError
 
@@ -93,6 +94,23 @@ def header(entry: TarEntry) -> bytes:
     return _pax(b"".join(records)) + block if records else block
 
 
+_FILE_TAIL = b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2 + bytes(167)
+_FILE_SUM = sum(_FILE_TAIL) + 8 * 32
+
+
+def file_header(path: str, mode: int, uid: int, gid: int, size: int, mtime: int) -> bytes:
+    """`header` of a file without extended attributes, in a third of its time."""
+    plain = len(path) <= 100 and path.isascii() and 0 <= uid <= _OCTAL_7 and 0 <= gid <= _OCTAL_7
+    if not plain or size > _OCTAL_11 or not 0 <= mtime <= _OCTAL_11:
+        return header(TarEntry(path, "file", mode, uid, gid, mtime, size))
+    head = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        path.encode("ascii").ljust(100, b"\0"), mode & 0o7777, uid, gid, size, mtime,
+    )  # fmt: skip
+    # The low half of Adler-32 is 1 and the sum of the bytes, while that is below 65521: 148 bytes cannot reach it.
+    checksum = (adler32(head) & 0xFFFF) - 1 + _FILE_SUM
+    return b"%s%06o\0 %s" % (head, checksum, _FILE_TAIL)
+
+
 def _fits(value: int, limit: int) -> int:
     return value if 0 <= value <= limit else 0
 
@@ -146,7 +164,8 @@ class LayerWriter:
         self.content = 0
         """Bytes of file content so far: what the layer adds."""
         self.entries: list[tuple[TarEntry, int]] = []
-        """Each entry with the offset of its content in the tar."""
+        """Each entry with the offset of its content in the tar; not all of them where `raw` wrote some."""
+        self.whole = True
 
     def add(self, entry: TarEntry, data: bytes = b"") -> None:
         """An entry with no content, or with its content in memory."""
@@ -169,6 +188,11 @@ class LayerWriter:
             self._write(data)
         if padding := -entry.size % BLOCK:
             self._write(bytes(padding))
+
+    def raw(self, data: bytes, content: int) -> None:
+        """Whole entries as they are in a tar, with `content` bytes of files in them."""
+        self._write(data)
+        self.content += content
 
     def finish(self) -> None:
         """The two empty blocks at the end."""

@@ -8,8 +8,6 @@ convert_runmount.go, convert_secrets.go and convert_ssh.go.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import posixpath
 import tempfile
@@ -19,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.build.manifest import Input
+from workbench.build.manifest import Inputs
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.agent import AgentProxy
 from workbench.engines.embedded.cache_mounts import CacheFolder, CacheMounts
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.sandbox import Bind
+from workbench.engines.embedded.taken import Taken, take
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 
 if TYPE_CHECKING:
@@ -53,25 +52,25 @@ class Mounts:
         self._tools = tools
         self._source = source
         self._workdir = workdir
-        self.inputs: list[Input] = []
+        self.inputs = Inputs()
         """What `manifest` saw that is bound."""
 
     def manifest(self) -> list[Any]:
         """What the step cache keys on: what is bound by its content, all else by what is written."""
         rows: list[Any] = []
-        self.inputs.clear()
+        self.inputs = Inputs()
         for mount in self._mounts:
             rows.append([mount.type, mount.target, mount.id, mount.read_only])
             if mount.type == "bind":
-                found = self._find(mount)
-                rows.append(self._rows(found))
-                self.inputs += copy.inputs(copy.Transfer("RUN", [found], "/", "/", None), rows[-1], mount.from_)
+                taken = self._taken(self._find(mount), mount.from_)
+                rows.append(taken.digest)
+                self.inputs = Inputs(self.inputs.folders + taken.inputs.folders)
             elif mount.type in ("secret", "ssh"):
                 rows.append([mount.source, mount.env, mount.mode, mount.uid, mount.gid])
         return rows
 
-    def _rows(self, found: copy.Source) -> list[Any]:
-        return copy.manifest(copy.Transfer("RUN", [found], "/", "/", None), self._tools.cancel.check)
+    def _taken(self, found: copy.Source, origin: str) -> Taken:
+        return take(copy.Transfer("RUN", [found], "/", "/", None), self._tools.cancel.check, origin)
 
     @contextmanager
     def ready(self) -> Iterator[Ready]:
@@ -164,7 +163,7 @@ class Mounts:
         found = self._find(mount)
         if not found.is_directory:
             raise StepFailed(f"RUN --mount={mount.text}: {mount.source} is no folder")
-        base = hashlib.sha256(json.dumps(self._rows(found)).encode()).hexdigest()
+        base = self._taken(found, mount.from_).digest
         return CacheFolder(mount, identifier, base, lambda folder: self._copy(found, folder), alone)
 
     # -- secret and ssh ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
-from workbench.build.manifest import Manifest, argument_value, pack, run_options
+from workbench.build.manifest import Manifest, argument_value, run_options
 from workbench.context.ignore import IgnoreRules
 from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
@@ -27,6 +27,7 @@ from workbench.engines.embedded.run import RunRequest
 from workbench.engines.embedded.sandbox import SHM_SIZE
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
+from workbench.engines.embedded.taken import take
 from workbench.engines.embedded.trail import Visited
 from workbench.engines.embedded.trees import Tree
 from workbench.engines.embedded.view import ImageView
@@ -232,7 +233,8 @@ class StageBuild:
             landing.write(writer)
             made = blob.commit()
         layer = LayerRef(made.digest, made.digest, made.size, content=writer.content)
-        tools.files.remember(layer, writer.entries)
+        if writer.whole:
+            tools.files.remember(layer, writer.entries)
         return layer
 
     # -- RUN -----------------------------------------------------------------------------------------------------
@@ -266,7 +268,7 @@ class StageBuild:
 
         def told() -> Manifest:
             return Manifest(
-                keyword="RUN", instruction=effect(it), inputs=pack(mounts.inputs),
+                keyword="RUN", instruction=effect(it), inputs=mounts.inputs,
                 options=run_options(request, network),
                 arguments={name: argument_value(name, value) for name, value in visible.items()},
             )  # fmt: skip
@@ -318,15 +320,16 @@ class StageBuild:
             keyword, sources, it.destination, self.state.workdir, owner, gather.mode(it),
             IgnoreRules(it.exclude) if it.exclude else None,
         )  # fmt: skip
-        rows = copy.manifest(transfer, tools.cancel.check)
-        created_by = self.state.content_comment(copy.comment(transfer, rows, it.chown))
-        inputs = {
-            "rows": rows, "to": it.destination, "workdir": self.state.workdir, "owner": owner, "chmod": it.chmod,
-        }  # fmt: skip
         origin = it.from_ if isinstance(it, docker.Copy) else ""
+        taken = take(transfer, tools.cancel.check, origin)
+        created_by = self.state.content_comment(copy.comment(transfer, taken.digest, it.chown))
+        inputs = {
+            "taken": taken.digest, "to": it.destination, "workdir": self.state.workdir, "owner": owner,
+            "chmod": it.chmod,
+        }  # fmt: skip
 
         def told() -> Manifest:
-            return Manifest(keyword=keyword, instruction=effect(it), inputs=pack(copy.inputs(transfer, rows, origin)))
+            return Manifest(keyword=keyword, instruction=effect(it), inputs=taken.inputs)
 
         anywhere = it.link and not it.chmod  # as BuildKit: with --chmod it is an ordinary copy
 
@@ -352,12 +355,12 @@ class StageBuild:
         root = tree.lookup("")
         assert root is not None, "a tree has a root"
         transfer = copy.Transfer("FROM", [copy.Source(tree, "", "", root)], "/", "/", (0, 0))
-        rows = copy.manifest(transfer, self._tools.cancel.check)
+        taken = take(transfer, self._tools.cancel.check, name)
 
         def told() -> Manifest:
-            return Manifest(keyword="FROM", instruction=f"FROM {name}", inputs=pack(copy.inputs(transfer, rows, name)))
+            return Manifest(keyword="FROM", instruction=f"FROM {name}", inputs=taken.inputs)
 
         def work() -> _Performed:
             return self._land(transfer, f"FROM {name}", self.view)
 
-        return self._cached("FROM", {"rows": rows}, f"FROM {name}", work, told)
+        return self._cached("FROM", {"taken": taken.digest}, f"FROM {name}", work, told)

@@ -15,6 +15,7 @@ from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Scan, scan
 from workbench.engines.embedded.cache import Hit, StepCache
+from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.contexts import NamedContexts
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.plan import Plan
@@ -22,7 +23,6 @@ from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState
 from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.trail import Trail
-from workbench.engines.embedded.trees import ContextTree
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import InputError
 

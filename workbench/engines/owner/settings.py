@@ -58,7 +58,8 @@ def here(request: BuildRequest, config: Config, engine: str) -> Settings:
         folder = str(Path.cwd())
     except FileNotFoundError:
         folder = "/"
-    return Settings(request, replace(config, engine=engine), dict(os.environ), folder)
+    config = replace(config, engine=engine, remarks=(), places={})
+    return Settings(request, config, dict(os.environ), folder)
 
 
 class Engines:

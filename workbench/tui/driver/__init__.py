@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from textual.driver import Driver
 
 
+_BROWSER = "textual.drivers.web_driver:WebDriver"
+"""What textual-serve names as TEXTUAL_DRIVER."""
+
+
+def in_browser(environment: Mapping[str, str]) -> bool:
+    """Whether the screen goes to a browser, by way of textual-serve."""
+    return environment.get("TEXTUAL_DRIVER") == _BROWSER
+
+
 def choose() -> type[Driver] | None:
-    """The driver for this terminal; None leaves it to Textual: by `WORKBENCH_DRIVER=stock`, in a browser, on another
-    system than Linux, and where there is no terminal."""
+    """The driver for this terminal, or for a browser; None leaves it to Textual: by `WORKBENCH_DRIVER=stock` or
+    `TEXTUAL_DRIVER`, on another system than Linux, and where there is no terminal."""
+    if in_browser(os.environ):
+        from workbench.tui.driver.browser import BrowserDriver
+
+        return BrowserDriver
     if os.environ.get("WORKBENCH_DRIVER") == "stock" or "TEXTUAL_DRIVER" in os.environ or sys.platform != "linux":
         return None
     for stream in (sys.__stdin__, sys.__stderr__):  # where Textual reads keys, and where it draws

@@ -52,6 +52,7 @@ class BuildsScreen(ModalScreen[None]):
         Binding("e", "edit", "Edit it", id="builds.edit"),
         Binding("r", "roll_back", "Roll back", id="builds.rollback"),
         Binding("escape,q,b", "dismiss", "Close", key_display="esc"),
+        Binding("question_mark", "app.help", "Help", show=False),
     ]
 
     def __init__(self, context: Path, builds: Sequence[Record], stamp: int) -> None:

@@ -111,7 +111,10 @@ class ImageDetails(ModalScreen[None]):
         & Reader { height: 1fr; }
     }
     """
-    BINDINGS = [Binding("escape,q,i", "dismiss", "Close")]
+    BINDINGS = [
+        Binding("escape,q,i", "dismiss", "Close"),
+        Binding("question_mark", "app.help", "Help", show=False),
+    ]
 
     def __init__(
         self, reference: str, inspected: Mapping[str, Any], history: Sequence[HistoryEntry], now: float | None = None,

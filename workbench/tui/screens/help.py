@@ -35,7 +35,7 @@ class HelpScreen(ModalScreen[None]):
         & Reader { height: 1fr; }
     }
     """
-    BINDINGS = [Binding("escape,q,f1,question_mark", "dismiss", "Close")]
+    BINDINGS = [Binding("escape,q,question_mark", "dismiss", "Close")]
 
     def __init__(self, sections: Sequence[Section]) -> None:
         super().__init__()

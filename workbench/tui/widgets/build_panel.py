@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -14,15 +15,13 @@ from textual.widgets import Input, Static
 
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_text import problem_of, status_of, strip_of, title_of, warnings_text
+from workbench.tui.widgets.log_lines import LogLines
 from workbench.tui.widgets.log_merge import LogMerge, write_log
 from workbench.tui.widgets.log_view import LogView
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.step_list import WARNINGS, StepList
 
 __all__ = ["BuildPanel", "strip_of", "title_of"]
-
-_BEHIND = 16 * 1024 * 1024
-"""Characters that the view may hold beyond what the log itself still keeps, before it is filled anew."""
 
 _EMPTY = {
     "pending": "has not run yet",
@@ -44,7 +43,7 @@ class BuildPanel(Widget):
     BuildPanel {
         layout: vertical;
         & > StepList { height: auto; min-height: 1; max-height: 50%; }
-        & > .build--line { height: auto; max-height: 2; color: $text-muted; }
+        & > .build--line { height: auto; max-height: 3; color: $text-muted; }
         & > #build-problem { color: $text-error; text-style: bold; max-height: 4; display: none; }
         & > #build-hint { color: $foreground; max-height: 3; display: none; }
         &.-failed > #build-problem { display: block; }
@@ -91,9 +90,10 @@ class BuildPanel(Widget):
         self._following = True
         self._failed = False
         self._shown: int | None = None
-        self._position = 0
-        self._from = 0
-        self._merged: LogMerge | None = None  # the log of all steps, where that is shown
+        self._told_warnings = 0
+        self._indexed: dict[int, LogLines] = {}  # the logs that were shown, by step
+        self._all = False  # whether the log of all steps is wanted
+        self._merged: LogMerge | None = None  # where the logs of several steps are shown, of all or of a stage
         self._filtering = False
         self._steps = StepList(id="build-steps")
         self._log = LogView(id="build-log")
@@ -131,19 +131,21 @@ class BuildPanel(Widget):
         key = self._steps.cursor
         return self._progress.steps.get(key) if key is not None else None
 
-    def show(self, progress: BuildProgress, now: float) -> None:
-        """Draws what changed in `progress` since the last call. `now` is seconds since the epoch."""
+    def show(self, progress: BuildProgress, now: float, before: Mapping[str, float] | None = None) -> None:
+        """Draws what changed in `progress` since the last call. `now` is seconds since the epoch; `before` has the
+        seconds that steps took when they last ran, by their text."""
         if progress is not self._progress or progress.build != self._build:
             self._progress, self._build = progress, progress.build
             self._following, self._failed, self._shown = True, False, None
+            self._indexed = {}
             self._log.clear()
-            if self._merged is not None:
-                self._merged = LogMerge()
+            self._merged = LogMerge() if self._all else None
             self._steps.select(None)
-        self._steps.update_steps(progress, now)
+        self._steps.update_steps(progress, now, before)
         failed = progress.failed_step
         if failed is not None and not self._failed:
             self._failed = self._following = True
+            self._steps.open_to(failed.step)
         if self._following:
             self._select(self._followed(), by_person=False)
         self._feed()
@@ -151,12 +153,14 @@ class BuildPanel(Widget):
 
     def _followed(self) -> int | None:
         progress = self._progress
-        if progress.current is not None:
-            return progress.current.step
+        lead = progress.failed_step or progress.current
+        if lead is not None:
+            return lead.step
         ran = [step.step for step in progress if step.status != "pending"]
         return ran[-1] if ran else None
 
     def _select(self, key: int | None, *, by_person: bool) -> None:
+        key = self._steps.place_of(key)
         if key == self._shown and key == self._steps.cursor:
             return
         self._steps.select(key)
@@ -165,11 +169,12 @@ class BuildPanel(Widget):
         self.post_message(self.Highlighted(self.selected, by_person=by_person))
 
     def _fill(self, key: int | None) -> None:
-        if self._merged is not None:
+        if self._all:
             self._shown = key
             self._title()
             return
-        self._shown, self._position, self._from = key, 0, 0
+        self._shown, self._told_warnings = key, 0
+        self._merged = LogMerge() if self._steps.stage_steps(key) else None
         self._log.clear()
         self._feed()
         self._title()
@@ -179,23 +184,23 @@ class BuildPanel(Widget):
         key, progress = self._shown, self._progress
         if self._merged is not None:
             self._log.empty_text = "no output"
-            self._log.append(self._merged.more(progress))
+            steps = None if self._all else {step.step for step in self._steps.stage_steps(key)}
+            self._log.append(self._merged.more(progress, steps))
+            return
+        if key == WARNINGS:
+            self._log.append(warnings_text(progress.warnings[self._told_warnings :]))
+            self._told_warnings = len(progress.warnings)
             return
         step = self.selected
-        if key == WARNINGS:
-            self._log.append(warnings_text(progress.warnings[self._position :]))
-            self._position = len(progress.warnings)
-            return
         self._log.empty_text = _EMPTY[step.status] if step is not None else ""
-        log = progress.logs.get(key) if key is not None else None
-        if log is None or log.total == self._position:
+        if key is None or (text := progress.logs.get(key)) is None:
             return
-        if log.dropped > min(self._position, self._from + _BEHIND):
-            self._log.clear()
-            self._log.append(f"… {log.dropped:,} characters dropped\n")
-            self._position = self._from = log.dropped
-        self._log.append(log.since(self._position))
-        self._position = log.total
+        if key not in self._indexed:
+            self._indexed[key] = LogLines(text)
+        if self._log.whole is not self._indexed[key]:
+            self._log.use(self._indexed[key])
+        if not self._log.more():
+            self.call_after_refresh(self._feed)
 
     def _tell(self) -> None:
         if not self.is_mounted:
@@ -213,7 +218,7 @@ class BuildPanel(Widget):
     def _title(self) -> None:
         what = {None: "log", WARNINGS: "warnings"}.get(self._shown, f"log {self._shown}")
         if self._merged is not None:
-            what = "log of all steps"
+            what = "log of all steps" if self._all else "log of the stage"
         self._log.border_title = f"{what} · {self._log.status}"
 
     def on_log_view_status_changed(self, event: LogView.StatusChanged) -> None:
@@ -260,7 +265,8 @@ class BuildPanel(Widget):
 
     def action_all_steps(self) -> None:
         """The log of all steps, or that of the chosen one again."""
-        self._merged = LogMerge() if self._merged is None else None
+        self._all = not self._all
+        self._merged = LogMerge() if self._all else None
         self._log.clear()
         self._fill(self._shown)
         self._feed()
@@ -269,7 +275,7 @@ class BuildPanel(Widget):
         """Asks for a path, and writes what the log shows there, plain."""
         from workbench.tui.screens.dialogs import PromptDialog
 
-        step = "all" if self._merged is not None else f"step-{self._shown}"
+        step = "all" if self._all else "stage" if self._merged is not None else f"step-{self._shown}"
         dialog = PromptDialog("Write the log to", f"build-{step}.log", "path of a new file", lambda path: "")
         self.app.push_screen(dialog, self._save_to)
 
@@ -280,9 +286,9 @@ class BuildPanel(Widget):
             )
 
     async def _write(self, path: Path) -> None:
-        text = self._log.shown
+        lines = self._log.shown
         try:
-            await asyncio.to_thread(write_log, path, text)
+            await asyncio.to_thread(write_log, path, lines.source.pieces(0, lines.length))
         except OSError as error:
             told = f"{path}: {error.strerror}"
             self.notify(told, title="The log was not written", severity="error", markup=False)
@@ -296,6 +302,8 @@ class BuildPanel(Widget):
         """Leaves the search, else the large log, else follows the build again."""
         if self.has_class("-searching"):
             self._end_search()
+        elif self._log.looking:
+            self._log.stop_looking()
         elif self._log.marking:
             self._log.action_mark()
         elif self.has_class("-log-large"):
@@ -313,9 +321,7 @@ class BuildPanel(Widget):
             )  # fmt: skip
             self._end_search()
             return
-        if not event.value or self._log.search(event.value):
-            if not event.value:
-                self._log.search("")
+        if self._log.search(event.value) is not False or not event.value:
             self._end_search()
 
     def on_input_changed(self, event: Input.Changed) -> None:

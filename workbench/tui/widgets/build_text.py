@@ -5,10 +5,11 @@ Nothing here is markup and most of it is a stranger's text: whoever puts it into
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from workbench.build.by_stage import StageGroup
 from workbench.build.change import sentence
+from workbench.build.estimate import Estimate, seconds_of
 from workbench.build.events import BuildWarning
 from workbench.build.format import human_duration, human_size
 from workbench.build.progress import BuildProgress, StepState, StepStatus
@@ -25,61 +26,46 @@ SIGNS: dict[StepStatus, str] = {
 SHORT_ID = 12
 
 
-@dataclass(frozen=True, slots=True)
-class StageGroup:
-    """The steps of one stage, in order. `name` is empty for ARG before the first FROM."""
-
-    name: str
-    steps: tuple[StepState, ...]
-
-    @property
-    def status(self) -> StepStatus:
-        """The state of the stage as a whole: the worst that a step of it has."""
-        states = {step.status for step in self.steps}
-        for status in ("failed", "cancelled", "running"):
-            if status in states:
-                return status
-        if "pending" in states:
-            return "pending" if states == {"pending"} else "running"
-        return "cached" if states == {"cached"} else "done"
-
-
-def stages_of(steps: Sequence[StepState]) -> Iterator[StageGroup]:
-    """The steps by stage. A FROM opens one; a stage without a name is called by its number, from 0, as COPY does."""
-    group: list[StepState] = []
-    name, stages = "", 0
-    for step in steps:
-        opens = step.text[:5].upper().split() == ["FROM"]
-        if opens or (group and step.stage != group[-1].stage):
-            if group:
-                yield StageGroup(name, tuple(group))
-            group = []
-            name = one_line(step.stage) or f"stage {stages}"
-            stages += 1
-        group.append(step)
-    if group:
-        yield StageGroup(name, tuple(group))
-
-
 def instruction_of(step: StepState) -> str:
     """The instruction on one line, its runs of blanks as one: continuation lines are indented in the file."""
     return one_line(" ".join(step.text.split()))
 
 
-def seconds_of(step: StepState, now: float) -> float | None:
-    """How long a step took, or has been running; None where it never began."""
-    if step.status == "running" and step.started is not None:
-        return max(0.0, now - step.started)
-    return step.seconds
+def time_of(step: StepState, now: float, *, word: bool, before: float | None = None) -> str:
+    """The right end of a row: `cached`, `0.8s`, or with `word` also the state (`running 0.8s`, `pending`).
 
-
-def time_of(step: StepState, now: float, *, word: bool) -> str:
-    """The right end of a row: `cached`, `0.8s`, or with `word` also the state (`running 0.8s`, `pending`)."""
+    With `before`, the seconds of its last run: `0.8s of ~3.4s` while it runs, `~3.4s` before, and when it is done
+    `0.8s -2.6s`, or with `word` `0.8s (was 3.4s)`.
+    """
     if step.status == "cached":
         return "cached"
     seconds = seconds_of(step, now)
     duration = human_duration(seconds) if seconds is not None and step.status != "pending" else ""
+    if before is not None:
+        duration = " ".join(part for part in (duration, _against(step, seconds, before, word=word)) if part)
     return f"{step.status} {duration}".strip() if word else duration
+
+
+def _against(step: StepState, seconds: float | None, before: float, *, word: bool) -> str:
+    if step.status == "pending":
+        return f"~{human_duration(before)}"
+    if step.status == "running":
+        return f"of ~{human_duration(before)}"
+    if step.status != "done" or seconds is None:
+        return ""
+    if word:
+        return f"(was {human_duration(before)})"
+    change = seconds - before
+    if abs(change) < 0.1:
+        return ""
+    return f"{'+' if change > 0 else '-'}{human_duration(abs(change))}"
+
+
+def stage_of(group: StageGroup, now: float) -> str:
+    """The right end of a stage's row: `2/3  4.1s`: its steps that ended well, and the seconds of all together."""
+    seconds = [took for step in group.steps if (took := seconds_of(step, now)) is not None]
+    counted = f"{group.done}/{len(group.steps)}"
+    return f"{counted}  {human_duration(sum(seconds))}" if any(seconds) else counted
 
 
 def added_of(step: StepState) -> str:
@@ -90,16 +76,15 @@ def added_of(step: StepState) -> str:
 
 
 def container_of(step: StepState) -> str:
-    """The last intermediate container of a step: `container b83affeca271 exited 1`; empty where it had none."""
+    """The life of a step's last intermediate container: `container b83affeca271 created, started, exited 1, removed`;
+    one that was started last is running. Empty where it had none."""
     if not step.containers:
         return ""
     container = step.containers[-1]
-    code = container.exit_code
-    if code is None:
-        state = container.action
-    else:
-        state = f"exited {code}" if container.action == "exited" else f"exited {code}, {container.action}"
-    return f"container {one_line(short_id(container.id))} {state}"
+    life = [f"exited {container.exit_code}" if action == "exited" else action for action in container.life]
+    if container.action == "started":
+        life[-1] = "running"
+    return f"container {one_line(short_id(container.id))} {', '.join(life)}"
 
 
 def status_of(progress: BuildProgress, step: StepState | None) -> str:
@@ -107,9 +92,7 @@ def status_of(progress: BuildProgress, step: StepState | None) -> str:
     if step is None:
         sent = progress.context
         return f"context {human_size(sent.bytes, digits=4)}, {sent.files:,} files" if sent is not None else ""
-    parts = [container_of(step)]
-    if step.why:
-        parts.append(one_line(sentence(step.why)))
+    parts = [one_line(sentence(step.why)) if step.why else "", container_of(step)]
     if step.progress is not None:
         total = f" of {human_size(step.progress.total)}" if step.progress.total else ""
         parts.insert(0, f"{one_line(step.progress.what)} {human_size(step.progress.current)}{total}")
@@ -163,33 +146,18 @@ def _seconds(progress: BuildProgress, now: float) -> str:
     return human_duration(now - progress.started) if progress.started is not None else ""
 
 
-def title_of(progress: BuildProgress, revision: int | None, now: float, expected: float | None = None) -> str:
+def title_of(progress: BuildProgress, revision: int | None, now: float, expected: Estimate | None = None) -> str:
     """The title of the panel: `Build r8  3/5 · 1.2s of ~1.9s`, `Build r8  ✘ failed 5/5 · 1.3s`; our own words only.
-    `expected` is how long a running build may take, in seconds (see `expected_of`)."""
+    `expected` is how long a running build may take; with a `+` where a step to come has never run."""
     if progress.status == "idle":
         return _head(progress, revision)
     sign = {"succeeded": "✔", "failed": "✘ failed", "cancelled": "– cancelled"}.get(progress.status, "")
     counted = " ".join(part for part in (sign, _count(progress)) if part)
     seconds = _seconds(progress, now)
     if seconds and expected is not None and progress.finished is None:
-        seconds = f"{seconds} of ~{human_duration(expected)}"
+        seconds = f"{seconds} of ~{human_duration(expected.seconds)}{'' if expected.whole else '+'}"
     rest = " · ".join(part for part in (counted, seconds) if part)
     return f"{_head(progress, revision)}  {rest}".rstrip()
-
-
-def expected_of(progress: BuildProgress, before: Mapping[str, float], now: float) -> float | None:
-    """Seconds that the running build takes in all, by how long its steps took last (`before`, by their text); None
-    where that is not known of a step to come, or it is overdue. Steps side by side count one after the other."""
-    if progress.started is None or not progress.steps:
-        return None
-    left = 0.0
-    for step in progress:
-        if step.status not in ("pending", "running"):
-            continue
-        if step.text not in before:
-            return None
-        left += max(0.0, before[step.text] - (seconds_of(step, now) or 0.0))
-    return now - progress.started + left if left else None
 
 
 def strip_of(progress: BuildProgress, revision: int | None, now: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
 from rich.cells import cell_len, set_cell_size
@@ -11,7 +12,7 @@ from textual.message import Message
 from workbench.build.format import human_size
 from workbench.build.text import one_line
 from workbench.context.ignore import Rule
-from workbench.context.scan import Entry
+from workbench.context.scan import Entry, ancestors
 from workbench.tui.widgets.context_model import Model
 from workbench.tui.widgets.row_view import Piece, RowView, found_in
 
@@ -108,17 +109,19 @@ class ContextTree(RowView):
             return None
         return self.model.entries[self._rows[row - 1]]
 
-    def show_model(self, model: Model) -> None:
-        """Replaces what is shown."""
+    def show_model(self, model: Model, warned: Mapping[str, str] | None = None) -> None:
+        """Replaces what is shown; what should rarely be sent is as before unless it is given."""
         path = entry.path if (entry := self.entry) is not None else None
         self.model = model
+        if warned is not None:
+            self.warned = warned
         if self._open is None:
             few = len(model.entries) <= OPEN_AT_FIRST
             self._open = {entry.path for entry in model.entries if entry.kind == "directory"} if few else set()
         self._flatten()
         if path is not None:
             self._go_to(path)
-        self.post_message(self.Highlighted(self.entry))
+        self._tell()
 
     def show_more(self, warned: Mapping[str, str], weights: Mapping[str, int]) -> None:
         """What was found out of the model later: what should rarely be sent, and bytes below folders that are not."""
@@ -126,23 +129,28 @@ class ContextTree(RowView):
         if self._by_size:
             self._keep_cursor()
         self.refresh()
-        self.post_message(self.Highlighted(self.entry))
+        self._tell()
 
     def _flatten(self) -> None:
         """The visible rows anew, skipping over closed folders."""
         rows: list[int] = []
         model, opened = self.model, self._open or set()
         if model is not None and self._root_open and self._by_size:
-            rows = list(self._biggest_first(model, 0, len(model.depths)))
+            rows = list(self._biggest_first(model, 0, len(model.paths)))
         elif model is not None and self._root_open:
-            place, count = 0, len(model.depths)
+            place, count = 0, len(model.paths)
             while place < count:
                 if self._hide_ignored and not model.sent[place]:
-                    place = model.ends[place]
+                    place = model.end(place)
                     continue
-                rows.append(place)
-                closed = model.ends[place] > place + 1 and model.entries[place].path not in opened
-                place = model.ends[place] if closed else place + 1
+                end = _before(model.inner, 1, place, count)
+                if self._hide_ignored:
+                    end = _before(model.sent, 0, place, end)
+                rows.extend(range(place, end))
+                if end < count and model.inner[end] and (model.sent[end] or not self._hide_ignored):
+                    rows.append(end)
+                    end = end + 1 if model.paths[end] in opened else model.end(end)
+                place = end
         self._rows = rows
         self.rows_changed()
 
@@ -151,19 +159,19 @@ class ContextTree(RowView):
         children: list[int] = []
         while place < end:
             children.append(place)
-            place = model.ends[place]
+            place = model.end(place)
         for child in sorted(children, key=lambda child: -self._bytes(model, child)):
             if self._hide_ignored and not model.sent[child]:
                 continue
             yield child
-            if model.ends[child] > child + 1 and model.entries[child].path in (self._open or ()):
-                yield from self._biggest_first(model, child + 1, model.ends[child])
+            if model.spans[child] > 1 and model.paths[child] in (self._open or ()):
+                yield from self._biggest_first(model, child + 1, model.end(child))
 
     def _bytes(self, model: Model, place: int) -> int:
         """Bytes: of what is sent all that is sent, of what is not all that was found below it."""
         if model.sent[place]:
             return model.sizes[place]
-        return self._weights.get(model.entries[place].path, model.sizes[place])
+        return self._weights.get(model.paths[place], model.sizes[place])
 
     def _keep_cursor(self) -> None:
         path = entry.path if (entry := self.entry) is not None else None
@@ -174,14 +182,26 @@ class ContextTree(RowView):
     def _go_to(self, path: str) -> None:
         """The cursor on that entry, or on the nearest folder above it that is shown."""
         assert self.model is not None
-        for wanted in (path, *reversed(list(self.model.ancestors(path)))):
-            place = self.model.paths.get(wanted)
-            if place is not None and place in self._rows:
-                self.cursor = self._rows.index(place) + 1
+        for wanted in (path, *reversed(list(ancestors(path)))):
+            row = self._row_of(self.model.place(wanted))
+            if row is not None:
+                self.cursor = row
                 return
+
+    def _row_of(self, place: int | None) -> int | None:
+        """The row of an entry; None where it is not shown."""
+        if place is None:
+            return None
+        if self._by_size:
+            return self._rows.index(place) + 1 if place in self._rows else None
+        at = bisect_left(self._rows, place)
+        return at + 1 if at < len(self._rows) and self._rows[at] == place else None
 
     def watch_cursor(self, before: int, now: int) -> None:
         super().watch_cursor(before, now)
+        self._tell()
+
+    def _tell(self) -> None:
         self.post_message(self.Highlighted(self.entry))
 
     # -- what is drawn
@@ -199,8 +219,8 @@ class ContextTree(RowView):
         sign = "· " if ignored else "  "
         kind = "tree--ignored" if ignored else "tree--link" if entry.kind == "symlink" else ""
         if entry.kind == "directory":
-            shown = entry.path in (self._open or ()) and model.ends[place] > place + 1
-            sign = f"{'▾' if shown else '▸' if model.ends[place] > place + 1 else '·' if ignored else ' '} "
+            shown = entry.path in (self._open or ()) and model.spans[place] > 1
+            sign = f"{'▾' if shown else '▸' if model.spans[place] > 1 else '·' if ignored else ' '} "
             kind = kind or "tree--folder"
         if entry.error:
             return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", "tree--error", "unreadable", "", width)
@@ -220,11 +240,11 @@ class ContextTree(RowView):
 
     def find(self, needle: str, *, forward: bool, here: bool) -> int | None:
         model = self.model
-        if model is None or not model.depths:
+        if model is None or not model.paths:
             return None
-        count, step, start = len(model.depths), 1 if forward else -1, 0 if here else 1
+        count, step, start = len(model.paths), 1 if forward else -1, 0 if here else 1
         now = self._rows[self.cursor - 1] if self.cursor > 0 else (0 if forward and here else -1 if forward else count)
-        paths, folded = list(model.paths), needle == needle.lower()  # entries are made when looked at: too slow here
+        paths, folded = model.paths, needle == needle.lower()
         for distance in range(start, count + start):
             place = (now + step * distance) % count
             path = paths[place]
@@ -237,7 +257,7 @@ class ContextTree(RowView):
 
     def _reveal(self, path: str) -> None:
         assert self.model is not None and self._open is not None
-        folders = set(self.model.ancestors(path))
+        folders = set(ancestors(path))
         if not self._root_open or not folders <= self._open:
             self._root_open = True
             self._open |= folders
@@ -294,7 +314,7 @@ class ContextTree(RowView):
         if self.model is None or not self.warned:
             self.notify("Nothing is sent that should rarely be.")
             return
-        places = sorted(self.model.paths[path] for path in self.warned if path in self.model.paths)
+        places = sorted(place for path in self.warned if (place := self.model.place(path)) is not None)
         now = self._rows[self.cursor - 1] if self.cursor else -1
         path = self.model.entries[next((place for place in places if place > now), places[0])].path
         self._reveal(path)
@@ -314,6 +334,12 @@ class ContextTree(RowView):
             self.action_open_or_close()
         elif again:
             self.action_open()
+
+
+def _before(flags: bytearray, flag: int, start: int, end: int) -> int:
+    """The first place from `start` that has the flag; `end` where none has."""
+    found = flags.find(flag, start, end)
+    return end if found < 0 else found
 
 
 def _columns(name: str, kind: str, state: str, size: str, width: int) -> list[Piece]:

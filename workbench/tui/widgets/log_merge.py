@@ -1,14 +1,13 @@
-"""The logs of all steps as one, each piece under the heading of its step, in the order in which it was seen."""
+"""The logs of several steps as one, each piece under the heading of its step, in the order in which it was seen."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from workbench.build.progress import BuildProgress
 from workbench.build.text import Cleaner
 from workbench.tui.widgets.build_text import instruction_of
-
-_PIECE = 1024 * 1024
 
 
 class LogMerge:
@@ -21,10 +20,11 @@ class LogMerge:
         self._last: int | None = None
         self._open = False
 
-    def more(self, progress: BuildProgress) -> str:
-        """What came since the last call. Steps that ran side by side since then follow each other."""
+    def more(self, progress: BuildProgress, steps: Collection[int] | None = None) -> str:
+        """What came since the last call, of all steps or of those. Steps that ran side by side since then follow each
+        other."""
         parts: list[str] = []
-        for number in sorted(progress.logs):
+        for number in sorted(progress.logs if steps is None else progress.logs.keys() & set(steps)):
             log, position = progress.logs[number], self._positions.get(number, 0)
             if log.total == position:
                 continue
@@ -40,10 +40,10 @@ class LogMerge:
         return "".join(parts)
 
 
-def write_log(path: Path, text: str) -> None:
+def write_log(path: Path, pieces: Iterable[str]) -> None:
     """Writes it without control sequences, to a file that is not there yet. Raises OSError, FileExistsError too."""
     cleaner = Cleaner()
     with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
-        for start in range(0, len(text), _PIECE):
-            file.write(cleaner.feed(text[start : start + _PIECE]))
+        for piece in pieces:
+            file.write(cleaner.feed(piece))
         file.write(cleaner.finish())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding
@@ -12,29 +13,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from workbench.build.progress import BuildProgress, StepState, StepStatus
-from workbench.tui.widgets.build_text import SIGNS, added_of, instruction_of, stages_of, time_of
+from workbench.build.progress import BuildProgress, StepState
+from workbench.tui.widgets.step_rows import WARNINGS, Row, draw, rows_of
 
-WARNINGS = 0
-"""The key of the row that counts the warnings. Steps have their own numbers, from 1."""
-
-_SHOWS_BYTES = 40
-_SHOWS_WORDS = 58
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the list: a step, the heading of a stage (`key` is None) or the warnings (`key` is WARNINGS)."""
-
-    key: int | None
-    step: StepState | None = None
-    text: str = ""
-    status: StepStatus = "pending"
-    indent: int = 0
+__all__ = ["WARNINGS", "StepList"]
 
 
 class StepList(ScrollView, can_focus=True):
-    """Shows `update(progress, now)`; `cursor` is the number of the chosen step, WARNINGS, or None."""
+    """Shows `update_steps`; `cursor` is the number of the chosen step, that of a stage (below 0), WARNINGS, or None."""
 
     DEFAULT_CSS = """
     StepList {
@@ -78,6 +64,9 @@ class StepList(ScrollView, can_focus=True):
     }
     BINDINGS = [
         Binding("enter", "choose", "To the line", id="build.choose"),
+        Binding("space", "fold", "Fold or open the stage", show=False, id="build.fold"),
+        Binding("left", "fold(True)", "Fold the stage", show=False, id="build.fold_stage"),
+        Binding("right", "fold(False)", "Open the stage", show=False, id="build.open_stage"),
         Binding("down,j", "move(1)", "Next step", show=False, id="build.down"),
         Binding("up,k", "move(-1)", "Previous step", show=False, id="build.up"),
         Binding("pagedown", "page(1)", "Page down", show=False, id="build.page_down"),
@@ -94,7 +83,8 @@ class StepList(ScrollView, can_focus=True):
             self.key = key
 
     class Chosen(Message):
-        """A person chose the row with this key: enter, or a click on the row under the cursor."""
+        """A person chose the row with this key, of a step or the warnings: enter, or a click on the row under the
+        cursor."""
 
         def __init__(self, key: int) -> None:
             super().__init__()
@@ -108,6 +98,8 @@ class StepList(ScrollView, can_focus=True):
         self._now = 0.0
         self._digits = 1
         self._cursor: int | None = None
+        self._folded: frozenset[str] = frozenset()  # names of stages
+        self._before: Mapping[str, float] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -118,32 +110,47 @@ class StepList(ScrollView, can_focus=True):
         """The key of the row under the cursor."""
         return self._cursor
 
-    def update_steps(self, progress: BuildProgress, now: float) -> None:
-        """Draws again what changed since the last call; a running step's time always."""
+    def update_steps(self, progress: BuildProgress, now: float, before: Mapping[str, float] | None = None) -> None:
+        """Draws again what changed since the last call; a running step's time always. `before` has the seconds that
+        steps took when they last ran, by their text."""
         steps, warnings = list(progress), len(progress.warnings)
         self._now = now
         same = len(steps) == len(self._seen) and all(a is b for a, b in zip(steps, self._seen, strict=True))
+        if before is not None and before != self._before:
+            self._before, same = before, False
         if same and warnings == self._warnings:
             for y, row in enumerate(self._rows):
-                if row.status == "running" and row.step is not None:
+                if row.status == "running":
                     self.refresh_line(y)
             return
         self._seen, self._warnings = steps, warnings
-        self._replace(self._make_rows(steps, warnings))
-
-    def _make_rows(self, steps: list[StepState], warnings: int) -> list[Row]:
-        groups = list(stages_of(steps))
-        headed = sum(bool(group.name) for group in groups) > 1
-        rows: list[Row] = []
-        for group in groups:
-            if headed and group.name:
-                rows.append(Row(None, None, group.name, group.status))
-            indent = 2 if headed and group.name else 0
-            rows += [Row(step.step, step, instruction_of(step), step.status, indent) for step in group.steps]
-        if warnings:
-            rows.append(Row(WARNINGS, None, f"{warnings} warning{'' if warnings == 1 else 's'}"))
         self._digits = max((len(str(step.step)) for step in steps), default=1)
-        return rows
+        self._make_rows()
+
+    def _make_rows(self) -> None:
+        self._replace(rows_of(self._seen, self._warnings, self._folded, self._before))
+
+    def stage_steps(self, key: int | None) -> tuple[StepState, ...]:
+        """The steps of the stage whose row has this key; none for another row."""
+        row = self._row(key)
+        return row.group.steps if row is not None and row.group is not None else ()
+
+    def place_of(self, key: int | None) -> int | None:
+        """The key of the row where that step is seen: its own, or that of its stage while that is folded."""
+        if key is None or key <= WARNINGS or self._index(key) is not None:
+            return key
+        groups = ((row.key, row.group) for row in self._rows if row.group is not None)
+        return next((at for at, group in groups if any(step.step == key for step in group.steps)), None)
+
+    def open_to(self, key: int) -> None:
+        """Opens the stage of that step, where it is folded."""
+        row = self._row(self.place_of(key))
+        if row is not None and row.folded:
+            self._set_folded(row, False)
+
+    def _set_folded(self, row: Row, folded: bool) -> None:
+        self._folded = self._folded | {row.text} if folded else self._folded - {row.text}
+        self._make_rows()
 
     def _replace(self, rows: list[Row]) -> None:
         before, self._rows = self._rows, rows
@@ -173,49 +180,70 @@ class StepList(ScrollView, can_focus=True):
         if y is None or not height or top <= y < top + height:
             return
         # The heading of the stage is worth a line where there is room for it.
-        above = y - 1 if y and height > 1 and self._rows[y - 1].key is None else y
+        above = y - 1 if y and height > 1 and self._rows[y - 1].group is not None else y
         self.scroll_to(y=above if y < top else y - height + 1, animate=False, force=True, immediate=True)
 
     def on_resize(self) -> None:
         self._reveal()
 
     def _index(self, key: int | None) -> int | None:
-        if key is None:
-            return None
         return next((y for y, row in enumerate(self._rows) if row.key == key), None)
 
-    def _move_to(self, index: int, keys: list[int]) -> None:
-        if keys:
-            key = keys[max(0, min(index, len(keys) - 1))]
+    def _row(self, key: int | None) -> Row | None:
+        y = self._index(key)
+        return None if y is None else self._rows[y]
+
+    def _move_to(self, index: int) -> None:
+        if self._rows:
+            key = self._rows[max(0, min(index, len(self._rows) - 1))].key
             self.select(key)
             self.post_message(self.Moved(key))
 
     def action_move(self, by: int) -> None:
-        keys = [row.key for row in self._rows if row.key is not None]
-        at = keys.index(self._cursor) if self._cursor in keys else -1 if by > 0 else len(keys)
-        self._move_to(at + by, keys)
+        at = self._index(self._cursor)
+        self._move_to((-1 if by > 0 else len(self._rows)) + by if at is None else at + by)
 
     def action_page(self, direction: int) -> None:
         self.action_move(direction * max(1, self.size.height - 1))
 
     def action_edge(self, index: int) -> None:
-        keys = [row.key for row in self._rows if row.key is not None]
-        self._move_to(len(keys) - 1 if index < 0 else 0, keys)
+        self._move_to(len(self._rows) - 1 if index < 0 else 0)
+
+    def action_fold(self, folded: bool | None = None) -> None:
+        """Folds or opens the stage under the cursor. From a step `left` and space go to its stage; `right` goes from
+        an open stage into it."""
+        at = self._index(self._cursor)
+        if at is None:
+            return
+        row = self._rows[at]
+        if row.group is None:
+            above = [y for y in range(at) if self._rows[y].group is not None]
+            if row.indent and above and folded is not False:
+                self._move_to(above[-1])
+        elif folded is row.folded:
+            if not folded:
+                self._move_to(at + 1)
+        else:
+            self._set_folded(row, not row.folded)
 
     def action_choose(self) -> None:
-        if self._cursor is not None:
+        if self._cursor is None:
+            return
+        if self._cursor < WARNINGS:
+            self.action_fold()
+        else:
             self.post_message(self.Chosen(self._cursor))
 
     def on_click(self, event: events.Click) -> None:
         y = event.y + self.scroll_offset.y
-        key = self._rows[y].key if y < len(self._rows) else None
-        if key is None:
+        if y >= len(self._rows):
             return
-        if key == self._cursor:
-            self.post_message(self.Chosen(key))
-        else:
-            self.select(key)
-            self.post_message(self.Moved(key))
+        again = self._rows[y].key == self._cursor
+        on_sign = self._rows[y].group is not None and event.x < 2
+        if not again:
+            self._move_to(y)
+        if again or on_sign:
+            self.action_choose()
 
     def render_line(self, y: int) -> Strip:
         width, base = self.scrollable_content_region.width, self.rich_style
@@ -225,39 +253,13 @@ class StepList(ScrollView, can_focus=True):
             line = Text(empty, self.get_component_rich_style("step--detail"), end="")
         else:
             row = self._rows[index]
-            line = self._draw(row, width)
-            if row.key is not None and row.key == self._cursor:
+            line = draw(row, width, self._now, self._digits, self._style)
+            if row.key == self._cursor:
                 # Put last and over the whole line, so that the state's colour never meets the cursor's.
                 line.pad_right(max(0, width - line.cell_len))
                 line.stylize(self.get_component_rich_style("step--cursor"))
         line.stylize_before(base)
         return Strip(line.render(self.app.console)).crop_extend(0, width, base)
 
-    def _style(self, text: Text, start: int, end: int, name: str) -> None:
-        text.stylize(self.get_component_rich_style(f"step--{name}"), start, end)
-
-    def _draw(self, row: Row, width: int) -> Text:
-        if row.step is None:
-            sign = "!" if row.key == WARNINGS else SIGNS[row.status]
-            line = Text(f"{sign} {row.text}", no_wrap=True, overflow="ellipsis", end="")
-            line.truncate(width, overflow="ellipsis")
-            if row.key != WARNINGS:
-                self._style(line, 0, len(line), "heading")
-            self._style(line, 0, len(line) if row.key == WARNINGS else 1, self._kind(row))
-            return line
-        time = time_of(row.step, self._now, word=width >= _SHOWS_WORDS)
-        right = [added_of(row.step), time] if width >= _SHOWS_BYTES else [time]
-        detail = "".join(f"  {part}" if part else "" for part in right)
-        indent = row.indent if width >= _SHOWS_BYTES else row.indent // 2
-        left = Text(f"{' ' * indent}{SIGNS[row.status]} {row.step.step:>{self._digits}} {row.text}", end="")
-        left.truncate(max(1, width - len(detail)), overflow="ellipsis", pad=True)
-        self._style(left, indent, indent + 1, self._kind(row))
-        if row.status in ("pending", "cached"):
-            self._style(left, indent + 1, len(left), row.status)
-        if detail:
-            named = "detail" if row.status in ("done", "cached", "pending") else row.status
-            left.append(detail, self.get_component_rich_style(f"step--{named}"))
-        return left
-
-    def _kind(self, row: Row) -> str:
-        return "warnings" if row.key == WARNINGS else row.status
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"step--{name}")

@@ -11,18 +11,27 @@ from textual.widget import Widget
 from workbench.build.loop import LoopState
 from workbench.build.text import one_line
 
+_LEGIBLE = 16
+"""Cells of the context's path that say more than the engine's version does."""
 
-def title_text(engine: str, context: Path, state: LoopState, *, unsaved: bool, width: int) -> str:
-    """One line of at most `width` cells; what is cut where it is too long is the front of the context's path."""
+
+def title_text(
+    engine: str, context: Path, state: LoopState, *, unsaved: bool, width: int, version: str = "", away: bool = False
+) -> str:
+    """One line of at most `width` cells; where it is too long the front of the context's path is cut, and before that
+    becomes too short, the engine's version goes."""
     watching = {"on": "watching", "focus": "watching on focus", "off": "not watching"}[state.mode]
     right = f"{build_text(state)} · saved r{state.saved}{' · unsaved •' if unsaved else ''}"
     place = one_line(_short(context))
-    left = f"workbench  {engine} · {place} · {watching}"
-    over = len(left) + 2 + len(right) - width
-    if over > 0:
-        keep = max(len(place) - over - 1, 8)
-        place = f"…{place[-keep:]}" if keep < len(place) else place
-        left = f"{engine} · {place} · {watching}"
+    silent = " gives no answer" if away else ""
+    exact = f"{engine} {one_line(version.partition('+')[0])}".strip()  # after the + Debian counts its own builds
+    left = f"workbench  {exact}{silent} · {place} · {watching}"
+    if len(left) + 2 + len(right) > width:
+        most = width - len(f" ·  · {watching}  {right}{silent}")
+        fits = len(exact) + min(len(place), _LEGIBLE) <= most
+        keep = max(most - len(exact if fits else engine) - 1, 8)
+        place = f"…{place[-keep:]}" if keep < len(place) - 1 else place
+        left = f"{exact if fits else engine}{silent} · {place} · {watching}"
     return f"{left}{' ' * max(2, width - len(left) - len(right))}{right}"
 
 
@@ -55,6 +64,10 @@ class TitleLine(Widget):
     """
 
     engine: reactive[str] = reactive("")
+    version: reactive[str] = reactive("")
+    """Of the engine; empty until it has told, and where it has none."""
+    away: reactive[bool] = reactive(False)
+    """Whether the engine gives no answer."""
     context: reactive[Path] = reactive(Path())
     state: reactive[LoopState] = reactive(LoopState())
     unsaved: reactive[bool] = reactive(False)
@@ -63,5 +76,9 @@ class TitleLine(Widget):
         self.set_class(state.building is None and state.outcome == "failed", "-failed")
 
     def render(self) -> Content:
-        text = title_text(self.engine, self.context, self.state, unsaved=self.unsaved, width=self.size.width)
-        return Content(text)
+        return Content(
+            title_text(
+                self.engine, self.context, self.state, unsaved=self.unsaved, width=self.size.width,
+                version=self.version, away=self.away,
+            )
+        )  # fmt: skip

@@ -1,10 +1,13 @@
-"""What a person has set: file < environment < flags, read once into one frozen value."""
+"""What a person has set: file < environment < flags, read once into one frozen value.
+
+The file never keeps the program from starting: what is not understood of it is a remark, and the default stays.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +20,17 @@ ON_DISCONNECT = ("continue", "cancel")
 
 WATCH = ("on", "focus", "off")
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "engine": "WORKBENCH_ENGINE",
     "root": "WORKBENCH_ROOT",
     "host": "DOCKER_HOST",
     "docker_context": "DOCKER_CONTEXT",
     "engine_timeout": "WORKBENCH_ENGINE_TIMEOUT",
 }
-
-
+"""The settings that a variable holds as they are; two more have lists."""
 _MIRRORS = "WORKBENCH_REGISTRY_MIRRORS"
 _INSECURE = "WORKBENCH_INSECURE_REGISTRIES"
+LISTS = {"mirrors": _MIRRORS, "insecure": _INSECURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,11 @@ class Config:
     trash_gb: float = 10.0
     """Gigabytes (10^9 bytes) of deleted images that are held; the oldest go."""
 
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+    """What of the file was not understood: a line each, with its place. No setting."""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where in the file each setting stands, as file:line:column; an entry of a table as `keys.NAME`. No setting."""
+
     @property
     def store(self) -> Path:
         """Where the embedded engine keeps its images."""
@@ -115,18 +123,21 @@ def config_file() -> Path:
 
 
 def load_config(environment: Mapping[str, str] | None = None, path: Path | None = None) -> Config:
-    """File, then environment. Raises UsageError with the file's name for what is not understood."""
+    """File, then environment. What is not understood of the file is in `remarks`; raises UsageError for the
+    environment."""
+    from workbench.config.reading import read_file
+
     environment = os.environ if environment is None else environment
-    path = config_file() if path is None else path
-    values = _read(path)
-    for name, variable in _ENVIRONMENT.items():
+    read = read_file(config_file() if path is None else path)
+    values = read.values
+    for name, variable in ENVIRONMENT.items():
         if value := environment.get(variable):
             values[name] = _read_variable(name, variable, value)
     if given := environment.get(_MIRRORS):
         values["mirrors"] = _read_mirrors(given)
     if given := environment.get(_INSECURE):
         values["insecure"] = _words(given)
-    return Config().with_flags(**values)
+    return Config(remarks=tuple(read.remarks), places=read.places).with_flags(**values)
 
 
 def _read_variable(name: str, variable: str, value: str) -> Any:
@@ -153,57 +164,3 @@ def _read_mirrors(text: str) -> dict[str, tuple[str, ...]]:
             raise UsageError(f"{_MIRRORS}: {word!r} is not REGISTRY=HOST", hint="As in docker.io=mirror.lan:5000.")
         found[registry.strip()] = (*found.get(registry.strip(), ()), host.strip())
     return found
-
-
-def _read_hosts(value: Any, where: str) -> tuple[str, ...]:
-    """A host, or a list of hosts."""
-    hosts = [value] if isinstance(value, str) else value
-    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
-        raise UsageError(f"{where} is not a host or a list of hosts")
-    return tuple(hosts)
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "watch": (bool, str), "quiet": (int, float), "keys": dict, "mirrors": dict, "insecure": (list, str),
-    "mouse": bool, "engine_timeout": (int, float), "cache_steps": int, "cache_gb": (int, float),
-    "trash_minutes": (int, float), "trash_gb": (int, float),
-    "builds_kept": int, "builds_days": (int, float), "builds_megabytes": (int, float),
-}  # fmt: skip
-
-
-def _read_watch(value: bool | str, path: Path) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if value not in WATCH:
-        raise UsageError(f"{path}: watch is {value!r}", hint=f"It can be {', '.join(WATCH)}, true or false.")
-    return value
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    import tomllib
-
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
-    known = {spec.name for spec in fields(Config)}
-    for name, value in values.items():
-        if name not in known:
-            raise UsageError(f"{path}: unknown setting {name!r}", hint=f"Settings: {', '.join(sorted(known))}.")
-        if not isinstance(value, _TYPES.get(name, str)):
-            raise UsageError(f"{path}: {name} has a value of the wrong kind: {value!r}")
-    if "watch" in values:
-        values["watch"] = _read_watch(values["watch"], path)
-    if "root" in values:
-        values["root"] = Path(values["root"]).expanduser()
-    if "insecure" in values:
-        values["insecure"] = _read_hosts(values["insecure"], f"{path}: insecure")
-    for name, hosts in values.get("mirrors", {}).items():
-        values["mirrors"][name] = _read_hosts(hosts, f"{path}: mirrors: {name}")
-    return values
