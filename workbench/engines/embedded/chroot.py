@@ -22,9 +22,10 @@ from pathlib import Path
 
 from workbench.engines.embedded.cgroups import Group
 from workbench.engines.embedded.changed import facts_of, take_changes
+from workbench.engines.embedded.container import Bind, Container
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.pump import pump
-from workbench.engines.embedded.sandbox import Bind, Container, Log
+from workbench.engines.embedded.sandbox import Log
 from workbench.engines.embedded.seccomp import docker_filter
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError

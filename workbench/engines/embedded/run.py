@@ -18,11 +18,12 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Ability, Mode
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, group
+from workbench.engines.embedded.container import SHM_SIZE, Bind, Container
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
 from workbench.engines.embedded.lowers import fit, mount_points, refuse_place
-from workbench.engines.embedded.sandbox import SHM_SIZE, Bind, Container, run
+from workbench.engines.embedded.sandbox import run
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.upper import Owner, real_owner, write_upper
 from workbench.engines.embedded.view import ImageView, account_number

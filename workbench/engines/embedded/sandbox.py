@@ -17,8 +17,7 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
 from workbench.engines.embedded.cgroups import Group
+from workbench.engines.embedded.container import Container
 from workbench.engines.embedded.covers import GROUPS, covers
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.machine import known_machine
@@ -43,53 +43,6 @@ CAPABILITIES = {
 """Docker's default set (moby 20.10, oci/caps/defaults.go), with the kernel's numbers."""
 
 _OF_THE_NETWORK = ("/sys/class/net", "/sys/devices/virtual/net")
-SHM_SIZE = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A file or folder of the host at a place in the sandbox. Without a source it is a file of `data` (which is on no
-    disk) with `mode`, or a tmpfs of `size` bytes."""
-
-    source: Path | None
-    target: str
-    read_only: bool = False
-    size: int | None = None
-    data: bytes | None = field(default=None, repr=False)
-    mode: int = 0o644
-
-    @property
-    def is_folder(self) -> bool:
-        return self.data is None and (self.source is None or self.source.is_dir())
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """What runs, on what. `lowers` is lowest first; `argv[0]` is what the program sees, `program` what is run."""
-
-    lowers: Sequence[Path]
-    upper: Path
-    work: Path
-    program: str
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    workdir: str = "/"
-    uid: int = 0
-    gid: int = 0
-    groups: Sequence[int] = ()
-    hostname: str = ""
-    network: Literal["host", "none"] = "host"
-    insecure: bool = False
-    """Every capability, and nothing of /proc and /sys hidden; still in namespaces of its own, so without the machine's
-    devices."""
-    binds: Sequence[Bind] = ()
-    shm_size: int = SHM_SIZE
-    limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """`resource.RLIMIT_...` -> (soft, hard)."""
-    volumes: Sequence[str] = ()
-    """Folders that are to be mounts of their own, where that can be."""
-    gives_rights: bool = False
-    """Whether a program of the image makes whom it runs for another user, or gives capabilities (sudo, ping)."""
 
 
 Log = Callable[[str, Stream], None]

@@ -16,6 +16,7 @@ from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.cache import Hit
+from workbench.engines.embedded.container import SHM_SIZE
 from workbench.engines.embedded.gather import Gather, changing
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import LayerWriter
@@ -23,8 +24,6 @@ from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_fai
 from workbench.engines.embedded.mounts import Mounts
 from workbench.engines.embedded.platforms import cannot_run, runs_here
 from workbench.engines.embedded.redact import Redacted
-from workbench.engines.embedded.run import RunRequest
-from workbench.engines.embedded.sandbox import SHM_SIZE
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
 from workbench.engines.embedded.taken import take
@@ -34,6 +33,7 @@ from workbench.engines.embedded.view import ImageView
 from workbench.errors import DockerfileError, InputError
 
 if TYPE_CHECKING:
+    from workbench.engines.embedded.run import RunRequest
     from workbench.engines.embedded.tools import Tools
 
 
@@ -256,6 +256,8 @@ class StageBuild:
         }  # fmt: skip
 
         def work() -> _Performed:
+            from workbench.engines.embedded.run import RunRequest
+
             with tools.container(step) as container, mounts.ready() as ready:
                 wanted = RunRequest(
                     argv=argv, env={**self._environment(visible), **ready.env}, user=self.state.user,
@@ -291,7 +293,7 @@ class StageBuild:
         log = Redacted(tools.log(step), secrets)
         tools.emit(ContainerEvent(step=step, action="started", container=name))
         try:
-            result = tools.runner.run(wanted, self.state.layers, self.view, log)
+            result = tools.runner().run(wanted, self.state.layers, self.view, log)
         finally:
             log.flush()
         tools.emit(ContainerEvent(step=step, action="exited", container=name, exit_code=result.exit_code))
