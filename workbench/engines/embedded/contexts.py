@@ -18,7 +18,6 @@ from workbench.context.ignore import IGNORE_FILE, IgnoreRules
 from workbench.context.remote import is_url
 from workbench.context.unpack import Peeked, is_archive, unpack
 from workbench.engines.embedded.context_tree import ContextTree
-from workbench.engines.embedded.download import opened
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.worker import Cancel
@@ -115,6 +114,8 @@ class NamedContexts:
             folder = self.new_folder("context")
             if place.kind == "git":
                 return self.folder_tree(fetch_git(parse_git(place.text), folder, self.cancel.on_ask).folder, None)
+            from workbench.engines.embedded.download import opened
+
             with opened(place.text, self.cancel) as stream:
                 peeked = Peeked(stream)
                 if not is_archive(peeked.head):
