@@ -15,6 +15,7 @@ from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.modes import ModeChange, parse_mode
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.context_tree import ContextTree
+from workbench.engines.embedded.git_ssh import git_environment
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.messages import StepFailed, source_missing
 from workbench.engines.embedded.trees import MemoryItem, MemoryTree, Tree
@@ -95,7 +96,7 @@ class Gather:
         self._tools.cancel.check()
         folder = self._tools.new_folder("git")
         try:
-            found = fetch_git(source, folder, self._tools.cancel.on_ask)
+            found = fetch_git(source, folder, self._tools.cancel.on_ask, git_environment(self._tools.plan.agents))
         except InputError as error:
             self._tools.cancel.check()
             raise StepFailed(f"ADD failed: {error}", error.hint) from error

@@ -61,7 +61,9 @@ class Tools:
     """The end of each running step's output."""
 
     def __post_init__(self) -> None:
-        self.contexts = NamedContexts(self.plan.contexts, self.new_folder, self.folder_tree, self.cancel)
+        self.contexts = NamedContexts(
+            self.plan.contexts, self.new_folder, self.folder_tree, self.cancel, self.plan.agents
+        )
 
     def new_folder(self, what: str) -> Path:
         """An empty folder that goes when the build ends, for what is fetched. Raises NotForeseen in a forecast."""
