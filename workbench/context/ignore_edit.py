@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.context.ignore import _SPACE, read_patterns
+from workbench.context.ignore import _SPACE, Rule, read_patterns
 
 
 def line_for(path: str) -> str:
@@ -36,3 +36,9 @@ def without_line(text: str, number: int) -> str:
     if not 1 <= number <= len(lines):
         return text
     return "\n".join([*lines[: number - 1], *lines[number:]])
+
+
+def is_wide(rule: Rule) -> bool:
+    """Whether the last part of the pattern is nothing but wildcards and dots: `*`, `**`, `src/*`, `**/*.*`."""
+    last = rule.pattern.rpartition("/")[2]
+    return "*" in last and set(last) <= {"*", "?", "."}
