@@ -22,8 +22,8 @@ from workbench.engines.buildkit.vertices import Vertices
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import EngineLost, WorkbenchError
 
-_FAREWELL = 0.7
-"""Seconds in which the engine may end what was cancelled."""
+_FAREWELL = 0.5
+"""Seconds in which the engine may end what was cancelled: a tenth is usual, and all in all there is one second."""
 _REST = 5.0
 """Seconds in which a build that is done may still tell its status."""
 
