@@ -24,7 +24,7 @@ def test_wildcards_are_letters_of_a_name() -> None:
     rules = IgnoreRules.parse(with_line("", line_for("a*[b]?")))
     assert rules.decide("a*[b]?").excluded
     assert not rules.decide("aXb!").excluded
-    assert [line_for(name) for name in ("#x", "!x", "plain/x", " a ")] == ["/#x", "/!x", "plain/x", "?a?"]
+    assert [line_for(name) for name in ("#x", "!x", "plain/x", " a ")] == ["\\#x", "\\!x", "plain/x", "?a?"]
 
 
 def test_lines_come_and_go() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
         aside = any(_to_stdout(text) for text in args.output)
         display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
         work = _Headless(request, source, display, args.iidfile, config)
+        if args.explain and engine.name in _ELSEWHERE and not args.quiet and not source.temporary:
+            _say_compared(request, engine)
         return with_engine(in_turn(engine, alone=False), work)
+
+
+def _say_compared(request: BuildRequest, engine: Engine) -> None:
+    from workbench.build.compared import compared_with
+
+    if told := compared_with(request, engine.name, time.time()):
+        output.talk(told)
 
 
 def _to_stdout(output: str) -> bool:

@@ -167,6 +167,7 @@ class WorkbenchApp(App[int]):
             )  # fmt: skip
             self._workspace.follow(self.live)
             self.activate(self.active)
+        self.context_panel.use_engine(self.engine.name)
         self.context_panel.look(self.request.dockerfile)
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -239,6 +240,55 @@ async def test_over_a_real_ssh(sshd: str) -> None:
             build.cancel()
     assert finished(events).outcome == "cancelled"
     await engine.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_ssh_asks_its_agent(name: str, sshd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is the agent's alone: no file of it is left."""
+    config = tmp_path / "home" / "client"
+    kept = [it for it in config.read_text().splitlines() if "Identit" not in it]
+    config.write_text("\n".join([*kept, "  IdentityFile none", ""]))
+    sock = tmp_path / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL)
+    try:
+        while not sock.exists():
+            assert agent.poll() is None, "ssh-agent ended"
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
+        key = tmp_path / "home" / "user"
+        engine = make(name, Config(engine=name, host=sshd))
+        key.rename(key.with_name("elsewhere"))
+        with pytest.raises(EngineUnavailable, match="Permission denied"):
+            await engine.check()
+        subprocess.run(["ssh-add", "-q", key.with_name("elsewhere")], check=True, capture_output=True)
+        key.with_name("elsewhere").unlink()
+        assert (await engine.check()).address == sshd
+        request = BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n")
+        assert finished([it async for it in engine.build(request)]).outcome == "succeeded"
+        await engine.close()
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_ssh_goes_through_its_control_master(name: str, sshd: str, tmp_path: Path) -> None:
+    """One login, whose connection the others use: the key is gone when they come. It outlives the engine."""
+    home = tmp_path / "home"
+    with tempfile.TemporaryDirectory(prefix="wb-ssh-") as short:  # a socket's path has at most 107 bytes
+        with (home / "client").open("a") as config:
+            config.write(f"  ControlMaster auto\n  ControlPath {short}/%C\n  ControlPersist 60\n")
+        engine = make(name, Config(engine=name, host=sshd))
+        assert (await engine.check()).address == sshd
+        (home / "user").unlink()
+        request = BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n")
+        assert finished([it async for it in engine.build(request)]).outcome == "succeeded"
+        assert (await engine.check()).address == sshd
+        await engine.close()
+        user, _, port = sshd.removeprefix("ssh://").partition(":")
+        for word in ("check", "exit"):
+            subprocess.run(["ssh", "-p", port, "-O", word, user], check=True, capture_output=True)
 
 
 @pytest.mark.usefixtures("fake_ssh")

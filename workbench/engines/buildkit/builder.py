@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from workbench.engines.buildkit.transport import Connector
 
 
-_INSIST = 1.0
-"""Seconds after which a wish to cancel is said again: longer than the farewell takes."""
+_INSIST = 0.1
+"""Seconds after which a wish to cancel is said again, as long as nobody has heard it."""
 
 
 class BuildKitBuild:
@@ -168,7 +168,7 @@ class _Build:
 
         def insist() -> None:
             """A library may swallow the first wish: `asyncio.wait_for` of Python 3.11 does, where both come at once."""
-            if not task.done():
+            if not task.done() and not self._run.ending:
                 task.cancel()
                 loop.call_later(_INSIST, insist)
 

@@ -99,8 +99,9 @@ class Tools:
 
 
 def read_folder(folder: Path, rules: IgnoreRules, cancel: Cancel) -> Scan:
-    """What a folder has to copy from. Raises InputError for what cannot be read, Cancelled."""
-    found = scan(folder, rules, cancel=lambda: cancel.asked)
+    """What a folder has to copy from, as the classic builder would be sent it. Raises InputError for what cannot be
+    read, Cancelled."""
+    found = scan(folder, rules.as_classic(), cancel=lambda: cancel.asked)
     cancel.check()
     for entry in found.errors:
         raise InputError(
