@@ -36,32 +36,41 @@ class Difference:
 
 _IGNORED = "exceptions of .dockerignore below a folder that a rule excludes"
 _GOES_IN = (
-    "`**/x` excludes a folder and `!**/y` takes in what lies below it: the classic builder's client does not go into the "
-    "folder, as no exception begins with its path (docker/cli, pkg/archive); BuildKit's does (tonistiigi/fsutil, filter.go)"
+    "`**/x` excludes a folder, and `!**/y` takes in what lies below it: the classic builder's client does not go into "
+    "the folder, as no exception begins with its path (moby, pkg/archive); BuildKit's does (fsutil, filter.go)"
 )
 _LINKS = "a symbolic link that stands where a folder is to be written"
 _BELOW_F = ("file-a.txt", "file-n.txt", "file-o.txt", "subdir-g", "subdir-g/subdir-b")
 DIFFERENCES: Mapping[int, Difference] = {
     34: Difference(
-        "what RUN writes into a VOLUME", ("var/www/file3",),
+        "what RUN writes into a VOLUME",
+        ("var/www/file3",),
         "the classic builder runs RUN with a volume there, whose content is lost; to BuildKit VOLUME is configuration",
     ),
     105: Difference(
         _IGNORED,
-        ("subdir/subdir-e", "subdir/subdir-e/subdir-f", *(f"subdir/subdir-e/subdir-f/{it}" for it in _BELOW_F)), _GOES_IN,
+        ("subdir/subdir-e", "subdir/subdir-e/subdir-f", *(f"subdir/subdir-e/subdir-f/{it}" for it in _BELOW_F)),
+        _GOES_IN,
     ),
     106: Difference(_IGNORED, ("subdir/subdir-f", *(f"subdir/subdir-f/{it}" for it in _BELOW_F)), _GOES_IN),
     107: Difference(
         _IGNORED, tuple(f"subdir/subdir-e/subdir-f{it}" for it in ("", "/subdir-g", "/subdir-g/subdir-b")), _GOES_IN
     ),
-    108: Difference(_IGNORED, tuple(f"subdir/subdir-f{it}" for it in ("", "/subdir-g", "/subdir-g/subdir-b")), _GOES_IN),
+    108: Difference(
+        _IGNORED, tuple(f"subdir/subdir-f{it}" for it in ("", "/subdir-g", "/subdir-g/subdir-b")), _GOES_IN
+    ),
     128: Difference(
-        "an archive whose files lie behind its own symbolic link to an absolute path", (REFUSED,),
+        "an archive whose files lie behind its own symbolic link to an absolute path",
+        (REFUSED,),
         "the classic builder follows the link within the image; BuildKit's unpacking takes it for a way out",
     ),
     159: Difference(_LINKS, (REFUSED,), "the classic builder replaces the link by the folder; BuildKit never does"),
-    161: Difference("a folder that stands where a symbolic link is to be written", (REFUSED,), "the classic builder does so; BuildKit never does"),
-}  # fmt: skip
+    161: Difference(
+        "a folder that stands where a symbolic link is to be written",
+        (REFUSED,),
+        "the classic builder does so; BuildKit never does",
+    ),
+}
 
 
 @pytest.fixture
