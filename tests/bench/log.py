@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.table import Row, print_table
 
+LABEL = "workbench-bench-log"
 LINES = 1_000_000
 ROUNDS = 3
 _LINE = re.compile(rb"(?:#\d+ [\d.]+ )?line of the log (\d+)\r?")
@@ -33,7 +34,7 @@ Result = tuple[float, int]
 def run(words: list[str], folder: Path, environment: dict[str, str]) -> Result:
     """One build, whose log is read as it comes; never from the cache."""
     (folder / "Dockerfile").write_text(
-        f"FROM busybox\nLABEL run={uuid.uuid4().hex}\nRUN : {uuid.uuid4().hex}; seq {LINES} | sed 's/^/line of the log /'\n"
+        f"FROM busybox\nLABEL bench={LABEL}\nRUN : {uuid.uuid4().hex}; seq {LINES} | sed 's/^/line of the log /'\n"
     )
     start, count = time.perf_counter(), 0
     with subprocess.Popen(
@@ -52,6 +53,8 @@ def compare(name: str, ours: list[str], theirs: list[str], folder: Path, environ
     rates = [statistics.median(pair[side][0] / max(1, pair[side][1]) * LINES for pair in pairs) for side in (0, 1)]
     print_table(f"{name}: {LINES:,} lines, time for as many", [Row("a million lines", rates[0], rates[1], 2.0)])
     print(f"  lines that arrived: ours {our_lines:,}, theirs {their_lines:,}")
+    left = ["docker", "image", "prune", "-f", "--filter", f"label=bench={LABEL}"]
+    subprocess.run(left, env=environment, check=False, capture_output=True)
 
 
 def main() -> None:
@@ -62,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as state:
         common = {**os.environ, "XDG_STATE_HOME": state}
         ours = [*workbench, "--engine", "docker", "-H", classic]
-        theirs = ["docker", "build", "--progress", "plain", "."]
+        theirs = ["docker", "build", "."]
         compare("classic", ours, theirs, Path(folder), common | {"DOCKER_HOST": classic, "DOCKER_BUILDKIT": "0"})
         ours = [*workbench, "--engine", "buildkit", "-H", buildkit]
         theirs = [str(unpacked / "config/cli-plugins/docker-buildx"), "build", "--progress", "plain", "."]
