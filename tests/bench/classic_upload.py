@@ -18,7 +18,8 @@ from tests.bench.buildkit_sync import Context, cost_of, medians
 from tests.bench.table import Row, print_table
 
 LABEL = "workbench-bench-upload"
-ROUNDS = 5
+SIZE = 512
+ROUNDS = 3
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     theirs = ["docker", "build", "-q", "."]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as state:
         environment = {**os.environ, "DOCKER_HOST": host, "DOCKER_BUILDKIT": "0", "XDG_STATE_HOME": state}
-        context = Context(Path(folder), count)
+        context = Context(Path(folder), count, SIZE)
         (Path(folder) / "Dockerfile").write_text(f"FROM scratch\nLABEL bench={LABEL}\nCOPY src/7/file-7 /\n")
         costs = []
         for _ in range(ROUNDS + 1):
