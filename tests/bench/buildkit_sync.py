@@ -38,18 +38,19 @@ ROUNDS = 7
 class Context:
     """A folder of `count` files; `touch` changes one of them, each time another way."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, size: int = SIZE) -> None:
         self.folder = folder
         self._turn = 0
+        self._size = size
         for number in range(count):
             place = folder / f"src/{number % 40}/file-{number}"
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(os.urandom(8).hex().encode() * (SIZE // 16))
+            place.write_bytes(os.urandom(8).hex().encode() * (size // 16))
         (folder / "Dockerfile").write_text("FROM scratch\nCOPY src /src\n")
 
     def touch(self) -> None:
         self._turn += 1
-        (self.folder / "src/7/file-7").write_text(f"{uuid.uuid4().hex} {self._turn}".ljust(SIZE))
+        (self.folder / "src/7/file-7").write_text(f"{uuid.uuid4().hex} {self._turn}".ljust(self._size))
 
 
 def build(engine: Engine, context: Path) -> ContextSent:
@@ -79,7 +80,7 @@ class Cost:
 def cost_of(words: list[str], folder: str, environment: dict[str, str]) -> Cost:
     """Of a process and all that it started itself."""
     start = time.perf_counter()
-    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, words
