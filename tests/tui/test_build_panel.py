@@ -26,7 +26,7 @@ from workbench.build.events import (
     StepProgress,
     StepStarted,
 )
-from workbench.build.progress import BuildProgress, StepLogBuffer, StepState
+from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
 from workbench.tui.widgets.build_text import container_of, instruction_of, time_of
 from workbench.tui.widgets.step_list import WARNINGS
@@ -247,26 +247,6 @@ async def test_the_log_can_have_the_panel_and_be_searched() -> None:
         assert app.panel.following
 
 
-async def test_a_log_that_let_go_of_its_start_says_so() -> None:
-    app = Host()
-    async with app.run_test(size=(50, 20)) as pilot:
-        log = StepLogBuffer(bound=10)
-        for text in ("first\n", "second\n", "third\n"):
-            log.append(text)
-        app.progress.logs[3] = log
-        app.apply(RUNNING[:4])
-        app.panel.step_list.focus()
-        await pilot.press("G")
-        assert app.panel.log_view.text == "… 13 characters dropped\nthird\n"
-        log.append("fourth\n")
-        app.apply([])
-        assert app.panel.log_view.text == "… 13 characters dropped\nthird\nfourth\n"
-        for text in ("lost between two looks\n", "fifth\n"):
-            log.append(text)
-        app.apply([])
-        assert app.panel.log_view.text == "… 49 characters dropped\nfifth\n"
-
-
 async def test_a_click_selects_and_a_second_one_goes_to_the_line() -> None:
     app = Host()
     async with app.run_test(size=(50, 20)) as pilot:
@@ -339,7 +319,7 @@ async def test_the_log_of_all_steps_filtered_and_written_to_a_file(tmp_path: Pat
         )
         await pilot.press("ampersand", *"green", "enter")
         await pilot.app.workers.wait_for_complete()
-        assert app.panel.log_view.shown == "\x1b[32mgreen\n"
+        assert app.panel.log_view.shown.text == "\x1b[32mgreen\n"
         await pilot.press("s")
         await pilot.pause()
         app.screen.query_one(Input).value = str(tmp_path / "build.log")

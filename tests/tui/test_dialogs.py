@@ -180,6 +180,16 @@ def test_a_name_that_is_one_of_several_frees_nothing() -> None:
     assert "genesis:r6" in lines and "0B" in lines and "Images that go" not in lines
 
 
+def test_of_several_each_says_what_it_frees_and_what_they_free_together() -> None:
+    chosen = [(IMAGE, "genesis:latest"), (IMAGE, "genesis:r6")]
+    lines = lines_of(chosen, removal(), minutes=30, alone=(130_000, 0))
+    assert [line.rpartition("  ")[2] for line in lines[:2]] == ["frees 130kB", "frees 0B"]
+    assert "Frees 1.13MB together, 1MB of it shared by them, once the trash is emptied." in lines
+    many = [(IMAGE, f"app:{number}") for number in range(12)]
+    lines = lines_of(many, removal(), alone=[10] * 8)
+    assert "and 4 more" in lines and "Frees 1.13MB." in lines
+
+
 INSPECTED = {
     "Id": IMAGE.id,
     "RepoTags": ["genesis:latest"],

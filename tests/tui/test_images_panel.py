@@ -205,6 +205,20 @@ def test_every_binding_can_be_remapped() -> None:
     assert bindings and all(binding.id and binding.description for binding in bindings)
 
 
+async def test_the_first_page_does_not_wait_for_thousands_of_images() -> None:
+    class Bare(App[None]):
+        def compose(self) -> ComposeResult:
+            yield ImagesPanel()
+
+    app = Bare()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ImagesPanel)
+        panel.show([image(at, f"name{at}:latest", age=at) for at in range(3000)], NOW)
+        assert 20 <= len(panel.shown) <= 100, "a page"
+        await pilot.pause()
+        assert len(panel.shown) == 3000
+
+
 async def test_thousands_of_images_measure_their_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = 0
     age = image_columns.age_of

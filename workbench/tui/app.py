@@ -15,7 +15,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState, Mode
@@ -71,6 +71,7 @@ class WorkbenchApp(App[int]):
         Binding("alt+9", "change_theme", "Theme", id="theme", show=False),
         Binding("alt+t", "tour", "Take the tour, or end it", id="tour", show=False, priority=True),
         Binding("alt+s", "next_tour_step", "Next step of the tour", id="tour.skip", show=False, priority=True),
+        Binding("ctrl+z,alt+z", "suspend_process", "Stop, until fg", id="suspend", show=False),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]
@@ -234,7 +235,9 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel."""
+        """A click may have chosen another panel. No cursor blinks: an idle screen sends nothing."""
+        if isinstance(self.focused, Input):
+            self.focused.cursor_blink = False
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
@@ -332,6 +335,11 @@ class WorkbenchApp(App[int]):
 
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+
+    def action_suspend_process(self) -> None:
+        from workbench.tui.stopping import stop
+
+        stop(self)
 
     async def action_quit(self) -> None:
         self.action_leave()

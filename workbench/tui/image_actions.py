@@ -183,16 +183,18 @@ class ImageActions:
 
     async def delete(self, rows: Sequence[ImageRow]) -> None:
         """Says what would go, and takes it where that is wanted."""
-        from workbench.tui.screens.delete import DeleteDialog
+        from workbench.tui.screens.delete import LISTED, DeleteDialog
 
         trash, references = self.trash, [row.reference for row in rows]
         held_for = self._app.config.trash_minutes
         try:
             removal = await trash.plan(references)
+            several = references[:LISTED] if len(references) > 1 else []
+            alone = [(await trash.plan([it])).bytes_freed for it in several]
             containers = await self.store.containers()
             users = [it for row in rows for it in containers.get(row.image.id, ())]
             chosen = [(row.image, row.said) for row in rows]
-            if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for)):
+            if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for, alone)):
                 return
             now = time.time()
             self._deleted.append(now)

@@ -85,7 +85,7 @@ class Workspace(Vertical):
         self.context_panel = ContextPanel(context, id="context")
         self.editor_panel = EditorPanel(context / dockerfile, dockerfile, context=context, id="dockerfile")
         self.editor_panel.around = Around(self)
-        self.context_panel.unsaved_text = self.editor_panel.text_in_work
+        self.context_panel.unsaved_text = self.editor_panel.unsaved_text
         self.build_box = BuildBox("Build", id="build")
         self.images_box = ImagesBox("Images", id="images")
         self.foreseer = Foreseer(self)

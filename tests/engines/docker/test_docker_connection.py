@@ -17,7 +17,9 @@ from tests.conftest import missing
 from tests.engines.bench import finished
 from workbench.build.events import BuildEvent, ContainerEvent
 from workbench.build.request import BuildRequest
+from workbench.config import Config
 from workbench.engines.address import TLS, Address, resolve
+from workbench.engines.choose import make
 from workbench.engines.dial import unavailable
 from workbench.engines.docker.engine import DockerEngine
 from workbench.errors import EngineUnavailable
@@ -91,7 +93,7 @@ async def test_another_service(tmp_path: Path) -> None:
     page = b"<html>hello</html>"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
     canned = Canned(tmp_path / "docker.sock", head + page)
-    assert "no Docker Engine answers" in str(await refusal(canned.host))
+    assert "is not a Docker Engine" in str(await refusal(canned.host))
     canned.close()
 
 
@@ -171,6 +173,38 @@ async def test_a_wrong_certificate(tmp_path: Path, docker_host: str, certificate
         Client(Address(proxy.host, "--host", TLS()), timeout=2)
     assert "ca.pem" in caught.value.hint
     proxy.cut()
+
+
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_a_certificate_of_another_authority(
+    name: str, tmp_path: Path, docker_host: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    proxy = Proxy(tmp_path / "x", docker_host.removeprefix("unix://"), tls=server)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    for file, content in {"ca.pem": certificates_of_the_system(), "cert.pem": "", "key.pem": ""}.items():
+        (tmp_path / file).write_text(content or (certificate / file).read_text())
+    engine = make(name, Config(engine=name, host=proxy.host))
+    build = engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\n"))
+    for work in (engine.check(), anext(aiter(build)), engine.images.list()):
+        began = time.monotonic()
+        with pytest.raises(EngineUnavailable, match=r"TLS with the Docker Engine at .* fails: ") as caught:
+            await work
+        assert time.monotonic() - began < 2
+        assert "ca.pem" in caught.value.hint
+    await build.aclose()
+    await engine.close()
+    proxy.cut()
+
+
+def certificates_of_the_system() -> str:
+    """Authorities that have not signed a test's certificate."""
+    found = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    if not os.path.exists(found):
+        missing("no certificates of authorities on this machine: install Debian's ca-certificates")
+    return Path(found).read_text()
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ class _Build:
         """The last event, the others told; before the first it raises."""
         from workbench.engines.buildkit.control import Control
         from workbench.engines.buildkit.offered import NotOffered
-        from workbench.engines.buildkit.transport import LOSSES, Connector
+        from workbench.engines.buildkit.transport import DIAL_TIMEOUT, LOSSES, Connector
         from workbench.engines.buildkit.watchdog import wait_for_silence
 
         task = asyncio.current_task()
@@ -182,7 +182,7 @@ class _Build:
 
         silence.add_done_callback(end_it)
         forget = self._cancel.on_ask(ask)
-        connector = Connector(address)
+        connector = Connector(address, timeout=min(DIAL_TIMEOUT, patience))
         control = Control(connector)
         try:
             try:

@@ -8,23 +8,32 @@ from workbench.build.format import human_size
 from workbench.build.images import Image, Removal, short_id
 from workbench.tui.screens.dialogs import ConfirmDialog
 
-_LISTED = 8
+LISTED = 8
+"""Images that are named one by one."""
 
 
 def lines_of(
-    chosen: Sequence[tuple[Image, str]], removal: Removal, users: Sequence[str] = (), minutes: float = 0
+    chosen: Sequence[tuple[Image, str]],
+    removal: Removal,
+    users: Sequence[str] = (),
+    minutes: float = 0,
+    alone: Sequence[int] = (),
 ) -> list[str]:
     """The lines between the question and its answers. `users` are the containers of these images; for `minutes` they
-    can be taken back."""
-    lines = [f"{said}  {image.short}" if said != image.short else said for image, said in chosen[:_LISTED]]
-    if len(chosen) > _LISTED:
-        lines.append(f"and {len(chosen) - _LISTED} more")
+    can be taken back. `alone` are the bytes that each of the first LISTED would free by itself, where there are
+    several."""
+    lines = [f"{said}  {image.short}" if said != image.short else said for image, said in chosen[:LISTED]]
+    if alone:
+        lines = [f"{line}  frees {human_size(size)}" for line, size in zip(lines, alone, strict=True)]
+    if len(chosen) > LISTED:
+        lines.append(f"and {len(chosen) - LISTED} more")
     who, one = ("It", "it") if len(chosen) == 1 else ("They", "them")
     if removal.untagged:
         lines.append(f"Tags that go: {_listed(removal.untagged)}")
     if removal.deleted:
         lines.append(f"Images that go: {_listed([short_id(it) for it in removal.deleted])}")
-        lines.append(f"Frees {human_size(removal.bytes_freed)}{', once the trash is emptied' if minutes else ''}.")
+        together = _together(removal.bytes_freed, alone if len(alone) == len(chosen) else ())
+        lines.append(f"Frees {together}{', once the trash is emptied' if minutes else ''}.")
     else:
         lines.append("The image itself stays: it has other names, or is used. Frees 0B.")
     if removal.children:
@@ -44,9 +53,17 @@ def lines_of(
     return lines
 
 
+def _together(freed: int, alone: Sequence[int]) -> str:
+    """`3.1MB`, `3.1MB together`, `3.1MB together, 2MB of it shared by them`."""
+    shared = freed - sum(alone)
+    if not alone:
+        return human_size(freed)
+    return f"{human_size(freed)} together{f', {human_size(shared)} of it shared by them' if shared > 0 else ''}"
+
+
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return f"{', '.join(names[:_LISTED])}{f' and {more} more' if more > 0 else ''}"
+    more = len(names) - LISTED
+    return f"{', '.join(names[:LISTED])}{f' and {more} more' if more > 0 else ''}"
 
 
 class DeleteDialog(ConfirmDialog):
@@ -57,12 +74,17 @@ class DeleteDialog(ConfirmDialog):
     """
 
     def __init__(
-        self, chosen: Sequence[tuple[Image, str]], removal: Removal, users: Sequence[str] = (), minutes: float = 0
+        self,
+        chosen: Sequence[tuple[Image, str]],
+        removal: Removal,
+        users: Sequence[str] = (),
+        minutes: float = 0,
+        alone: Sequence[int] = (),
     ) -> None:
         what = chosen[0][1] if len(chosen) == 1 else f"{len(chosen)} images"
         title = f"Delete {short_id(what) if what.startswith('sha256:') else what}?"
         answers = [("back", "Back")] if removal.blocked else [("cancel", "Cancel"), ("delete", "Delete")]
-        super().__init__(title, lines_of(chosen, removal, users, minutes), answers, danger="delete")
+        super().__init__(title, lines_of(chosen, removal, users, minutes, alone), answers, danger="delete")
 
     def answer(self, name: str | None) -> None:
         self.dismiss("delete" if name == "delete" else None)

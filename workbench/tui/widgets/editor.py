@@ -246,6 +246,13 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
     def action_text_end(self) -> None:
         self.move_cursor(self.document.end)
 
+    async def action_undo(self) -> None:  # type: ignore[override]
+        """Where nothing was edited the key is the workbench's."""
+        if self.history._undo_stack or self.history._redo_stack:
+            self.undo()
+        else:
+            await self.app.run_action("suspend_process")
+
     def action_leave(self) -> None:
         self.post_message(self.Left())
 

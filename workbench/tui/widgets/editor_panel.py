@@ -205,11 +205,6 @@ class EditorPanel(Panel):
             await view.let_go()
 
     def unsaved_text(self, path: Path) -> str | None:
-        """The text of an open file as it is in its editor, None for a file that is not open."""
-        view = next((it for it in self.files if it.path == path and it.loaded), None)
-        return view.editor.text if view is not None else None
-
-    def text_in_work(self, path: Path) -> str | None:
         """The text of an open file where it is not what was saved, else None."""
         view = next((it for it in self.files if it.path == path and it.unsaved), None)
         return view.editor.text if view is not None else None

@@ -28,6 +28,8 @@ from workbench.tui.widgets.image_rows import (
 )
 from workbench.tui.widgets.row_view import Piece, RowView
 
+_PAGE = 100
+"""More rows than a screen has."""
 _EMPTY = {
     "images": "no images yet",
     "all": "no images yet",
@@ -144,8 +146,14 @@ class ImagesPanel(RowView):
     def show(self, images: Sequence[Image], now: float) -> None:
         """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`. The names of the trash are
         among the images, and shown in its view alone."""
-        self._images, self._now, self._listed = images, now, True
-        self._held = sum(is_hidden(tag) for image in images for tag in image.tags)
+        first, self._listed = not self._listed, True
+        self._images, self._now = images, now
+        if first and len(images) > _PAGE:  # they come newest first: the first page does not wait for the thousands
+            self._all = self._rows = rows_of(images[:_PAGE], self.view)
+            self._columns = None
+            self.rows_changed()
+            self.call_after_refresh(self._arrange)
+            return
         self._arrange()
 
     def know(self, facts: Facts) -> None:
@@ -228,6 +236,7 @@ class ImagesPanel(RowView):
         return max(1 if self._rows else 0, min(row, len(self._rows)))
 
     def _arrange(self) -> None:
+        self._held = sum(is_hidden(tag) for image in self._images for tag in image.tags)
         self._all = ordered(rows_of(self._images, self.view), self.order, backwards=self.backwards)
         if self._marked:
             self._marked &= {row.key for row in self._all}

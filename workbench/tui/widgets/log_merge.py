@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from workbench.build.progress import BuildProgress
 from workbench.build.text import Cleaner
 from workbench.tui.widgets.build_text import instruction_of
-
-_PIECE = 1024 * 1024
 
 
 class LogMerge:
@@ -42,10 +40,10 @@ class LogMerge:
         return "".join(parts)
 
 
-def write_log(path: Path, text: str) -> None:
+def write_log(path: Path, pieces: Iterable[str]) -> None:
     """Writes it without control sequences, to a file that is not there yet. Raises OSError, FileExistsError too."""
     cleaner = Cleaner()
     with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
-        for start in range(0, len(text), _PIECE):
-            file.write(cleaner.feed(text[start : start + _PIECE]))
+        for piece in pieces:
+            file.write(cleaner.feed(piece))
         file.write(cleaner.finish())
