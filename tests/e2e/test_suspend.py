@@ -88,6 +88,17 @@ def test_who_has_no_shell_behind_is_told(engine: list[str], context: Path, new_t
     terminal.wait_for("Everywhere")
 
 
+def test_the_mouse_is_left_to_the_terminal_where_that_is_wanted(
+    engine: list[str], context: Path, new_terminal: NewTerminal, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("mouse = false\n")
+    terminal = new_terminal(WORKBENCH_CONFIG=str(settings))
+    open_workbench(terminal, engine, context).until_built()
+    assert terminal.mode("mouse_any_flag") == "0" and terminal.mode("alternate_on") == "1"
+    quit_from(terminal)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("rule", ["continue", "cancel"])
 def test_a_signal_in_mid_build(

@@ -22,8 +22,7 @@ from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import WorkbenchError
-from workbench.files import is_text
-from workbench.tui import colourless, configured, driver, ending, keys, terminal_keys
+from workbench.tui import colourless, configured, driver, ending, keys, opening, terminal_keys
 from workbench.tui.guide import NO_TOUR, Guide, Touring
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
@@ -212,20 +211,7 @@ class WorkbenchApp(App[int]):
     # -- what comes from anywhere
 
     def on_open_file(self, event: OpenFile) -> None:
-        self.work(self._open(event.path, event.line), "open", f"open {event.path}")
-
-    async def _open(self, path: str, line: int) -> None:
-        """The file in a tab of the editor; one that is no text is shown as it is."""
-        from workbench.tui.screens.viewer import FileViewer
-
-        full = self.context / path
-        if not await asyncio.to_thread(is_text, full):
-            self.push_screen(FileViewer(full, path))
-            return
-        view = await self.editor_panel.open(full, path)
-        if line:
-            view.editor.go_to(line)
-        self.activate("dockerfile")
+        self.work(opening.open_path(self, event.path, event.line), "open", f"open {event.path}")
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS and self.screen_stack:
@@ -408,19 +394,4 @@ class WorkbenchApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""
-        own = (
-            "panel",
-            "build_now",
-            "save",
-            "toggle_watching",
-            "cancel_build",
-            "leave",
-            "builds",
-            "build_options",
-            "pick_engine",
-            "pick_mode",
-            "change_theme",
-            "tour",
-            "next_tour_step",
-        )
-        return not (len(self.screen_stack) > 1 and action in own)
+        return not (len(self.screen_stack) > 1 and action in keys.NOT_BEHIND_A_DIALOG)

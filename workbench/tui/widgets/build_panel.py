@@ -186,6 +186,8 @@ class BuildPanel(Widget):
             self._log.empty_text = "no output"
             steps = None if self._all else {step.step for step in self._steps.stage_steps(key)}
             self._log.append(self._merged.more(progress, steps))
+            if self._merged.behind:
+                self.call_after_refresh(self._feed)
             return
         if key == WARNINGS:
             self._log.append(warnings_text(progress.warnings[self._told_warnings :]))
