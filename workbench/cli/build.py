@@ -142,7 +142,7 @@ class _Headless:
             return 130
         hint = missing_busybox(self._source, text) or finished.hint
         self._display.failed(finished, hint)
-        return 3 if finished.lost else 1
+        return 3 if finished.lost else 2 if finished.unfit else 1
 
 
 class _MadeFrom:

@@ -23,7 +23,7 @@ from workbench.build.events import (
 )
 from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
-from workbench.context.ignore import load_rules
+from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Scan
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.cache import StepCache
@@ -63,9 +63,10 @@ class Executor:
         stop = Cancel()  # also ends the other stages where one fails
         forget = self.cancel.on_ask(stop.ask)
         try:
-            found = self.scan()
-            context = ContextTree(found, self.digests, stop.check) if found is not None else None
+            rules = self._rules()
             self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
+            found = self.scan(rules)  # which takes its time where there are many files
+            context = ContextTree(found, self.digests, stop.check) if found is not None else None
             if context is not None:
                 self.emit(ContextSent(bytes=context.bytes, files=context.files))
             with open_tools(self, stop, found, context) as tools:
@@ -81,12 +82,17 @@ class Executor:
         """Tells of what does not fail the build."""
         self.emit(BuildWarning(message=message, code="Chroot"))
 
-    def scan(self) -> Scan | None:
+    def scan(self, rules: IgnoreRules | None = None) -> Scan | None:
         """What is sent; None without a context. Raises InputError, Cancelled."""
         context = self.request.context
         if context is None:
             return None
-        return read_folder(context, load_rules(context, self.request.dockerfile), self.cancel)
+        return read_folder(context, self._rules() if rules is None else rules, self.cancel)
+
+    def _rules(self) -> IgnoreRules:
+        """What is left out. Raises InputError."""
+        context = self.request.context
+        return IgnoreRules() if context is None else load_rules(context, self.request.dockerfile)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
