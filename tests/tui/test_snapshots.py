@@ -13,24 +13,27 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.stage import NARROW, WIDE, images, make_app, make_context, recording, screen_text, until
+from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.guide import Touring
 
 TWO_WEEKS = 1209600
+MakeApp = Callable[..., WorkbenchApp]
 BRIEF = {"furnish", "scan", "load", "diagnose", "images-now", "history", "image-facts", "image-list", "trash"}
 """Groups of workers that end by themselves."""
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], WorkbenchApp]:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeApp:
     """Makes the app on a recording, so that nothing on the screen depends on the place or the time."""
     monkeypatch.setenv("HOME", str(tmp_path))
     context = make_context(tmp_path / "lab" / "genesis", 'FROM scratch\nADD busybox.tar.xz /\nCMD ["sh"]\n')
 
-    def make(name: str) -> WorkbenchApp:
+    def make(name: str, **options: Any) -> WorkbenchApp:
         events = recording(name)
         events[-1] = replace(events[-1], at=time.time() - TWO_WEEKS + 60)
-        return make_app(context, ReplayEngine(events, images=images(2)))
+        return make_app(context, ReplayEngine(events, images=images(2)), **options)
 
     return make
 
@@ -64,28 +67,70 @@ def settled(*keys: str, shows: str = "") -> Callable[[Pilot[Any]], Any]:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_built(snap_compare: Any, app: Callable[[str], WorkbenchApp], size: tuple[int, int]) -> None:
+def test_built(snap_compare: Any, app: MakeApp, size: tuple[int, int]) -> None:
     assert snap_compare(app("genesis"), terminal_size=size, run_before=settled())
 
 
-def test_failed(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+def test_failed(snap_compare: Any, app: MakeApp) -> None:
     assert snap_compare(app("failing"), terminal_size=WIDE, run_before=settled(shows="no such tool"))
 
 
-def test_delete(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+def test_delete(snap_compare: Any, app: MakeApp) -> None:
     run = settled("alt+4", "j", "d", shows="Delete app")
     assert snap_compare(app("genesis"), terminal_size=NARROW, run_before=run)
 
 
-def test_help(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
-    assert snap_compare(app("genesis"), terminal_size=WIDE, run_before=settled("f1", shows="Everywhere"))
+def test_help(snap_compare: Any, app: MakeApp) -> None:
+    assert snap_compare(app("genesis"), terminal_size=WIDE, run_before=settled("f1", shows="Here: Editor"))
 
 
-def test_images_narrow(snap_compare: Any, app: Callable[[str], WorkbenchApp]) -> None:
+def test_images_narrow(snap_compare: Any, app: MakeApp) -> None:
     run = settled("alt+4", "j", "space", shows="1 marked")
     assert snap_compare(app("genesis"), terminal_size=NARROW, run_before=run)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_image_menu(snap_compare: Any, app: Callable[[str], WorkbenchApp], size: tuple[int, int]) -> None:
+def test_image_menu(snap_compare: Any, app: MakeApp, size: tuple[int, int]) -> None:
     assert snap_compare(app("genesis"), terminal_size=size, run_before=settled("alt+4", "m", shows="Undo delete"))
+
+
+SCREENS = {
+    "main": settled(),
+    "builds": settled("alt+5", shows="Roll back"),
+    "images": settled("alt+4", "j", "space", shows="1 marked"),
+    "delete": settled("alt+4", "j", "d", shows="Delete app"),
+    "help": settled("f1", shows="Here: Editor"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("name", SCREENS)
+def test_light(snap_compare: Any, app: MakeApp, name: str, size: tuple[int, int]) -> None:
+    light = app("genesis", config=Config(theme="textual-light"))
+    assert snap_compare(light, terminal_size=size, run_before=SCREENS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("name", SCREENS)
+def test_without_colour(
+    snap_compare: Any, app: MakeApp, monkeypatch: pytest.MonkeyPatch, name: str, size: tuple[int, int]
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(app("genesis"), terminal_size=size, run_before=SCREENS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size"), [("builds", WIDE), ("builds", NARROW), ("images", WIDE), ("delete", WIDE), ("help", NARROW)]
+)
+def test_dark(snap_compare: Any, app: MakeApp, name: str, size: tuple[int, int]) -> None:
+    assert snap_compare(app("genesis"), terminal_size=size, run_before=SCREENS[name])
+
+
+@pytest.mark.slow
+def test_tour(snap_compare: Any, app: MakeApp) -> None:
+    """At its first step, in the narrow screen: the panels are to be seen above it."""
+    on_tour = app("genesis", touring=Touring(here=True))
+    assert snap_compare(on_tour, terminal_size=NARROW, run_before=settled("alt+1", shows="Tour 1/"))
