@@ -19,7 +19,7 @@ from workbench.build.events import (
     from_json,
     to_json,
 )
-from workbench.build.progress import BuildProgress, ContainerState, StepLogBuffer
+from workbench.build.progress import BuildProgress, ContainerState
 
 PLAN = (
     PlannedStep(1, "FROM scratch", 1, 1, "base"),
@@ -114,28 +114,6 @@ def test_a_step_is_replaced_and_the_others_stay_the_same_objects() -> None:
     progress.apply(StepFinished(step=1))
     assert progress.steps[1] is not before[1]
     assert progress.steps[2] is before[2]
-
-
-def test_a_log_gives_each_piece_once() -> None:
-    log = StepLogBuffer()
-    shown, seen = "", 0
-    for piece in ("one\n", "tw", "o\nthree"):
-        log.append(piece)
-        shown += log.since(seen)
-        seen = log.total
-    assert shown == str(log) == "one\ntwo\nthree"
-    assert log.since(seen) == ""
-
-
-def test_a_log_is_bounded_and_says_what_it_dropped() -> None:
-    log = StepLogBuffer(bound=10)
-    for piece in ("aaaa", "bbbb", "cccc"):
-        log.append(piece)
-    assert (str(log), log.dropped, log.total) == ("bbbbcccc", 4, 12)
-    assert log.since(0) == "bbbbcccc"
-    assert log.since(6) == "bbcccc"
-    log.append("x" * 50)
-    assert str(log) == "x" * 50 and log.dropped == 12
 
 
 def test_events_are_json_and_back() -> None:

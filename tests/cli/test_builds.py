@@ -101,6 +101,19 @@ def test_a_name_goes_back_and_forth(lab: Path, said: Callable[..., str]) -> None
     said("rollback", "lab", "2")
     assert image_of(said, "lab") == second
     assert "has no image" in said("rollback", "lab", "3", code=2)
+    said("rollback", "lab", "2")  # it is that image already: nothing to remember
+    records = [json.loads(line) for line in said("builds", "--format", "json").splitlines()]
+    assert [(it["number"], it["rolled_back_to"], it["rolled_back_from"]) for it in records[:3]] == [
+        (5, 2, first), (4, 1, second), (3, 0, "")
+    ]  # fmt: skip
+    assert records[1]["image"] == first and records[1]["tags"] == ["lab:latest"] and records[1]["steps"] == []
+    table = said("builds").splitlines()
+    assert len(table) == 6 and "back to 2" in table[1] and "back to 1" in table[2] and first[7:19] in table[2]
+    shown = said("builds", "show", "4")
+    assert f"From            {second}\nTo              {first} (build 1)\n" in shown and "When            2" in shown
+    assert said("builds", "dockerfile", "4") == said("builds", "dockerfile", "1")
+    said("rollback", "lab", "4")
+    assert image_of(said, "lab") == first, "a rollback can be gone back to, as its build"
     assert "no build '9'" in said("rollback", "lab", "9", code=2)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def docker(*words: str) -> str:
     return subprocess.run(["docker", *words], env=environment, capture_output=True, check=True).stdout.decode()
 
 
+def as_seen(text: str) -> str:
+    """Docker writes a line of progress over and over, as often as the machine is slow; a terminal shows the last."""
+    return "".join(f"{line.rstrip(chr(13)).rpartition(chr(13))[2]}\n" for line in text.removesuffix("\n").split("\n"))
+
+
 @pytest.fixture
 def image(docker_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[Path]:
     """A context, whose image and those below it are gone afterwards."""
@@ -45,7 +51,7 @@ def test_the_transcript_is_dockers_own(image: Path, run: Run) -> None:
     built = run("build", "--no-cache", "-t", NAME, str(image))
     assert built.code == 0 and "Running in" in built.out and "Removing intermediate container" in built.out
     again = run("build", "-t", NAME, str(image))
-    theirs = docker("build", "-t", NAME, str(image)).replace("\r", "")
+    theirs = as_seen(docker("build", "-t", NAME, str(image)))
     # Docker ends the arrow of an empty base with a blank, which the lab's text has not.
     assert again.out == theirs.replace(" ---> \n", " --->\n")
     assert " ---> Using cache\n" in again.out and f"Successfully tagged {NAME}:latest\n" in again.out
@@ -89,3 +95,16 @@ def test_what_answers_and_is_no_docker_is_not_taken(tmp_path: Path) -> None:
             ping(f"unix://{path}", timeout=0.05)
     with pytest.raises(EngineUnavailable, match="connection refused"):
         ping(f"unix://{path}")
+
+
+def test_explain_says_what_it_compares_with(image: Path, run: Run) -> None:
+    """A build without --explain leaves no record of its steps: the next reasons are those against an older one."""
+    first = run("build", "--explain", "-t", NAME, str(image))
+    assert "no build before left a record of its steps" in first.err
+    second = run("build", "--explain", "-t", NAME, str(image))
+    assert "compared with build 1, of " in second.err and "since" not in second.err
+    (image / "file").write_text(f"{NAME} changed")
+    os.utime(next(Path(os.environ["XDG_STATE_HOME"]).rglob("steps/*/builds.json")), (time.time() - 100,) * 2)
+    assert run("build", "-t", NAME, str(image)).code == 0
+    third = run("build", "--explain", "-t", NAME, str(image))
+    assert "of About a minute ago: the 3 builds since left no record of steps" in third.err, third.err

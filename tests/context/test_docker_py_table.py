@@ -57,8 +57,8 @@ def test_left_out(tmp_path: Path, patterns: str, left_out: str) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     out = io.BytesIO()
-    rules = IgnoreRules.parse("\n".join(patterns.split()))
-    write_context(scan(tmp_path, rules), out, classic=True)
+    rules = IgnoreRules.parse("\n".join(patterns.split())).as_classic()
+    write_context(scan(tmp_path, rules), out)
     out.seek(0)
     with tarfile.open(fileobj=out) as tar:
         names = {member.name for member in tar if member.isfile()}

@@ -90,8 +90,8 @@ class OwnDocker:
         shutil.rmtree(self.folder)
 
     def _end_what_is_left(self) -> None:
-        """Processes that have this engine's folder in their command line: its containerd, its shims."""
+        """Its containerd and its shims, which have the folder of its sockets in their command lines."""
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if os.fsencode(self.folder) + b"/" in (process / "cmdline").read_bytes():
+                if os.fsencode(self.folder / "exec") in (process / "cmdline").read_bytes():
                     os.kill(int(process.name), signal.SIGKILL)

@@ -11,7 +11,7 @@ import pytest
 from tests.engines.bench import finished
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted, StepLog
 from workbench.engines.worker import QUEUE_BOUND, Cancel, Cancelled, Emit, ThreadBuild
-from workbench.errors import DockerfileError, EngineLost, StoreError
+from workbench.errors import DockerfileError, EngineLost, InputError, StoreError
 
 STARTED = BuildStarted(build="1", engine="test")
 DONE = BuildFinished(outcome="succeeded", image="sha256:1")
@@ -45,20 +45,21 @@ async def test_a_failure_to_start_raises_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said", "hint", "lost"),
+    ("error", "said", "hint", "lost", "unfit"),
     [
-        (StoreError("the disk is full", hint="Make room."), "the disk is full", "Make room.", False),
-        (EngineLost("gone", hint="Look."), "gone", "Look.", True),
-        (ZeroDivisionError("oh"), "internal error: ZeroDivisionError: oh", "", False),
+        (StoreError("the disk is full", hint="Make room."), "the disk is full", "Make room.", False, False),
+        (EngineLost("gone", hint="Look."), "gone", "Look.", True, False),
+        (InputError("cannot read a", hint="Look."), "cannot read a", "Look.", False, True),
+        (ZeroDivisionError("oh"), "internal error: ZeroDivisionError: oh", "", False, False),
     ],
 )
-async def test_a_later_failure_is_data(error: Exception, said: str, hint: str, lost: bool) -> None:
+async def test_a_later_failure_is_data(error: Exception, said: str, hint: str, lost: bool, unfit: bool) -> None:
     def work(emit: Emit, cancel: Cancel) -> None:
         emit(STARTED)
         raise error
 
     end = finished(await events_of(ThreadBuild(work)))
-    assert (end.outcome, end.error, end.hint, end.lost) == ("failed", said, hint, lost)
+    assert (end.outcome, end.error, end.hint, end.lost, end.unfit) == ("failed", said, hint, lost, unfit)
 
 
 async def test_work_that_forgets_its_end_is_a_failure() -> None:

@@ -78,25 +78,16 @@ async def test_the_four_panels_show_one_picture(context: Path) -> None:
         assert "genesis" in shown and "IMAGE ID" in shown
 
 
-@pytest.mark.parametrize(
-    ("keys", "panel"),
-    [
-        ("f2", "context"),
-        ("alt+1", "context"),
-        ("f4", "build"),
-        ("alt+3", "build"),
-        ("f7", "images"),
-        ("alt+4", "images"),
-    ],
-)
-async def test_a_key_for_each_panel_and_back_to_the_editor(context: Path, keys: str, panel: str) -> None:
+async def test_a_key_for_each_panel_and_back_to_the_editor(context: Path) -> None:
     app = make_app(context, watch=False)
+    panels = {"f2": "context", "alt+1": "context", "f4": "build", "alt+3": "build", "f7": "images", "alt+4": "images"}
     async with running(app, built=False) as pilot:
-        await pilot.press(keys)
-        await until(pilot, lambda: active(app) == panel and app.focused is not None, panel)
-        assert panel in {node.id for node in app.focused.ancestors}  # type: ignore[union-attr]
-        await pilot.press("alt+2" if keys.startswith("alt") else "f3")
-        await until(pilot, lambda: app.focused is app.editor_panel.editor, "the editor")
+        for keys, panel in panels.items():
+            await pilot.press(keys)
+            await until(pilot, lambda panel=panel: active(app) == panel and app.focused is not None, panel)  # type: ignore[misc]
+            await until(pilot, lambda panel=panel: panel in {it.id for it in app.focused.ancestors}, keys)  # type: ignore[misc,union-attr]
+            await pilot.press("alt+2" if keys.startswith("alt") else "f3")
+            await until(pilot, lambda: app.focused is app.editor_panel.editor, "the editor")
 
 
 async def test_what_is_typed_right_behind_the_key_of_a_panel_is_meant_for_it(context: Path) -> None:

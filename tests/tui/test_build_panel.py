@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from tests.tui.stage import until
 from workbench.build.by_stage import stages_of
 from workbench.build.estimate import Estimate
 from workbench.build.events import (
@@ -26,9 +29,12 @@ from workbench.build.events import (
     StepProgress,
     StepStarted,
 )
-from workbench.build.progress import BuildProgress, StepLogBuffer, StepState
+from workbench.build.log_text import LogText, Spill
+from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
 from workbench.tui.widgets.build_text import container_of, instruction_of, time_of
+from workbench.tui.widgets.log_lines import LogLines, Match
+from workbench.tui.widgets.log_search import Step
 from workbench.tui.widgets.step_list import WARNINGS
 
 PLAN = (
@@ -247,26 +253,6 @@ async def test_the_log_can_have_the_panel_and_be_searched() -> None:
         assert app.panel.following
 
 
-async def test_a_log_that_let_go_of_its_start_says_so() -> None:
-    app = Host()
-    async with app.run_test(size=(50, 20)) as pilot:
-        log = StepLogBuffer(bound=10)
-        for text in ("first\n", "second\n", "third\n"):
-            log.append(text)
-        app.progress.logs[3] = log
-        app.apply(RUNNING[:4])
-        app.panel.step_list.focus()
-        await pilot.press("G")
-        assert app.panel.log_view.text == "… 13 characters dropped\nthird\n"
-        log.append("fourth\n")
-        app.apply([])
-        assert app.panel.log_view.text == "… 13 characters dropped\nthird\nfourth\n"
-        for text in ("lost between two looks\n", "fifth\n"):
-            log.append(text)
-        app.apply([])
-        assert app.panel.log_view.text == "… 49 characters dropped\nfifth\n"
-
-
 async def test_a_click_selects_and_a_second_one_goes_to_the_line() -> None:
     app = Host()
     async with app.run_test(size=(50, 20)) as pilot:
@@ -339,7 +325,7 @@ async def test_the_log_of_all_steps_filtered_and_written_to_a_file(tmp_path: Pat
         )
         await pilot.press("ampersand", *"green", "enter")
         await pilot.app.workers.wait_for_complete()
-        assert app.panel.log_view.shown == "\x1b[32mgreen\n"
+        assert app.panel.log_view.shown.text == "\x1b[32mgreen\n"
         await pilot.press("s")
         await pilot.pause()
         app.screen.query_one(Input).value = str(tmp_path / "build.log")
@@ -367,6 +353,8 @@ def test_times_against_those_of_the_last_run() -> None:
     done = replace(step, status="done", seconds=2.1)
     assert [time_of(done, 5.0, word=False, before=it) for it in (3.4, 1.0, 2.1)] == ["2.1s -1.3s", "2.1s +1.1s", "2.1s"]
     assert time_of(done, 5.0, word=True, before=3.4) == "done 2.1s (was 3.4s)"
+    assert time_of(replace(done, seconds=0.01), 5.0, word=True, before=0.02) == "done 0.0s"
+    assert time_of(step, 5.0, word=True, before=0.02) == "pending"
     assert time_of(replace(step, status="failed", seconds=2.1), 5.0, word=False, before=3.4) == "2.1s"
 
 
@@ -451,3 +439,44 @@ async def test_a_failure_opens_its_stage_and_following_shows_a_folded_one() -> N
         assert (steps.cursor, app.panel.log_view.text) == (-1, "── step 2: RUN make base\nof base\n")
         app.apply([StepFinished(step=2, seconds=3, error="exit 1")])
         assert (steps.cursor, len(steps.rows), app.panel.log_view.text) == (2, 6, "of base\n")
+
+
+async def test_a_log_that_is_on_disk_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.build.log_text.state_dir", lambda: tmp_path)
+    monkeypatch.setattr("workbench.tui.widgets.log_merge.TAKEN", 100_000)
+    app, spill = Host(), Spill(0)
+    app.progress.logs[3] = LogText(spill)
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply([*RUNNING, StepLog(step=3, text="".join(f"word {number}\n" for number in range(40_000)))])
+        spill.settle()
+        assert spill.on_disk > 300_000
+        app.panel.log_view.focus()
+        assert (await shown(pilot))[-1].startswith("word 39999")
+        await pilot.press("g")
+        assert "[red]making" in await shown(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: app.panel.log_view.line_count == 40_004, "the log of all steps")
+        assert (await shown(pilot))[-1].startswith("word 39999")
+
+
+async def test_escape_stops_a_search_of_a_long_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.tui.widgets.log_finder.AT_ONCE", 0)
+    looked, gate = threading.Event(), threading.Event()
+
+    def slow(lines: LogLines, needle: str, *, after: Match, forward: bool, step: Step) -> Match | None:
+        looked.set()
+        gate.wait(10)
+        return Match(0, 0, 1) if step(1) else None
+
+    monkeypatch.setattr("workbench.tui.widgets.log_finder.find", slow)
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply(RUNNING)
+        log = app.panel.log_view
+        log.focus()
+        await pilot.press("slash", "m", "enter")
+        await until(pilot, lambda: looked.is_set() and "searching" in str(log.border_title), "the search")
+        await pilot.press("escape")
+        gate.set()
+        await until(pilot, lambda: not log.looking, "it stopped")
+        assert log.match is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,12 @@ async def test_rolling_back_says_from_what_to_what(context: Path) -> None:
         await pilot.press("G", "r")
         await until(pilot, lambda: "Rolled back to build 1" in screen_text(app), "what was done")
         assert (await engine.images.inspect("genesis"))["Id"] == images()[0].id
+        await until(pilot, lambda: "Builds  4" in screen_text(app), "the rollback among the builds")
+        text = screen_text(app)
+        assert re.search(r" 4 ← back to build 1 .* genesis:latest from nothing", text), text
+        assert "time ▁▅█   size ▁▅█" in text, "it is no build"
+        await pilot.press("g", "i")
+        await until(pilot, lambda: "Rollback        4" in screen_text(app), "its details")
 
 
 async def test_the_question_about_a_build_closes_when_that_has_ended(context: Path) -> None:

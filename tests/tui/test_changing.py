@@ -48,3 +48,17 @@ async def test_an_engine_that_does_not_answer_changes_nothing(tmp_path: Path) ->
         await until(pilot, lambda: "nothing answers" in screen_text(app), "what is wrong")
         assert "Start it." in screen_text(app)
         assert app.engine.name == "replay" and gone.closed
+
+
+async def test_the_tree_shows_what_the_engine_in_use_sends(tmp_path: Path) -> None:
+    """Of an ignored folder the classic builder's client takes less than BuildKit."""
+    context = make_context(tmp_path / "lab")
+    (context / ".dockerignore").write_text("src\n!**/app.py\n")
+    after = Other(recording("genesis"))
+    after.name = "docker"
+    app = make_app(context, engines={"docker": lambda: after})
+    async with running(app) as pilot:
+        tree = app.context_panel.context_tree
+        await until(pilot, lambda: tree.model is not None and tree.model.place("src/app.py") is not None, "gone into")
+        app.use_engine("docker")
+        await until(pilot, lambda: tree.model is not None and tree.model.place("src/app.py") is None, "not gone into")

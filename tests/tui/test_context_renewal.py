@@ -26,7 +26,7 @@ def whole(context: Path) -> Model:
 
 def facts(model: Model) -> dict[str, object]:
     """Everything that a model says, in plain values."""
-    columns = ("paths", "depths", "spans", "sizes", "sent")
+    columns = ("paths", "depths", "spans", "inner", "sizes", "sent")
     totals = ("files", "bytes", "sent_files", "sent_bytes")
     found: dict[str, object] = {name: list(getattr(model, name)) for name in columns}
     return found | {name: getattr(model, name) for name in totals} | {"entries": list(model.entries)}

@@ -6,7 +6,8 @@ from textual import events
 from textual.app import App, ComposeResult
 
 from workbench.tui.diagnose import diagnose
-from workbench.tui.widgets.editor import DockerfileEditor, Mark
+from workbench.tui.widgets.editor import DockerfileEditor
+from workbench.tui.widgets.marks import Mark
 
 TEXT = 'FROM scratch\nLABEL who="me"\nRUN echo [red]hi[/red]\n'
 

@@ -14,9 +14,9 @@ from textual.message import Message
 from tests.tui.stage import until
 from workbench.build import recovery
 from workbench.build.progress import BuildProgress
-from workbench.tui.widgets.editor import Mark
 from workbench.tui.widgets.editor_panel import EditorPanel
 from workbench.tui.widgets.file_view import FileView
+from workbench.tui.widgets.marks import Mark
 
 
 class Host(App[None]):

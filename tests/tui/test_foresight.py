@@ -14,7 +14,7 @@ from workbench.build.forecast import Forecast, StepForecast
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.foresight import Foresight
-from workbench.tui.widgets.editor import Mark
+from workbench.tui.widgets.marks import Mark
 from workbench.tui.widgets.note import Note
 
 DOCKERFILE = "FROM scratch\nCOPY src /src\nLABEL a=b\nLABEL c=d \\\n  e=f\n"

@@ -131,3 +131,68 @@ async def test_by_size_and_to_the_next_warning(lab: WorkbenchApp) -> None:
         await until(pilot, lambda: tree.entry is not None and tree.entry.path == "node_modules", "the second")
         await pilot.press("w")
         await until(pilot, lambda: tree.entry is not None and tree.entry.path == ".env", "round about")
+
+
+async def test_an_exception_goes_only_after_a_question(lab: WorkbenchApp) -> None:
+    (lab.context / ".dockerignore").write_text("*\n!src\n!Dockerfile\n")
+    async with running(lab) as pilot:
+        await to(pilot, lab, "src/z.py")
+        await pilot.press("X")
+        await until(pilot, lambda: "2 files fewer would be sent, 58B less" in screen_text(lab), "what would be sent")
+        assert "Take line 2 of .dockerignore away: !src" in screen_text(lab)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(lab.screen_stack) == 1, "the answer")
+        assert "!src" in (lab.context / ".dockerignore").read_text()
+        await to(pilot, lab, "node_modules")
+        await pilot.press("X")
+        await until(pilot, lambda: "4 files more would be sent, 6.02kB more" in screen_text(lab), "what * keeps away")
+        await pilot.press("t")
+        await until(pilot, lambda: not ignored(lab, "node_modules"), "it is sent")
+        assert (lab.context / ".dockerignore").read_text() == "!src\n!Dockerfile\n"
+
+
+@pytest.mark.slow
+async def test_much_is_asked_about(lab: WorkbenchApp) -> None:
+    (lab.context / ".dockerignore").write_text("node_modules\n")
+    with (lab.context / "node_modules" / "big").open("wb") as file:
+        file.truncate(3_000_000_000)
+    async with running(lab) as pilot:
+        await to(pilot, lab, "node_modules")
+        await pilot.press("X")
+        await until(pilot, lambda: "2 files more would be sent, 3GB more" in screen_text(lab), "what would be sent")
+        await pilot.press("k")
+        assert (lab.context / ".dockerignore").read_text() == "node_modules\n"
+
+
+async def test_what_is_unsaved_in_the_open_file_stays_unsaved(lab: WorkbenchApp) -> None:
+    file = lab.context / ".dockerignore"
+    async with running(lab) as pilot:
+        await until(pilot, lambda: lab.context_panel.context_tree.warned, "the warnings")
+        view = await lab.editor_panel.open(file, ".dockerignore")
+        view.editor.change_to("# comment\n*.log\n# mine\n")
+        await to(pilot, lab, "node_modules")
+        await pilot.press("x")
+        await until(pilot, lambda: ignored(lab, "node_modules"), "the unsaved line decides")
+        assert "other unsaved changes" in screen_text(lab)
+        assert view.editor.text == "# comment\n*.log\n# mine\nnode_modules\n" and view.unsaved
+        assert file.read_text() == "# comment\n*.log\n"
+        view.editor.undo()
+        await until(pilot, lambda: not ignored(lab, "node_modules"), "it is taken back")
+        view.editor.change_to(file.read_text())
+        await to(pilot, lab, ".env")
+        await pilot.press("x")
+        await until(
+            pilot, lambda: file.read_text() == "# comment\n*.log\n.env\n", "it is saved: nothing else was to be"
+        )
+        view.editor.undo()
+        await until(pilot, lambda: not ignored(lab, ".env"), "undone over the save")
+
+
+@pytest.mark.slow
+async def test_a_file_that_cannot_be_changed_is_told(lab: WorkbenchApp) -> None:
+    (lab.context / ".dockerignore").write_bytes(b"# \xff\n")
+    async with running(lab) as pilot:
+        await to(pilot, lab, "node_modules")
+        await pilot.press("x")
+        await until(pilot, lambda: "is not UTF-8 text" in screen_text(lab), "a word")
+        assert (lab.context / ".dockerignore").read_bytes() == b"# \xff\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.tui.live import Live, mark_of, marks_of
+from workbench.tui.widgets.marks import mark_width
 
 IMAGE = "sha256:" + "a" * 64
 EVENTS = [
@@ -78,6 +80,36 @@ async def test_a_build_is_folded_whole_told_seldom_and_kept_in_the_history(tmp_p
 def test_the_gutter_says_state_and_time_or_bytes(step: StepState, said: str) -> None:
     mark = mark_of(step, 12.5)
     assert f"{mark.sign} {mark.word}" == said
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (40, ["✔ ", "✔ ", "✘ ", "● "]),
+        (78, ["✔ +1.1MB ", "✔ cached ", "✘ failed ", "● 2.5s   "]),
+        (90, ["✔    0.8s +1.1MB  ", "✔ cached          ", "✘    3.0s failed  ", "● 2.5s            "]),
+    ],
+)
+def test_the_gutter_says_what_there_is_room_for(width: int, lines: list[str]) -> None:
+    steps = [
+        StepState(1, "RUN x", 1, 1, status="done", seconds=0.8, bytes=1_100_000),
+        StepState(1, "RUN x", 1, 1, status="cached"),
+        StepState(1, "RUN x", 1, 1, status="failed", seconds=3.0),
+        StepState(1, "RUN x", 1, 1, status="running", started=10.0),
+    ]
+    assert [mark_of(step, 12.5).text(mark_width(width)) for step in steps] == lines
+
+
+async def test_a_narrow_gutter_has_the_sign_and_the_line_below_says_time_and_bytes(tmp_path: Path) -> None:
+    context = make_context(tmp_path / "lab")
+    app = make_app(context)
+    async with running(app, (43, 24)) as pilot:
+        assert app.editor_panel.editor.gutter_width < 9
+        app.editor_panel.editor.go_to(2)
+        await until(pilot, lambda: "step 2: done · 0.1s" in screen_text(app), "the step's time")
+        assert "✔ 1  FROM" in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: re.search("✔ [0-9.]+s +1  FROM", screen_text(app)), "sign and time")
 
 
 def test_marks_stand_on_the_first_line_of_each_instruction() -> None:

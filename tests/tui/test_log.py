@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from workbench.tui.widgets.log_lines import DRAWN, LogLines, Match, fold
+from workbench.tui.widgets.log_search import find
 from workbench.tui.widgets.log_view import LogView
 
 
@@ -94,7 +95,7 @@ def test_a_hundred_thousand_lines_in_pieces_are_quick() -> None:
     start = time.perf_counter()
     for number in range(100_000):
         lines.append(f"step {number} compiled something\n")
-    found = lines.find("step 99999 ", after=Match(0, 0, 0))
+    found = find(lines, "step 99999 ", after=Match(0, 0, 0))
     assert time.perf_counter() - start < 5
     assert found == Match(99_999, 0, 11)
 
@@ -105,23 +106,23 @@ def test_search_goes_on_in_the_line_then_over_the_lines_and_round() -> None:
     at = Match(0, 0, 0)
     went = []
     for _ in range(4):
-        found = lines.find("foo", after=at)
+        found = find(lines, "foo", after=at)
         assert found is not None
         at = found
         went.append((at.line, at.start))
     assert went == [(0, 0), (0, 4), (2, 0), (0, 0)]
-    assert lines.find("foo", after=at, forward=False) == Match(2, 0, 3)
-    assert lines.find("Foo", after=at) == Match(2, 0, 3)
-    assert lines.find("[", after=at) is None
+    assert find(lines, "foo", after=at, forward=False) == Match(2, 0, 3)
+    assert find(lines, "Foo", after=at) == Match(2, 0, 3)
+    assert find(lines, "[", after=at) is None
 
 
 def test_search_looks_at_what_is_shown() -> None:
     lines = LogLines()
     lines.append("red \x1b[31mer\x1b[0mror\nsecret\rpublic\n")
-    assert lines.find("error", after=Match(0, 0, 0)) == Match(0, 4, 9)
-    assert lines.find("[31", after=Match(0, 0, 0)) is None
-    assert lines.find("secret", after=Match(0, 0, 0)) is None
-    assert lines.find("public", after=Match(0, 0, 0)) == Match(1, 0, 6)
+    assert find(lines, "error", after=Match(0, 0, 0)) == Match(0, 4, 9)
+    assert find(lines, "[31", after=Match(0, 0, 0)) is None
+    assert find(lines, "secret", after=Match(0, 0, 0)) is None
+    assert find(lines, "public", after=Match(0, 0, 0)) == Match(1, 0, 6)
 
 
 async def test_it_follows_until_one_scrolls_up() -> None:

@@ -123,9 +123,7 @@ def test_without_colour(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "size"),
-    [("builds", WIDE), ("builds", NARROW), ("images", WIDE), ("delete", WIDE), ("help", NARROW)],
-    ids=["builds-wide", "builds-narrow", "images-wide", "delete-wide", "help-narrow"],
+    ("name", "size"), [("builds", WIDE), ("builds", NARROW), ("images", WIDE), ("delete", WIDE), ("help", NARROW)]
 )
 def test_dark(snap_compare: Any, app: MakeApp, name: str, size: tuple[int, int]) -> None:
     assert snap_compare(app("genesis"), terminal_size=size, run_before=SCREENS[name])

@@ -277,7 +277,7 @@ def flat(entries: Sequence[Entry]) -> Model:
     count = len(entries)
     return Model(
         "here", Path("/here"), IgnoreRules(), entries, [entry.path for entry in entries], array("H", [0]) * count,
-        array("i", [1]) * count, array("q", [0]) * count, bytearray(b"\1" * count),
+        array("i", [1]) * count, bytearray(count), array("q", [0]) * count, bytearray(b"\1" * count),
     )  # fmt: skip
 
 

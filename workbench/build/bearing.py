@@ -71,10 +71,13 @@ class Judge:
         self._looking: asyncio.Task[None] | None = None
         self._changed: set[str] | None = set()  # while somebody looks; None: anything
         self._halt = False
+        self._gives_way = False
         self._bases: dict[str, bool] = {}
 
     def begin(self, request: BuildRequest, engine: Engine) -> None:
-        """A build of `request` begins: reads, beside it, what it is made from."""
+        """A build of `request` begins: reads, beside it, what it is made from. A look that still goes on at what the
+        build before was made from gives way, and is begun anew after this one."""
+        self._gives_way = True
         if request.context != self._context:
             self._context, self._facts = request.context, Facts(self._digests)
         self._bases.clear()
@@ -91,6 +94,7 @@ class Judge:
             await asyncio.wait({self._looking})
         if self._basis is not None and not self._halt:
             basis = await self._basis
+            self._gives_way = False
             self._looking = asyncio.create_task(self._look(basis), name="look at the context")
             await asyncio.wait({self._looking})
 
@@ -207,7 +211,7 @@ class Judge:
                     await asyncio.to_thread(self._facts.save)
 
     def _halted(self) -> bool:
-        return self._halt
+        return self._halt or self._gives_way
 
 
 _SAME_BYTES = "the same bytes"

@@ -13,6 +13,8 @@ from workbench.build.text import clean, one_line
 
 def build_lines(it: Record) -> list[str]:
     """A build for a person: what it was made from, and its steps."""
+    if it.rolled_back_to:
+        return _rollback_lines(it)
     facts = [
         ("Build", f"{it.number}{f' (revision {it.revision})' if it.revision else ''}"),
         ("When", timestamp(it.when)),
@@ -29,6 +31,20 @@ def build_lines(it: Record) -> list[str]:
     ]
     lines = [f"{name:<16}{value}".rstrip() for name, value in facts]
     return [*lines, "", *_steps(it)]
+
+
+def _rollback_lines(it: Record) -> list[str]:
+    """What was rolled back to what, and when."""
+    facts = [
+        ("Rollback", str(it.number)),
+        ("When", timestamp(it.when)),
+        ("Context", one_line(it.context)),
+        ("Tags", ", ".join(map(one_line, it.tags))),
+        ("From", it.rolled_back_from or "nothing"),
+        ("To", f"{it.image} (build {it.rolled_back_to})"),
+        ("Engine", it.engine),
+    ]
+    return [f"{name:<16}{value}".rstrip() for name, value in facts]
 
 
 def _steps(it: Record) -> Iterator[str]:

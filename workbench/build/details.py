@@ -15,6 +15,9 @@ from workbench.build.request import BuildRequest
 LOG_BOUND = 2_000_000
 """Characters of all logs of a build; beyond it each log keeps its end, and says so."""
 
+_MARGIN = 64 * 1024
+"""Characters that are masked beyond what is kept, so that no secret is cut in two."""
+
 
 @dataclass(frozen=True, slots=True)
 class Details:
@@ -30,10 +33,12 @@ def details_of(request: BuildRequest, progress: BuildProgress, text: str | None)
     room = LOG_BOUND
     logs: dict[int, str] = {}
     for step in sorted(progress.logs, reverse=True):  # what failed is at the end
-        whole = masked(str(progress.logs[step]))
-        kept = whole[-room:] if room else ""
+        log = progress.logs[step]
+        first = max(0, log.total - room - _MARGIN)
+        end = masked(log.since(first))
+        kept = end[len(end) - min(room, len(end) - _MARGIN if first else len(end)) :] if room else ""
         room -= len(kept)
-        clipped = progress.logs[step].dropped + len(whole) - len(kept)
+        clipped = first + len(end) - len(kept)
         logs[step] = f"({clipped:,} characters before this were not kept)\n{kept}" if clipped else kept
     return Details(text if text is not None else request.dockerfile_text, dict(sorted(logs.items())))
 

@@ -106,6 +106,10 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 
 
+SENDING_AS_CLASSIC = frozenset({"docker", "embedded"})
+"""Engines that take of an ignored folder what the classic builder's client does; see IgnoreRules.as_classic."""
+
+
 def refuse_unsupported(request: BuildRequest, engine: str) -> None:
     """Raises Unsupported for the first flag of `request` that `engine` cannot honour, naming the engines that can."""
     honoured = OPTIONS[engine]

@@ -124,7 +124,8 @@ class BuildWarning(_Event):
 class BuildFinished(_Event):
     """The last event, once. `image` is set where `outcome` is succeeded; `error`, `step` and `line` where it failed.
 
-    `lost` says that the engine went away, which is exit code 3 and not 1.
+    `lost` says that the engine went away, which is exit code 3 and not 1; `unfit` that the context cannot be sent as
+    it is, which is 2.
     """
 
     outcome: Outcome
@@ -136,6 +137,7 @@ class BuildFinished(_Event):
     step: int | None = None
     line: int | None = None
     lost: bool = False
+    unfit: bool = False
 
 
 BuildEvent = (

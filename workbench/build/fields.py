@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-
 from workbench.errors import UsageError
 
 
 def read_fields(flag: str, text: str) -> dict[str, str]:
     """`type=x,ref=y` (comma-separated, quoted as in a CSV file). Raises UsageError."""
+    import csv
+
     fields = {}
     for part in next(csv.reader([text]), []):
         name, separator, value = part.partition("=")

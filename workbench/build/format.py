@@ -61,10 +61,11 @@ def human_duration(seconds: float) -> str:
     return f"{whole // _HOUR}h{whole % _HOUR // 60:02}m"
 
 
-_BARS = "▁▂▃▄▅▆▇█"
+BARS = "▁▂▃▄▅▆▇█"
+ASCII_BARS = "_.:-=+*#"
 
 
-def sparkline(values: Sequence[float | None], *, bars: str = _BARS) -> str:
+def sparkline(values: Sequence[float | None], *, bars: str = BARS) -> str:
     """A bar for each value, the lowest and the highest at the ends of the scale; a blank where there is none."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)

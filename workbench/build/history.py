@@ -94,6 +94,10 @@ class Record:
     """`sha256:` of what was sent; "" where it is not known."""
     size: int | None = None
     layers: tuple[LayerRecord, ...] = ()
+    rolled_back_to: int = 0
+    """This is no build: the number of the build whose image its tags were given again. 0 for a build."""
+    rolled_back_from: str = ""
+    """The image that had them until then; "" for none."""
 
     @property
     def cached(self) -> int:
@@ -173,9 +177,10 @@ class History:
             self._bound_details(place)
         return record.number
 
-    def list(self, context: Path, *, limit: int | None = None) -> Sequence[Record]:
-        """Newest first. A line that cannot be read (cut short, or of another version) is left out."""
-        return _records(self._place(context))[:limit]
+    def list(self, context: Path, *, limit: int | None = None, rollbacks: bool = False) -> Sequence[Record]:
+        """Newest first, with `rollbacks` these among the builds. A line that cannot be read (cut short, or of another
+        version) is left out."""
+        return [it for it in _records(self._place(context)) if rollbacks or not it.rolled_back_to][:limit]
 
     def stamp(self, context: Path) -> int:
         """Another number whenever the builds of `context` are others."""
@@ -184,14 +189,17 @@ class History:
         except FileNotFoundError:
             return 0
 
-    def all(self) -> Sequence[Record]:
-        """The builds of every context, newest first."""
-        found = [record for place in self._folder.glob("*.jsonl") for record in _records(place)]
+    def all(self, *, rollbacks: bool = False) -> Sequence[Record]:
+        """The builds of every context, newest first; with `rollbacks` these among them."""
+        every = (record for place in self._folder.glob("*.jsonl") for record in _records(place))
+        found = [record for record in every if rollbacks or not record.rolled_back_to]
         return sorted(found, key=lambda record: (record.when, record.number), reverse=True)
 
     def details(self, record: Record) -> Details | None:
-        """The Dockerfile and the logs of a build; None where they were not kept, or are gone."""
-        return load_details(self._details(self._place(Path(record.context)), record.number))
+        """The Dockerfile and the logs of a build, or of the one that was rolled back to; None where they were not kept,
+        or are gone."""
+        number = record.rolled_back_to or record.number
+        return load_details(self._details(self._place(Path(record.context)), number))
 
     def _place(self, context: Path) -> Path:
         return self._folder / f"{hashlib.sha256(os.fsencode(context.resolve())).hexdigest()}.jsonl"
@@ -206,7 +214,7 @@ class History:
         try:
             last = int(counter.read_text())
         except (OSError, ValueError):
-            last = max((record.number for record in self.all()), default=0)
+            last = max((record.number for record in self.all(rollbacks=True)), default=0)
         _replace(counter, f"{last + 1}\n".encode())
         return last + 1
 

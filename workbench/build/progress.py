@@ -20,51 +20,10 @@ from workbench.build.events import (
     StepProgress,
     StepStarted,
 )
+from workbench.build.log_text import LogText, Spill
 
 StepStatus = Literal["pending", "running", "done", "cached", "failed", "cancelled"]
 BuildStatus = Literal["idle", "running", "succeeded", "failed", "cancelled"]
-
-LOG_BOUND = 64 * 1024 * 1024
-"""Characters of log kept per step; beyond it the oldest go, and the log says so."""
-
-
-class StepLogBuffer:
-    """The log of one step: appended in pieces, bounded, honest about what it dropped."""
-
-    __slots__ = ("_chunks", "_size", "bound", "dropped", "total")
-
-    def __init__(self, bound: int = LOG_BOUND) -> None:
-        self._chunks: list[str] = []
-        self._size = 0
-        self.bound = bound
-        self.dropped = 0
-        """Characters that were let go at the front."""
-        self.total = 0
-        """Characters that ever arrived: a display that has shown N asks `since(N)` for the rest."""
-
-    def append(self, text: str) -> None:
-        self._chunks.append(text)
-        self._size += len(text)
-        self.total += len(text)
-        while self._size > self.bound and len(self._chunks) > 1:
-            gone = len(self._chunks.pop(0))
-            self._size -= gone
-            self.dropped += gone
-
-    def since(self, position: int) -> str:
-        """The text after the first `position` characters that ever arrived, as far as it is still kept."""
-        skip = max(0, position - self.dropped)
-        out: list[str] = []
-        for chunk in self._chunks:
-            if skip >= len(chunk):
-                skip -= len(chunk)
-                continue
-            out.append(chunk[skip:])
-            skip = 0
-        return "".join(out)
-
-    def __str__(self) -> str:
-        return "".join(self._chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +70,13 @@ class BuildProgress:
     engine: str = ""
     status: BuildStatus = "idle"
     steps: dict[int, StepState] = field(default_factory=dict)
-    logs: dict[int, StepLogBuffer] = field(default_factory=dict)
+    logs: dict[int, LogText] = field(default_factory=dict)
     warnings: list[BuildWarning] = field(default_factory=list)
     started: float | None = None
     total: int = 0
     context: ContextSent | None = None
     finished: BuildFinished | None = None
+    _spill: Spill = field(default_factory=Spill, repr=False, compare=False)
 
     def apply(self, event: BuildEvent) -> None:
         """Folds one event in. Unknown steps are created: an engine need not announce its plan."""
@@ -143,7 +103,7 @@ class BuildProgress:
             case StepLog():
                 log = self.logs.get(event.step)
                 if log is None:
-                    log = self.logs[event.step] = StepLogBuffer()
+                    log = self.logs[event.step] = LogText(self._spill)
                 log.append(event.text)
             case StepProgress():
                 self._change(event.step, progress=event)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from workbench.build.history import Record
+from workbench.build.history import History, Record
 from workbench.build.images import ImageStore
 from workbench.build.request import normalise_tag
 from workbench.errors import ImageNotFound, UsageError
@@ -62,3 +65,20 @@ async def roll_back(images: ImageStore, builds: Sequence[Record], tag: str, targ
         ) from error
     made = next((it.number for it in builds_of(builds, name) if it.image == current), None)
     return Rollback(name, current, made, target)
+
+
+async def remember(done: Sequence[Rollback], history: History | None = None) -> None:
+    """Writes what was rolled back among the builds of its context, one record for each name that had another image.
+    Raises OSError."""
+    history = history or History()
+    for it in done:
+        if it.before != it.build.image and it.build.context:
+            await asyncio.to_thread(history.add, Path(it.build.context), _record(it))
+
+
+def _record(done: Rollback) -> Record:
+    """What the image was built from stays known; steps and time are the build's and not repeated."""
+    return replace(
+        done.build, when=time.time(), revision=0, seconds=0.0, steps=(), number=0, tags=(done.tag,),
+        rolled_back_to=done.build.rolled_back_to or done.build.number, rolled_back_from=done.before,
+    )  # fmt: skip

@@ -55,6 +55,13 @@ class StepRecords:
         except (OSError, ValueError, TypeError):
             return []
 
+    def newest(self) -> float | None:
+        """When the newest of them ended, in seconds since the epoch; None where there are none."""
+        try:
+            return (self._folder / "builds.json").stat().st_mtime
+        except OSError:
+            return None
+
     def manifest(self, identity: str) -> Manifest | None:
         try:
             with gzip.open(self._folder / f"{identity}.gz", "rt", encoding="ascii") as lines:

@@ -5,7 +5,7 @@ For engines whose own cache cannot be asked (the classic builder, BuildKit). Eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,9 @@ from workbench.build.sources import ContextFiles
 from workbench.build.step_records import KnownSteps, StepRecords
 from workbench.build.steps import Builder, Step, StepMaker
 from workbench.config import state_dir
-from workbench.context.classic import classic_sent
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import load_rules
-from workbench.context.scan import Cancelled, Entry, Scan, scan
+from workbench.context.scan import Cancelled, scan
 from workbench.dockerfile import Dockerfile, decode, parse
 from workbench.errors import StoreError, WorkbenchError
 
@@ -50,9 +49,11 @@ class Survey:
         files = None
         if request.context is not None:
             rules = load_rules(request.context, request.dockerfile)
+            if builder == "classic":
+                rules = rules.as_classic()
             found = scan(request.context, rules, cancel=asked)
             digests = DigestCache(state_dir() / "digests")
-            files = ContextFiles(found, digests, _sent(found, builder), check)
+            files = ContextFiles(found, digests, found.sent, check)
         return cls(request, engine, builder, dockerfile, files, check)
 
     @property
@@ -89,10 +90,6 @@ class Survey:
         """The stages of `--no-cache-filter`."""
         wanted = {name.lower() for name in self.request.no_cache_filter}
         return frozenset(it.index for it in self.dockerfile.stages if it.name in wanted or str(it.index) in wanted)
-
-
-def _sent(found: Scan, builder: Builder) -> Iterable[Entry]:
-    return classic_sent(found) if builder == "classic" else found.sent
 
 
 TROUBLE = (WorkbenchError, OSError, Cancelled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = frozenset({"docker", "buildkit"})
 """Engines that build in another process: this one has time meanwhile."""
+_READ_AGAIN = 50_000
+"""Files of a context that is read again for its digest in the history after an engine in this process has built: of
+more it would cost as much as the build, which is kept without a digest."""
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -59,7 +63,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
         aside = any(_to_stdout(text) for text in args.output)
         display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
         work = _Headless(request, source, display, args.iidfile, config)
+        if args.explain and engine.name in _ELSEWHERE and not args.quiet and not source.temporary:
+            _say_compared(request, engine)
         return with_engine(in_turn(engine, alone=False), work)
+
+
+def _say_compared(request: BuildRequest, engine: Engine) -> None:
+    from workbench.build.compared import compared_with
+
+    if told := compared_with(request, engine.name, time.time()):
+        output.talk(told)
 
 
 def _to_stdout(output: str) -> bool:
@@ -105,8 +118,8 @@ class _Headless:
                 async for event in build:
                     progress.apply(event)
                     self._display.feed(event)
-                    if isinstance(event, ContextSent) and engine.name in _ELSEWHERE and not self._source.temporary:
-                        made_from.begin()
+                    if isinstance(event, ContextSent) and not self._source.temporary:
+                        made_from.sent(event.files)
         except InputError as error:
             error.hint = missing_busybox(self._source, str(error)) or error.hint
             raise
@@ -129,7 +142,7 @@ class _Headless:
             return 130
         hint = missing_busybox(self._source, text) or finished.hint
         self._display.failed(finished, hint)
-        return 3 if finished.lost else 1
+        return 3 if finished.lost else 2 if finished.unfit else 1
 
 
 class _MadeFrom:
@@ -140,11 +153,16 @@ class _MadeFrom:
         """Who cancels does not wait for more."""
         self._request = request
         self._engine = engine
+        self._large = False
         self._reading: asyncio.Task[tuple[str | None, str]] | None = None
 
-    def begin(self) -> None:
+    def sent(self, files: int) -> None:
+        """The engine has the context."""
         import asyncio
 
+        if self._engine.name not in _ELSEWHERE:
+            self._large = files > _READ_AGAIN
+            return
         self._reading = asyncio.create_task(asyncio.to_thread(self._read), name="reads what a build is made from")
 
     async def read(self) -> tuple[str | None, str]:
@@ -156,7 +174,7 @@ class _MadeFrom:
         from workbench.build.keeping import read_now
 
         _ = self._engine.images  # like the module above, the record needs it: imported while there is time
-        return read_now(self._request, lambda: self.halt)
+        return read_now(self._request, lambda: self.halt or self._large)
 
 
 def missing_busybox(source: Source, about: str) -> str:

@@ -53,7 +53,10 @@ def _builds(args: argparse.Namespace, config: Config) -> int:
 
         limit = max(0, whole_number("--limit", args.limit))
     history = History()
-    found = history.all() if args.all else history.list(local_context(words[0] if words else "."))
+    if args.all:
+        found = history.all(rollbacks=True)
+    else:
+        found = history.list(local_context(words[0] if words else "."), rollbacks=True)
     from workbench.report.builds import build_json, builds_table
     from workbench.report.tables import json_lines
 
@@ -72,7 +75,8 @@ def _do(what: str, names: list[str], *, as_json: bool) -> int:
         many = "two builds" if _NUMBERS[what] == 2 else "one build"
         raise UsageError(f"`builds {what}` takes {many}", hint="`workbench builds` lists them with their numbers.")
     history = History()
-    records = [_find(history.all(), name) for name in names]
+    every = history.all(rollbacks=True)
+    records = [_find(every, name) for name in names]
     record = records[0]
     match what:
         case "show":
@@ -129,12 +133,14 @@ def _find(builds: Sequence[Record], name: str) -> Record:
 
 
 def _rollback(args: argparse.Namespace, config: Config) -> int:
+    from workbench.build.history import Bounds
     from workbench.build.request import normalise_tag
-    from workbench.build.rollback import builds_of, roll_back
+    from workbench.build.rollback import builds_of, remember, roll_back
 
     tag = normalise_tag(args.tag)
-    builds = History().all()
-    target = _find(builds, args.build) if args.build is not None else None
+    history = History(bounds=Bounds.of(config))
+    builds = history.all()
+    target = _find(history.all(rollbacks=True), args.build) if args.build is not None else None
     of_tag = builds_of(builds, tag)
     engine = target.engine if target else of_tag[0].engine if of_tag else config.engine
     if config.engine == "auto":
@@ -147,6 +153,10 @@ def _rollback(args: argparse.Namespace, config: Config) -> int:
         print(f"{done.tag}: {before}{made} -> {short_id(done.build.image)} (build {done.build.number})")
         if done.before == done.build.image:
             output.talk("it was that image already")
+        try:
+            await remember([done], history)
+        except OSError as error:
+            output.talk(f"it is not in the list of builds: {error.strerror}")
         return 0
 
     return with_images(config, work)

@@ -32,7 +32,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.sent and args.ignored:
         raise UsageError("--sent and --ignored exclude each other")
     context = local_context(args.path)
-    found = scan(context, load_rules(context, dockerfile_path(context, args.file, must_exist=False)))
+    rules = load_rules(context, dockerfile_path(context, args.file, must_exist=False))
+    if rules.has_exceptions and _builds_classic(config):
+        rules = rules.as_classic()
+    found = scan(context, rules)
     wanted = {True, False} if args.sent == args.ignored else {args.sent}
     entries = (entry for entry in found.entries if entry.sent in wanted)
     if args.format == "json":
@@ -43,3 +46,14 @@ def run(args: argparse.Namespace, config: Config) -> int:
     for it in rarely_sent(found):
         output.talk(f"warning: {it.path}: {it.why}; a line {line_for(it.path)} in {IGNORE_FILE} leaves it out")
     return 0
+
+
+def _builds_classic(config: Config) -> bool:
+    """Whether the engine that would build goes into fewer excluded folders, as the classic builder's client does."""
+    from workbench.build.engine import SENDING_AS_CLASSIC
+
+    if config.engine != "auto":
+        return config.engine in SENDING_AS_CLASSIC
+    from workbench.engines.choose import decide
+
+    return decide(config).name in SENDING_AS_CLASSIC

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import os
-import shutil
 import sys
 from typing import Protocol, TextIO
 
@@ -99,6 +98,8 @@ def make_display(mode: str, *, quiet: bool, shown: str, explain: bool = False, a
             f"--progress tty needs a terminal on {'stderr' if aside else 'stdout'}", hint="Take --progress plain."
         )
     if mode == "tty" or (mode == "auto" and able):
+        import shutil
+
         from workbench.report.live import LiveTranscript
 
         live = LiveTranscript(out, lambda: shutil.get_terminal_size().columns, explain=explain)

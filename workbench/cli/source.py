@@ -131,9 +131,12 @@ def _fetched(name: str, file: str | None) -> AbstractContextManager[Source] | No
 @contextmanager
 def _git(url: str, file: str | None, shown: str) -> Iterator[Source]:
     from workbench.context.git import fetch_git, parse_git
+    from workbench.engines.embedded.git_ssh import git_environment
+    from workbench.engines.embedded.subids import has_range
 
-    with _folder() as folder:
-        yield _in_folder(fetch_git(parse_git(url), folder).folder, file, shown)
+    with _folder() as folder:  # ssh may ask, on the terminal, where it can find what it needs
+        environment = git_environment({}) if has_range() else {}
+        yield _in_folder(fetch_git(parse_git(url), folder, None, environment).folder, file, shown)
 
 
 @contextmanager

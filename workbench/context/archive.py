@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workbench.context import tar_header as tar
-from workbench.context.classic import classic_sent
 from workbench.context.ignore import IGNORE_FILE
 from workbench.context.opening import open_entry
 from workbench.context.scan import KINDS, Cancelled, Entry, Scan
@@ -51,7 +50,6 @@ def write_context(
     cancel: Callable[[], bool] | None = None,
     progress: Callable[[int], None] | None = None,
     dockerfile: tuple[str, bytes] | None = None,
-    classic: bool = False,
 ) -> ArchiveStats:
     """Writes the archive to `out`, never more than about a megabyte in memory.
 
@@ -61,8 +59,6 @@ def write_context(
             folder: the text goes in its place. Any other name (`dockerfile_name`: a Dockerfile outside the context,
             on standard input): a member of its own, last, which `.dockerignore` is made to name, so that no COPY
             finds it. This is how the docker CLI sends `-f` of a file outside its context.
-        classic: below an excluded folder only what the classic CLI finds there is sent (`classic_sent`), which needs
-            a scan that lists what is ignored.
 
     Raises InputError naming a file that cannot be read, before anything is written where the scan knew it;
     Cancelled when `cancel` answers True. What `out.write` raises passes through.
@@ -71,7 +67,7 @@ def write_context(
         raise _unreadable(entry.path, entry.error)
     writer = _Writer(scan.root, _Output(out, progress, cancel))
     extra, hidden = _prepare(scan, dockerfile)
-    for entry in _members(scan, classic_sent(scan) if classic else scan.sent):
+    for entry in _members(scan, scan.sent):
         if entry.path in extra:
             writer.add_text(entry.path, extra.pop(entry.path), entry.mode, entry.mtime_ns // 10**9)
         else:

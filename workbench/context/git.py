@@ -10,7 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 from workbench.errors import InputError
 
 _URL = re.compile(r"(?:git|ssh)://.+|[A-Za-z0-9][\w.-]*@[\w.-]+:.+|https?://[^?#]*\.git(?:[?#].*)?", re.DOTALL)
+_OF_SSH = re.compile(r"Host key verification failed|.*: Permission denied \(|ssh: ")
 _BOOLEANS = {"": True, "1": True, "true": True, "0": False, "false": False}
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false")
 
@@ -103,12 +104,15 @@ def without_secrets(url: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
-def fetch_git(source: GitSource, folder: Path, on_start: OnStart | None = None) -> Checkout:
-    """Checks the repository and its submodules out below `folder`, at depth 1 where the server can. Blocks.
+def fetch_git(
+    source: GitSource, folder: Path, on_start: OnStart | None = None, environment: Mapping[str, str] | None = None
+) -> Checkout:
+    """Checks the repository and its submodules out below `folder`, at depth 1 where the server can. Blocks. git has
+    `environment` beside this process' own variables.
 
     Raises InputError where there is no git, no such repository, ref or folder, or the commit is not the one asked for.
     """
-    run = _Git(source.url, on_start)
+    run = _Git(source.url, on_start, environment or {})
     checkout = folder / "checkout"
     run(folder, "init", "--quiet", str(checkout))
     _check_out(run, checkout, source.ref)
@@ -158,10 +162,11 @@ def _forget_git(checkout: Path) -> None:
 class _Git:
     """Runs git about one URL; its last words are the error's."""
 
-    def __init__(self, url: str, on_start: OnStart | None) -> None:
+    def __init__(self, url: str, on_start: OnStart | None, environment: Mapping[str, str]) -> None:
         self.url = url
         self.shown = without_secrets(url)
         self._on_start = on_start
+        self._environment = environment
         git = shutil.which("git")
         if git is None:
             raise InputError(f"{self.shown} needs git, which is not installed here")
@@ -169,7 +174,7 @@ class _Git:
 
     def __call__(self, where: Path, *words: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
-        environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **self._environment}
         process = subprocess.Popen(
             [self._git, *_SAFE, *words], cwd=where, env=environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -190,6 +195,16 @@ class _Git:
                 if process.poll() is None:
                     kill()
         if process.returncode != 0:
-            last = (said.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-            raise InputError(f"{self.shown}: git {words[0]}: {without_secrets(last)}")
+            raise self._failed(words[0], said.strip().splitlines() or [f"exit code {process.returncode}"])
         return out
+
+    def _failed(self, word: str, said: list[str]) -> InputError:
+        """What ssh says stands above git's last words, which are the same whatever went wrong there."""
+        for line in said:
+            if _OF_SSH.match(line):
+                return InputError(
+                    f"{self.shown}: git {word}: {without_secrets(line.strip())}",
+                    hint="`ssh HOST` must work without a question: the host in ~/.ssh/known_hosts, a key in the agent "
+                    "(ssh-add), and --ssh default.",
+                )
+        return InputError(f"{self.shown}: git {word}: {without_secrets(said[-1])}")

@@ -6,6 +6,7 @@ MatchesOrParentMatches decides it. The last line that matches a path or one of i
 
 from __future__ import annotations
 
+import copy
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -66,6 +67,7 @@ class IgnoreRules:
     ) -> None:
         self._read(((pattern, 0) for pattern in patterns), source)
         self.build_files = build_files
+        self._ways_in: tuple[str, ...] | None = None  # of the classic builder's client
 
     @classmethod
     def parse(
@@ -103,6 +105,19 @@ class IgnoreRules:
         self._newest_first = matchers[::-1]
         self._exceptions = [matcher for matcher, rule in zip(matchers, rules, strict=True) if rule.negated]
 
+    def as_classic(self) -> IgnoreRules:
+        """The same rules as the classic builder's client walks by: into an excluded folder only where an exception
+        begins, letter by letter, with the folder's path. `!a/b` brings something of `a` back, `!**/b` does not (moby,
+        pkg/archive TarWithOptions; seen with Docker 20.10 and 28). BuildKit goes in wherever a pattern may match."""
+        rules = copy.copy(self)
+        rules._ways_in = tuple(f"{rule.pattern}/" for rule in self.rules if rule.negated)
+        return rules
+
+    @property
+    def has_exceptions(self) -> bool:
+        """Whether there are any: without, all builders send the same."""
+        return bool(self._exceptions)
+
     def __len__(self) -> int:
         return len(self.rules)
 
@@ -139,6 +154,8 @@ class IgnoreRules:
         """`may_include_below` of a clean path whose rank is known: only a later exception can bring something back."""
         if rank < 0 or self.rules[rank].negated:
             return True
+        if self._ways_in is not None:
+            return any(way.startswith(f"{directory}/") for way in self._ways_in)
         return any(matcher.rank > rank and matcher.reaches_below(directory) for matcher in self._exceptions)
 
     def inside(self, prefix: str, rank: int) -> NameTests:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from workbench.context.ignore import _SPACE, read_patterns
+from workbench.context.ignore import _SPACE, Rule, read_patterns
 
 
 def line_for(path: str) -> str:
     """The line that excludes just `path` (and what is below it), whatever letters it has.
 
-    Wildcards get a backslash. A leading `#` or `!` gets a `/` before it, which Docker drops again. What no line can
-    hold as it stands (a line end; a space at either end, which ignorefile.ReadAll strips) is matched by `?`.
+    Wildcards get a backslash, and so does a leading `#` or `!`: a `/` before it would be dropped by ignorefile.ReadAll
+    before patternmatcher.New looks for the `!` of an exception (seen with Docker 20.10). What no line can hold as it
+    stands (a line end; a space at either end, which ignorefile.ReadAll strips) is matched by `?`.
     """
     escaped = "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in path)
     escaped = "".join("?" if letter in "\n\r" else letter for letter in escaped)
@@ -17,7 +18,7 @@ def line_for(path: str) -> str:
         escaped = f"{escaped[:-1]}?"
     if escaped[:1] in _SPACE:
         escaped = f"?{escaped[1:]}"
-    return f"/{escaped}" if escaped[:1] in ("#", "!") else escaped
+    return f"\\{escaped}" if escaped[:1] in ("#", "!") else escaped
 
 
 def with_line(text: str, line: str) -> str:
@@ -36,3 +37,9 @@ def without_line(text: str, number: int) -> str:
     if not 1 <= number <= len(lines):
         return text
     return "\n".join([*lines[: number - 1], *lines[number:]])
+
+
+def is_wide(rule: Rule) -> bool:
+    """Whether the last part of the pattern is nothing but wildcards and dots: `*`, `**`, `src/*`, `**/*.*`."""
+    last = rule.pattern.rpartition("/")[2]
+    return "*" in last and set(last) <= {"*", "?", "."}

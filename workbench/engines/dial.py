@@ -9,7 +9,6 @@ import os
 import socket
 import ssl
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -92,6 +91,8 @@ class Dialer:
 
         Without a terminal: ssh must not ask for a password in the middle of somebody's screen.
         """
+        import tempfile
+
         target, _, port = self.address.rest.partition("/")[0].rpartition(":")
         if not (target and port.isdecimal()):
             target, port = self.address.rest.partition("/")[0], ""

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -61,6 +59,9 @@ def _find(name: str, paths: list[str], stack: contextlib.ExitStack) -> str:
 
 @contextlib.contextmanager
 def _own_agent(name: str, keys: list[Path]) -> Iterator[str]:
+    import shutil
+    import tempfile
+
     for command in ("ssh-agent", "ssh-add"):
         if shutil.which(command) is None:
             raise UsageError(f"--ssh {name}: key files need {command}", hint="Install openssh-client.")

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from workbench.build.events import BuildEvent, BuildFinished
-from workbench.errors import EngineLost, WorkbenchError
+from workbench.errors import EngineLost, InputError, WorkbenchError
 
 QUEUE_BOUND = 4096
 """Events that wait for the loop before the work is held."""
@@ -73,8 +73,9 @@ class ThreadBuild:
     """Implements `build.engine.Build` over `work(emit, cancel)`, which blocks and runs on its own thread.
 
     `work` emits its events, `BuildFinished` included, and may raise: before its first event the error reaches the
-    reader of the first event; after it the error becomes `BuildFinished("failed")` (a WorkbenchError in its own
-    words). `Cancelled`, or any error once cancelling was asked, becomes `BuildFinished("cancelled")`.
+    reader of the first event; after it the error becomes `BuildFinished("failed")` (a WorkbenchError in its own words;
+    an InputError is `unfit`). `Cancelled`, or any error once cancelling was asked, becomes
+    `BuildFinished("cancelled")`.
     """
 
     def __init__(self, work: Work, *, name: str = "build") -> None:
@@ -165,7 +166,7 @@ class ThreadBuild:
             self._emit(
                 BuildFinished(
                     outcome="failed", error=str(error), hint=error.hint, seconds=seconds,
-                    lost=isinstance(error, EngineLost),
+                    lost=isinstance(error, EngineLost), unfit=isinstance(error, InputError),
                 )
             )  # fmt: skip
         else:

@@ -21,9 +21,9 @@ def builds_table(builds: Sequence[Record], now: float) -> str:
             [
                 str(it.number),
                 human_age(max(0.0, now - it.when)),
-                it.outcome,
-                human_duration(it.seconds),
-                f"{len(it.steps)} ({it.cached} cached)" if it.cached else str(len(it.steps)),
+                f"back to {it.rolled_back_to}" if it.rolled_back_to else it.outcome,
+                "" if it.rolled_back_to else human_duration(it.seconds),
+                _steps(it),
                 "" if it.size is None else human_size(it.size),
                 short_id(it.image),
                 it.engine,
@@ -32,6 +32,12 @@ def builds_table(builds: Sequence[Record], now: float) -> str:
             for it in builds
         ),
     )
+
+
+def _steps(it: Record) -> str:
+    if it.rolled_back_to:
+        return ""
+    return f"{len(it.steps)} ({it.cached} cached)" if it.cached else str(len(it.steps))
 
 
 def build_json(it: Record) -> dict[str, Any]:

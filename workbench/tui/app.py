@@ -15,15 +15,14 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import WorkbenchError
-from workbench.files import is_text
-from workbench.tui import colourless, configured, driver, ending, keys, terminal_keys
+from workbench.tui import colourless, configured, driver, ending, keys, opening, terminal_keys
 from workbench.tui.guide import NO_TOUR, Guide, Touring
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
@@ -71,6 +70,7 @@ class WorkbenchApp(App[int]):
         Binding("alt+9", "change_theme", "Theme", id="theme", show=False),
         Binding("alt+t", "tour", "Take the tour, or end it", id="tour", show=False, priority=True),
         Binding("alt+s", "next_tour_step", "Next step of the tour", id="tour.skip", show=False, priority=True),
+        Binding("ctrl+z,alt+z", "suspend_process", "Stop, until fg", id="suspend", show=False),
         Binding("q", "leave", "Quit", id="quit", show=False),
         Binding("ctrl+q", "leave", "Quit", id="quit.anywhere", priority=True),
     ]
@@ -167,6 +167,7 @@ class WorkbenchApp(App[int]):
             )  # fmt: skip
             self._workspace.follow(self.live)
             self.activate(self.active)
+        self.context_panel.use_engine(self.engine.name)
         self.context_panel.look(self.request.dockerfile)
         self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
         self.work(self.live.remember_times(), "times", "read how long steps took")
@@ -211,20 +212,7 @@ class WorkbenchApp(App[int]):
     # -- what comes from anywhere
 
     def on_open_file(self, event: OpenFile) -> None:
-        self.work(self._open(event.path, event.line), "open", f"open {event.path}")
-
-    async def _open(self, path: str, line: int) -> None:
-        """The file in a tab of the editor; one that is no text is shown as it is."""
-        from workbench.tui.screens.viewer import FileViewer
-
-        full = self.context / path
-        if not await asyncio.to_thread(is_text, full):
-            self.push_screen(FileViewer(full, path))
-            return
-        view = await self.editor_panel.open(full, path)
-        if line:
-            view.editor.go_to(line)
-        self.activate("dockerfile")
+        self.work(opening.open_path(self, event.path, event.line), "open", f"open {event.path}")
 
     def on_panel_strip_changed(self, event: Panel.StripChanged) -> None:
         if event.panel.id in PANELS and self.screen_stack:
@@ -234,7 +222,9 @@ class WorkbenchApp(App[int]):
         self.activate(event.name)
 
     def on_descendant_focus(self) -> None:
-        """A click may have chosen another panel."""
+        """A click may have chosen another panel. No cursor blinks: an idle screen sends nothing."""
+        if isinstance(self.focused, Input):
+            self.focused.cursor_blink = False
         if self._there and self.focused is not None:
             name = self.workspace.holder(self.focused)
             if name is not None:
@@ -333,6 +323,11 @@ class WorkbenchApp(App[int]):
     def action_leave(self) -> None:
         self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
 
+    def action_suspend_process(self) -> None:
+        from workbench.tui.stopping import stop
+
+        stop(self)
+
     async def action_quit(self) -> None:
         self.action_leave()
 
@@ -400,19 +395,4 @@ class WorkbenchApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""
-        own = (
-            "panel",
-            "build_now",
-            "save",
-            "toggle_watching",
-            "cancel_build",
-            "leave",
-            "builds",
-            "build_options",
-            "pick_engine",
-            "pick_mode",
-            "change_theme",
-            "tour",
-            "next_tour_step",
-        )
-        return not (len(self.screen_stack) > 1 and action in own)
+        return not (len(self.screen_stack) > 1 and action in keys.NOT_BEHIND_A_DIALOG)

@@ -30,6 +30,7 @@ async def change_engine(app: WorkbenchApp, name: str) -> None:
         app.live.loop.build_now()
     app.presence.changed(name, info.version)
     app.editor_panel.use_engine(engine.name)
+    app.context_panel.use_engine(engine.name)
     app.work(app.image_actions.follow(), "images", "follow the engine's images")
     await before.close()
     app.notify(f"{info.name} {info.version}".strip(), title="Engine", markup=False)

@@ -12,7 +12,7 @@ from workbench.build.forecast import Forecast, StepForecast
 from workbench.build.text import one_line
 from workbench.dockerfile import parse
 from workbench.errors import WorkbenchError
-from workbench.tui.widgets.editor import Mark
+from workbench.tui.widgets.marks import Mark
 
 if TYPE_CHECKING:
     from textual.timer import Timer

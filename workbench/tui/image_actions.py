@@ -285,7 +285,8 @@ class ImageActions:
 
     async def roll_back(self, build: Record) -> None:
         """Gives the names of a build's image back to it, and says what they had before."""
-        from workbench.build.rollback import roll_back
+        from workbench.build.history import Bounds, History
+        from workbench.build.rollback import remember, roll_back
 
         store, name = self.store, self._app.engine.name
         if (build.engine == "embedded") != (name == "embedded"):
@@ -297,6 +298,11 @@ class ImageActions:
         except WorkbenchError as error:
             self.refused(error)
             return
+        try:
+            await remember(done, History(bounds=Bounds.of(self._app.config)))
+        except OSError as error:
+            told = f"It is not in the list of builds: {error.strerror}"
+            self._app.notify(told, title="Rolled back", severity="warning", markup=False)
         await self.refresh()
         lines = [f"{it.tag}: {short_id(it.before) or 'nothing'} -> {short_id(build.image)}" for it in done]
         told = "\n".join(lines) or f"Build {build.number} has no name to go back to."

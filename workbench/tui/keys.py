@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from workbench.build.loop import Mode
     from workbench.tui.app import WorkbenchApp
 
+NOT_BEHIND_A_DIALOG = {
+    "panel", "build_now", "save", "toggle_watching", "cancel_build", "leave", "builds", "build_options", "pick_engine",
+    "pick_mode", "change_theme", "tour", "next_tour_step",
+}  # fmt: skip
+"""Actions of the app that do nothing while a dialog is open."""
+
 _NAMES = {"context": "Context", "dockerfile": "Editor", "build": "Build", "images": "Images"}
 
 

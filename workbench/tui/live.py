@@ -18,7 +18,7 @@ from workbench.build.format import human_duration, human_size
 from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_text import SIGNS
-from workbench.tui.widgets.editor import Mark
+from workbench.tui.widgets.marks import Mark
 
 if TYPE_CHECKING:
     from workbench.build.engine import Engine
@@ -167,16 +167,18 @@ def _records(context: Path) -> Sequence[Record]:
 
 def mark_of(step: StepState, now: float) -> Mark:
     """What the editor's gutter says beside a step's instruction."""
-    word = ""
+    word = more = ""
     if step.status == "cached":
         word = "cached"
     elif step.status == "failed":
-        word = "failed"
+        word, more = "failed", human_duration(step.seconds) if step.seconds is not None else ""
     elif step.status == "running" and step.started is not None:
         word = human_duration(now - step.started)
     elif step.status == "done":
-        word = f"+{human_size(step.bytes)}" if step.bytes else human_duration(step.seconds or 0.0)
-    return Mark(step.status, SIGNS[step.status], word)
+        word = human_duration(step.seconds or 0.0)
+        if step.bytes:
+            word, more = f"+{human_size(step.bytes)}", word
+    return Mark(step.status, SIGNS[step.status], word, more)
 
 
 def marks_of(progress: BuildProgress, now: float) -> dict[int, Mark]:

@@ -179,6 +179,16 @@ async def test_only_what_is_asked_for_is_sent(tmp_path: Path) -> None:
     assert engine.said[-1] == FINISHED
 
 
+async def test_small_files_between_large_ones(tmp_path: Path) -> None:
+    wanted = {f"{number:03d}".encode() for number in range(150)}
+    for number, name in enumerate(sorted(wanted)):
+        size = {3: 64 * 1024, 4: 64 * 1024 + 1, 80: 0, 149: 200_000}.get(number, number)
+        (tmp_path / os.fsdecode(name)).write_bytes(os.urandom(size))
+    engine, run = await transfer(FolderTree(tmp_path), wanted)
+    assert engine.content == {name: (tmp_path / os.fsdecode(name)).read_bytes() for name in wanted}
+    assert (run.sent.files, run.sent.bytes) == (150, run.sent.total_bytes)
+
+
 async def test_nothing_is_wanted() -> None:
     engine, run = await transfer(MemoryTree({"Dockerfile": b"FROM scratch"}), set())
     assert (engine.content, run.sent.files, run.sent.listed) == ({}, 0, 1)

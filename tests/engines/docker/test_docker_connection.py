@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from tests.conftest import missing
 from tests.engines.bench import finished
 from workbench.build.events import BuildEvent, ContainerEvent
 from workbench.build.request import BuildRequest
+from workbench.config import Config
 from workbench.engines.address import TLS, Address, resolve
+from workbench.engines.choose import make
 from workbench.engines.dial import unavailable
 from workbench.engines.docker.engine import DockerEngine
 from workbench.errors import EngineUnavailable
@@ -91,7 +94,7 @@ async def test_another_service(tmp_path: Path) -> None:
     page = b"<html>hello</html>"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
     canned = Canned(tmp_path / "docker.sock", head + page)
-    assert "no Docker Engine answers" in str(await refusal(canned.host))
+    assert "is not a Docker Engine" in str(await refusal(canned.host))
     canned.close()
 
 
@@ -173,6 +176,38 @@ async def test_a_wrong_certificate(tmp_path: Path, docker_host: str, certificate
     proxy.cut()
 
 
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_a_certificate_of_another_authority(
+    name: str, tmp_path: Path, docker_host: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    proxy = Proxy(tmp_path / "x", docker_host.removeprefix("unix://"), tls=server)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    for file, content in {"ca.pem": certificates_of_the_system(), "cert.pem": "", "key.pem": ""}.items():
+        (tmp_path / file).write_text(content or (certificate / file).read_text())
+    engine = make(name, Config(engine=name, host=proxy.host))
+    build = engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\n"))
+    for work in (engine.check(), anext(aiter(build)), engine.images.list()):
+        began = time.monotonic()
+        with pytest.raises(EngineUnavailable, match=r"TLS with the Docker Engine at .* fails: ") as caught:
+            await work
+        assert time.monotonic() - began < 2
+        assert "ca.pem" in caught.value.hint
+    await build.aclose()
+    await engine.close()
+    proxy.cut()
+
+
+def certificates_of_the_system() -> str:
+    """Authorities that have not signed a test's certificate."""
+    found = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    if not os.path.exists(found):
+        missing("no certificates of authorities on this machine: install Debian's ca-certificates")
+    return Path(found).read_text()
+
+
 @pytest.fixture
 def fake_ssh(tmp_path: Path, docker_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "bin" / "ssh"
@@ -205,6 +240,55 @@ async def test_over_a_real_ssh(sshd: str) -> None:
             build.cancel()
     assert finished(events).outcome == "cancelled"
     await engine.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_ssh_asks_its_agent(name: str, sshd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is the agent's alone: no file of it is left."""
+    config = tmp_path / "home" / "client"
+    kept = [it for it in config.read_text().splitlines() if "Identit" not in it]
+    config.write_text("\n".join([*kept, "  IdentityFile none", ""]))
+    sock = tmp_path / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL)
+    try:
+        while not sock.exists():
+            assert agent.poll() is None, "ssh-agent ended"
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
+        key = tmp_path / "home" / "user"
+        engine = make(name, Config(engine=name, host=sshd))
+        key.rename(key.with_name("elsewhere"))
+        with pytest.raises(EngineUnavailable, match="Permission denied"):
+            await engine.check()
+        subprocess.run(["ssh-add", "-q", key.with_name("elsewhere")], check=True, capture_output=True)
+        key.with_name("elsewhere").unlink()
+        assert (await engine.check()).address == sshd
+        request = BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n")
+        assert finished([it async for it in engine.build(request)]).outcome == "succeeded"
+        await engine.close()
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_ssh_goes_through_its_control_master(name: str, sshd: str, tmp_path: Path) -> None:
+    """One login, whose connection the others use: the key is gone when they come. It outlives the engine."""
+    home = tmp_path / "home"
+    with tempfile.TemporaryDirectory(prefix="wb-ssh-") as short:  # a socket's path has at most 107 bytes
+        with (home / "client").open("a") as config:
+            config.write(f"  ControlMaster auto\n  ControlPath {short}/%C\n  ControlPersist 60\n")
+        engine = make(name, Config(engine=name, host=sshd))
+        assert (await engine.check()).address == sshd
+        (home / "user").unlink()
+        request = BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n")
+        assert finished([it async for it in engine.build(request)]).outcome == "succeeded"
+        assert (await engine.check()).address == sshd
+        await engine.close()
+        user, _, port = sshd.removeprefix("ssh://").partition(":")
+        for word in ("check", "exit"):
+            subprocess.run(["ssh", "-p", port, "-O", word, user], check=True, capture_output=True)
 
 
 @pytest.mark.usefixtures("fake_ssh")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import struct
-import subprocess
 
 import pytest
 from builds import Builder
 
 from workbench.engines.embedded.bwrap import Ability
 from workbench.engines.embedded.engine import EmbeddedEngine
-from workbench.engines.embedded.seccomp import owner_filter
-from workbench.engines.embedded.starter import Start, known_machine, program
 from workbench.errors import Unsupported, UsageError
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -230,52 +226,6 @@ async def test_check_says_what_run_stands_on(build: Builder, sandbox: Ability) -
     info = await build.engine.check()
     assert info.details[0].startswith(f"bwrap {sandbox.bwrap.version if sandbox.bwrap else ''}")
     assert "overlay" in info.details[0]
-
-
-@pytest.mark.skipif(not known_machine(), reason="no starter for this machine")
-@root_only
-def test_the_starter_becomes_the_user() -> None:
-    def start(*command: str, close: bool = False, place: str = "/", **how: object) -> subprocess.CompletedProcess[str]:
-        watch, alive = os.pipe()
-        descriptor = os.memfd_create("test", 0)
-        os.write(descriptor, program(Start(watch, (descriptor,), **how)))  # type: ignore[arg-type]
-        if close:
-            os.close(alive)
-        done = subprocess.run(
-            [place, *command],
-            executable=f"/proc/self/fd/{descriptor}",
-            pass_fds=(descriptor, watch),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for one in (watch, descriptor, *([] if close else [alive])):
-            os.close(one)
-        return done
-
-    script = "id -u; id -g; id -G; ls /proc/self/fd | wc -l; echo $1"
-    done = start("/bin/sh", "sh", "-c", script, "x", "a b", user=(66, 67, (5, 70000)))
-    assert done.stdout.split("\n")[:5] == ["66", "67", "67 5 70000", "4", "a b"]
-    assert start("/bin/sh", "sh", "-c", "id -u").stdout == "0\n"
-    assert start("/bin/sh", "sh", "-c", "pwd", place="/usr/").stdout == "/usr\n"
-    assert start("/bin/sh", "sh", "-c", "echo hi", place="/nosuch").returncode == 126
-    assert start("/nosuch", "x").returncode == 127
-    assert start("/etc/passwd", "x").returncode == 126
-    assert start("/bin/sh", "sh", "-c", "echo hi", close=True).returncode == 126, "the caller is gone"
-
-
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_programs_are_made_for_machines(machine: str) -> None:
-    elf = program(Start(7, (8,), (1, 2, (3, 4))), machine)
-    assert elf[:4] == b"\x7fELF"
-    assert struct.unpack_from("<H", elf, 18) == ({"x86_64": 62, "aarch64": 183}[machine],)
-    assert elf.endswith(struct.pack("<II", 3, 4))
-    rules = owner_filter(machine)
-    assert rules is not None
-    assert len(rules) % 8 == 0
-    jumps = [struct.unpack_from("=HBBI", rules, at) for at in range(0, len(rules), 8)]
-    assert all(place + 1 + max(yes, no) < len(jumps) for place, (code, yes, no, _) in enumerate(jumps) if code & 7 == 5)
-    assert owner_filter("vax") is None
 
 
 async def test_every_capability_only_where_it_is_allowed(build: Builder) -> None:

@@ -48,7 +48,9 @@ def test_users_and_owners(ranged: None, tmp_path: Path, conformance: Path) -> No
     context.mkdir()
     (context / "Dockerfile").write_text(
         "FROM busybox\nRUN mkdir /d && touch /d/f && chown 65:66 /d/f && chown 1000:1000 /d && chmod 700 /d\n"
+        "VOLUME /v\nRUN ! rmdir /v 2>/dev/null && cp /bin/busybox /d/program && chmod 4755 /d/program\n"
         "USER 1000:1000\nRUN touch /d/mine && id -u && ! touch /root/x 2>/dev/null\n"
+        "RUN grep NoNewPrivs /proc/self/status\n"
     )
 
     def workbench(*words: object) -> str:
@@ -61,7 +63,8 @@ def test_users_and_owners(ranged: None, tmp_path: Path, conformance: Path) -> No
 
     workbench("load", "-q", "-i", conformance / "bases" / "busybox.tar")
     assert "sub-UIDs" in workbench("engines")
-    assert "\n1000\n" in workbench("build", "-t", "x", context)
+    said = workbench("build", "-t", "x", context)
+    assert "\n1000\n" in said and "NoNewPrivs:\t0\n" in said  # a program may gain rights there
     archive = tmp_path / "x.tar"
     workbench("save", "-o", archive, "x")
     owners: dict[str, tuple[int, int]] = {}

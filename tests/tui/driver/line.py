@@ -43,6 +43,9 @@ class Line:
         env.update(environment or {})
         if stock:
             env["WORKBENCH_DRIVER"] = "stock"
+        self.rate: int | None = None
+        """Bytes a second that the line carries; None is as many as come."""
+        self._free_at = 0.0
         self._master, slave = pty.openpty()
         self.written = b""
         self._set_size(COLUMNS, ROWS)
@@ -70,10 +73,14 @@ class Line:
         """What comes next; nothing where that takes too long, or the other end hung up."""
         if not select.select([self._master], [], [], patience)[0]:
             return b""
+        if self.rate:
+            time.sleep(max(0.0, self._free_at - time.monotonic()))
         try:
-            data = os.read(self._master, 1 << 16)
+            data = os.read(self._master, 256 if self.rate else 1 << 16)
         except OSError:  # how Linux tells a hangup
             return b""
+        if self.rate:
+            self._free_at = max(self._free_at, time.monotonic() - 0.05) + len(data) / self.rate
         self.written += data
         if b"\x1b[?2026$p" in data:
             os.write(self._master, b"\x1b[?2026;2$y")

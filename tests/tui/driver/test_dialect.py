@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from workbench.build.format import ASCII_BARS, BARS
+from workbench.tui import driver
 from workbench.tui.driver.dialect import Dialect, tell_textual
 from workbench.tui.driver.signs import fit_for, locale_is_utf8
 
@@ -24,6 +26,19 @@ def test_a_console_gets_no_mouse_no_question_and_no_other_screen(term: str) -> N
     assert not dialect.mouse
     assert re.findall(r"\x1b\[[<=>?][^a-z]*[a-z]", dialect.speak(START + DRAWN)) == ["\x1b[?25l"]
     assert "\x1b]" not in dialect.speak(DRAWN) and "\x1b[2J" in dialect.speak("\x1b[?1049l")
+
+
+@pytest.mark.parametrize(
+    ("environment", "bars"),
+    [({"TERM": "xterm", "LANG": "C.UTF-8"}, BARS), ({"TERM": "xterm", "LC_ALL": "C"}, ASCII_BARS),
+     ({"TERM": "linux", "LANG": "C.UTF-8"}, ASCII_BARS)],
+)  # fmt: skip
+def test_sparklines_are_ascii_where_there_are_no_blocks(
+    environment: dict[str, str], bars: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
+    monkeypatch.setattr("workbench.tui.driver.dialect.first_environment", lambda: environment)
+    assert driver.bars() == bars and len(bars) == 8 and (bars.isascii() or bars == BARS)
 
 
 def test_a_vt220_has_attributes_and_no_colour() -> None:

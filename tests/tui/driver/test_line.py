@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -81,6 +82,31 @@ def test_few_bytes_and_the_same_screen(watched: Watched) -> None:
         if name == "a key in the editor":
             assert count < 600
     assert "file_" in "".join(watched.ours.texts()), "the screen shows something"
+
+
+def test_a_key_is_answered_on_a_slow_line_with_a_busy_log(tmp_path: Path) -> None:
+    """20 KB a second, and 2,000 lines a second that the screen follows."""
+    line = Line(tmp_path)
+    try:
+        line.until(lambda seen: b"file_01.txt" in seen, "the tree of the context", quiet=1.5)
+        line.rate = 20_000
+        line.send("\x1b[15~")
+        start, end = len(line.written), time.monotonic() + 20
+        while b"object_" not in line.written[start:]:
+            assert time.monotonic() < end, "the log"
+            line.read(0.05)
+        waits = []
+        for key in "QZYWV":
+            before, pressed = len(line.written), time.monotonic()
+            line.send(key)
+            while key.encode() not in line.written[before:]:
+                assert time.monotonic() < pressed + 5, f"no answer to {key}"
+                line.read(0.01)
+            waits.append(time.monotonic() - pressed)
+            line.read(0.1)
+    finally:
+        line.close()
+    assert statistics.median(waits) < 0.5, waits
 
 
 def test_stop_continue_and_quit(watched: Watched) -> None:

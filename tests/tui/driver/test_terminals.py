@@ -16,10 +16,12 @@ CONSOLE = {b"1", b"7", b"25"}
 
 
 def start(folder: Path, **environment: str) -> tuple[bytes, str]:
-    """What the app sends until its panels are there, and the screen that shows it."""
+    """What the app sends until its panels are there and a letter is typed, and the screen that shows it."""
     line = Line(folder, environment=environment)
     try:
-        sent = line.until(lambda seen: b"file_01.txt" in seen, "the tree of the context")
+        line.until(lambda seen: b"file_01.txt" in seen, "the tree of the context")
+        line.press("#")
+        sent = line.written
     finally:
         line.close()
     screen = Terminal(COLUMNS, ROWS)
@@ -30,7 +32,7 @@ def start(folder: Path, **environment: str) -> tuple[bytes, str]:
 @pytest.mark.parametrize("term", ["xterm", "xterm-256color", "screen", "tmux", "tmux-256color", "linux", "vt220"])
 def test_each_terminal_shows_the_panels_and_knows_what_it_is_sent(tmp_path: Path, term: str) -> None:
     sent, screen = start(tmp_path, TERM=term, COLORTERM="")
-    for wanted in ("replay", "Context", "Dockerfile", "FROM scratch", "Images", "╭─"):
+    for wanted in ("replay", "Context", "Dockerfile", "#FROM scratch", "unsaved", "Images", "╭─"):
         assert wanted in screen, screen
     assert b"38;2;" not in sent and b"48;2;" not in sent
     if term in ("linux", "vt220"):

@@ -11,6 +11,7 @@ from workbench.engines.buildkit.exporters import Backend
 from workbench.engines.buildkit.options import newer_options
 from workbench.engines.buildkit.outputs import Output
 from workbench.engines.buildkit.transport import Connector
+from workbench.engines.identity import refuses, spoken_version
 from workbench.engines.threads import in_thread
 from workbench.errors import WorkbenchError
 
@@ -39,11 +40,23 @@ async def look(connector: Connector, control: Control, request: BuildRequest, ou
 
 async def look_by_api(connector: Connector, error: WorkbenchError) -> Backend:
     """Where there is no `/grpc`. Raises `error` where the engine has no BuildKit at all."""
-    said = await _ask(connector, "/version")
-    components = said.get("Components") or [] if isinstance(said, dict) else []
+    said = await identify(connector)
+    components = said.get("Components") or []
     if not components or any("podman" in str(it.get("Name", "")).lower() for it in components):
         raise error
     return Backend("v0.11" if _api(said) >= _NEW_API else "", containerd=await _has_containerd(connector))
+
+
+async def identify(connector: Connector) -> Any:
+    """What a Docker Engine says of itself. Raises EngineUnavailable for what is none, and for one of another age."""
+    from workbench.engines.buildkit.http import Refused
+
+    try:
+        said = await _ask(connector, "/version")
+    except Refused as error:
+        raise refuses(connector.address, error.status, str(error), json=error.json) from error
+    spoken_version(connector.address, said)
+    return said
 
 
 def _api(version: Any) -> tuple[int, ...]:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from workbench.engines.buildkit.transport import Connector
 
 
-_INSIST = 1.0
-"""Seconds after which a wish to cancel is said again: longer than the farewell takes."""
+_INSIST = 0.1
+"""Seconds after which a wish to cancel is said again, as long as nobody has heard it."""
 
 
 class BuildKitBuild:
@@ -157,7 +157,7 @@ class _Build:
         """The last event, the others told; before the first it raises."""
         from workbench.engines.buildkit.control import Control
         from workbench.engines.buildkit.offered import NotOffered
-        from workbench.engines.buildkit.transport import LOSSES, Connector
+        from workbench.engines.buildkit.transport import DIAL_TIMEOUT, LOSSES, Connector
         from workbench.engines.buildkit.watchdog import wait_for_silence
 
         task = asyncio.current_task()
@@ -168,7 +168,7 @@ class _Build:
 
         def insist() -> None:
             """A library may swallow the first wish: `asyncio.wait_for` of Python 3.11 does, where both come at once."""
-            if not task.done():
+            if not task.done() and not self._run.ending:
                 task.cancel()
                 loop.call_later(_INSIST, insist)
 
@@ -182,7 +182,7 @@ class _Build:
 
         silence.add_done_callback(end_it)
         forget = self._cancel.on_ask(ask)
-        connector = Connector(address)
+        connector = Connector(address, timeout=min(DIAL_TIMEOUT, patience))
         control = Control(connector)
         try:
             try:

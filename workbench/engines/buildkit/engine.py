@@ -133,7 +133,9 @@ def _load() -> None:
 async def _look(address: Address) -> EngineInfo:
     from grpclib.exceptions import GRPCError
 
+    from workbench.engines.buildkit.backend import identify
     from workbench.engines.buildkit.control import Control
+    from workbench.engines.buildkit.offered import NotOffered
     from workbench.engines.buildkit.transport import LOSSES, Connector
 
     connector = Connector(address, timeout=CHECK_TIMEOUT if address.scheme != "ssh" else 8.0)
@@ -141,6 +143,9 @@ async def _look(address: Address) -> EngineInfo:
     try:
         buildkit = await control.version()
         version = buildkit if address.standalone else await connector.engine_version()
+    except NotOffered:
+        await identify(connector)  # which may say better why
+        raise
     except (*LOSSES, OSError, GRPCError) as error:
         raise EngineUnavailable(
             f"the BuildKit of the {address.kind} at {address.host} does not answer: {error}",

@@ -8,10 +8,11 @@ same context asks only for what changed.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote_plus
 
 from grpclib.const import Cardinality, Handler, Status
@@ -26,6 +27,10 @@ from workbench.errors import InputError, WorkbenchError
 _PIECE = 128 * 1024
 _BATCH = 512
 """Files whose facts are gathered in a thread at a time."""
+_SMALL = 64 * 1024
+"""Bytes of a file that goes together with others."""
+_MANY = 64
+"""Files that are read together, so that they are a few megabytes at most."""
 _WINDOW = 16
 """Pieces of files that are read ahead of the network, per request."""
 
@@ -153,23 +158,51 @@ class Transfer:
 
     async def _answer(self) -> None:
         while True:
-            number = await self._requests.get()
-            path = self._data.get(number)
-            if path is None:
-                raise InputError(f"the engine asked for a file that was not listed: number {number}")
-            await self._send_file(number, path)
+            numbers = deque([await self._requests.get()])
+            while len(numbers) < _MANY and not self._requests.empty():
+                numbers.append(self._requests.get_nowait())
+            while numbers:
+                await self._send(*await asyncio.to_thread(self._small_ones, numbers))
+                if numbers:
+                    await self._send_large(numbers.popleft())
 
-    async def _send_file(self, number: int, path: bytes) -> None:
-        """A file that vanished since it was listed is sent empty, as fsutil does."""
+    def _small_ones(self, numbers: deque[int]) -> list[Any]:
+        """The packets of what was asked for up to the first large file, which stays in `numbers`: a hop between threads
+        for each of 100,000 small files would cost more than all else."""
+        packets: list[Any] = []
+        packet = messages().Packet
+        while numbers:
+            file = self._open(numbers[0])
+            if file is not None:
+                with file:
+                    data = file.read(_SMALL + 1)
+                if len(data) > _SMALL:
+                    break
+                self.sent.files += 1
+                self.sent.bytes += len(data)
+                packets += [packet(type=DATA, ID=numbers[0], data=data)] if data else []
+            packets.append(packet(type=DATA, ID=numbers.popleft()))
+        return packets
+
+    def _open(self, number: int) -> BinaryIO | None:
+        """None for a file that vanished since it was listed: it is sent empty, as fsutil does."""
+        path = self._data.get(number)
+        if path is None:
+            raise InputError(f"the engine asked for a file that was not listed: number {number}")
         try:
-            file = await asyncio.to_thread(self._tree.open, path)
+            return self._tree.open(path)
         except FileNotFoundError:
-            await self._send(messages().Packet(type=DATA, ID=number))
-            return
+            return None
         except OSError as error:
             shown = path.decode("utf-8", "surrogateescape")
             raise InputError(f"{shown}: {error.strerror}", hint="Make it readable, or leave it out.") from error
+
+    async def _send_large(self, number: int) -> None:
         packet = messages().Packet
+        file = await asyncio.to_thread(self._open, number)
+        if file is None:
+            await self._send(packet(type=DATA, ID=number))
+            return
         with file:
             self.sent.files += 1
             pieces = await asyncio.to_thread(_read, file)

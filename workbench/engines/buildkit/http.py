@@ -11,17 +11,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from workbench.engines.dial import Dialer
-from workbench.errors import EngineError, EngineLost, EngineUnavailable
+from workbench.engines.identity import no_engine
+from workbench.errors import EngineError, EngineLost
 
 
 class Refused(EngineError):
-    """The engine answered a call with an error; `status` is HTTP's."""
+    """The engine answered a call with an error; `status` is HTTP's. `json`: in the form of an engine."""
 
     exit_code = 1
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, *, json: bool = True) -> None:
         super().__init__(message)
         self.status = status
+        self.json = json
 
 
 class _Connection(http.client.HTTPConnection):
@@ -49,7 +51,8 @@ def call(
         connection.request(method, target, body=body, headers=dict(headers or {}))
         response = connection.getresponse()
         if response.status >= 400:
-            raise Refused(_message(response.read(1 << 20)) or response.reason, response.status)
+            said = _message(response.read(1 << 20))
+            raise Refused(said or response.reason, response.status, json=bool(said))
         yield response
     except (OSError, http.client.HTTPException) as error:
         raise EngineLost(f"the connection to the engine at {dialer.address.host} broke: {error}") from error
@@ -63,7 +66,7 @@ def get_json(dialer: Dialer, target: str) -> Any:
         try:
             return json.loads(response.read())
         except ValueError as error:
-            raise EngineUnavailable(f"what answers at {dialer.address.host} is not a Docker Engine") from error
+            raise no_engine(dialer.address, "its answer is no JSON") from error
 
 
 def json_lines(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:

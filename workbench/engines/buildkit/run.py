@@ -22,8 +22,8 @@ from workbench.engines.buildkit.vertices import Vertices
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import EngineLost, WorkbenchError
 
-_FAREWELL = 0.7
-"""Seconds in which the engine may end what was cancelled."""
+_FAREWELL = 0.5
+"""Seconds in which the engine may end what was cancelled: a tenth is usual, and all in all there is one second."""
 _REST = 5.0
 """Seconds in which a build that is done may still tell its status."""
 
@@ -40,6 +40,8 @@ class Run:
         self._began = began
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="buildkit events")
         self._told_context = False
+        self.ending = False
+        """Whether a wish to cancel was heard: the engine is given time to end what runs."""
         self.sent: list[Sent] = []
         """Each transfer of files that is done."""
 
@@ -57,6 +59,7 @@ class Run:
         try:
             result = await solving
         except asyncio.CancelledError:
+            self.ending = True
             solving.cancel()  # the engine ends what runs, and then the status
             await asyncio.wait([solving, following], timeout=_FAREWELL)
             raise

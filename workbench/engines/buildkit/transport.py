@@ -36,7 +36,7 @@ WINDOW = 4 << 20
 """Bytes under way in each direction: the protocol's own 64 kB make a context wait for acknowledgements."""
 _CONFIG = Configuration(http2_connection_window_size=WINDOW, http2_stream_window_size=WINDOW)
 _HEAD_BOUND = 64 * 1024
-_DIAL_TIMEOUT = 5.0
+DIAL_TIMEOUT = 5.0
 _SERVER = re.compile(rb"\r\nserver: *docker/(\S+)", re.IGNORECASE)
 
 logging.getLogger("grpclib").addHandler(logging.NullHandler())  # it would write tracebacks on the screen
@@ -54,7 +54,7 @@ Factory = Callable[[], H2Protocol]
 class Connector:
     """Dials one BuildKit, any number of times; `close` ends the ssh processes there may be."""
 
-    def __init__(self, address: Address, *, timeout: float = _DIAL_TIMEOUT) -> None:
+    def __init__(self, address: Address, *, timeout: float = DIAL_TIMEOUT) -> None:
         self.address = address
         self.timeout = timeout
         self.dialer = Dialer(address)
@@ -83,6 +83,9 @@ class Connector:
                 f"the engine at {self.address.host} has no BuildKit: {target} answers {error.message}",
                 hint="Use --engine docker: the classic builder of the same engine.",
             ) from error
+        except TimeoutError as error:
+            transport.close()
+            raise unavailable(self.address, error) from error
         except (OSError, EOFError) as error:
             transport.close()
             why = await in_thread(self.dialer.reason) or str(error) or type(error).__name__

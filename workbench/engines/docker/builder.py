@@ -68,8 +68,9 @@ class ClassicBuild:
             proxies=client.proxy_arguments(), podman=client.is_podman,
         )  # fmt: skip
         try:
+            emit(BuildStarted(build=uuid.uuid4().hex[:12], engine="docker", steps=plan.steps))
             if upload is not None:
-                upload.begin()
+                upload.begin()  # which takes its time where there are many files
             cancel.check()
             _Run(client, plan, upload, emit, cancel, request).run(params)
         finally:
@@ -100,7 +101,6 @@ class _Run:
 
         from workbench.engines.docker.client import api_message
 
-        self._emit(BuildStarted(build=uuid.uuid4().hex[:12], engine="docker", steps=self._plan.steps))
         Feed(self._client, self._containers).start()
         watchdog = Watchdog(self._client, self._client.patience)
         watchdog.start()

@@ -1,7 +1,7 @@
 """The docker SDK's APIClient over our own sockets, each of which can be shut down from another thread.
 
 Importing this module imports the docker SDK: do it inside functions. The uses of the SDK that are not public
-(`_url`, `_get`, `_post`, `_result`, `_set_auth_headers`) stand in this module alone.
+(`_url`, `_get`, `_post`, `_result`, `_set_auth_headers`, `_version`) stand in this module alone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from docker import APIClient
 
 from workbench.engines.address import Address
 from workbench.engines.dial import Dialer
+from workbench.engines.identity import no_engine, refuses, spoken_version
 from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
 
 CONNECT_TIMEOUT = 10.0
@@ -113,10 +114,12 @@ class _Adapter(requests.adapters.HTTPAdapter):
 class Client(APIClient):
     """An APIClient for one address, its API version negotiated. Raises EngineUnavailable where nothing answers.
 
-    `timeout` is seconds for connecting and for the first answer, `patience` for every later one.
+    `timeout` is seconds for connecting and for the first answer (without one ten, or `patience` where that is less),
+    `patience` for every later one.
     """
 
-    def __init__(self, address: Address, *, timeout: float = CONNECT_TIMEOUT, patience: float = PATIENCE) -> None:
+    def __init__(self, address: Address, *, timeout: float | None = None, patience: float = PATIENCE) -> None:
+        timeout = min(CONNECT_TIMEOUT, patience) if timeout is None else timeout
         self._dialer = Dialer(address)
         self._sockets = _Sockets(self._dialer)
         self._adapter = _Adapter(_Pool(self._sockets, timeout))
@@ -124,6 +127,7 @@ class Client(APIClient):
         self.credentials_problem = ""
         self.is_podman = False
         """Whether Podman answers, which speaks as Docker does, with another builder behind it."""
+        self._spoken = ""
         self.system = ""
         """The engine's operating system: `linux`, `windows`."""
         try:
@@ -132,11 +136,13 @@ class Client(APIClient):
             told = _not_there(address, error, self._dialer)
             self._dialer.close()
             raise told from error
+        self._version = self._spoken
         self.patience = patience
         self.timeout = math.ceil(patience)
 
     def version(self, api_version: bool = True) -> Any:
         found = super().version(api_version)
+        self._spoken = spoken_version(self.address, found)
         names = [part.get("Name") for part in found.get("Components") or () if isinstance(part, dict)]
         self.is_podman = any("podman" in str(name).lower() for name in names)
         self.system = str(found.get("Os") or "")
@@ -273,6 +279,10 @@ def _not_there(address: Address, error: BaseException, dialer: Dialer) -> Engine
     while cause is not None:
         if isinstance(cause, EngineUnavailable):
             return cause
+        if isinstance(cause, docker.errors.APIError) and cause.response is not None:
+            return _refused(address, cause.response, api_message(cause))
+        if isinstance(cause, ValueError):  # what should be JSON
+            return no_engine(address, "its answer is no JSON")
         if isinstance(cause, requests.Timeout):
             return EngineUnavailable(
                 f"the Docker Engine at {address.host} does not answer",
@@ -285,6 +295,14 @@ def _not_there(address: Address, error: BaseException, dialer: Dialer) -> Engine
         hint="Check that the address is that of a Docker Engine"
         + (" and that ssh logs in without asking." if address.scheme == "ssh" else "."),
     )
+
+
+def _refused(address: Address, response: requests.Response, message: str) -> EngineUnavailable:
+    kind = str(response.headers.get("Content-Type", "")).partition(";")[0]
+    if kind == "application/json":
+        return refuses(address, response.status_code, message, json=True)
+    said = f"{response.reason}: {message[:120]}" if kind == "text/plain" else str(response.reason)
+    return refuses(address, response.status_code, said, json=False)
 
 
 def timed_out(error: BaseException) -> bool:

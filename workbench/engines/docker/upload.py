@@ -106,13 +106,12 @@ class Upload:
                 context = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-")))
                 rules = IgnoreRules()
             else:
-                rules = load_rules(context, self._request.dockerfile)
-            exceptions = any(rule.negated for rule in rules)
-            found = scan(context, rules, cancel=self._stop, list_ignored=exceptions)
+                rules = load_rules(context, self._request.dockerfile).as_classic()
+            found = scan(context, rules, cancel=self._stop, list_ignored=False)
             refuse_pipes(self._source.dockerfile, found, self._source.shown)
             self.scan = found
             extra = (self._source.name, self._source.text) if self._source.replaces else None
-            return write_context(found, out, cancel=self._stop, dockerfile=extra, classic=exceptions)
+            return write_context(found, out, cancel=self._stop, dockerfile=extra)
 
 
 class _Blocks:

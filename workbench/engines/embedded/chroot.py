@@ -22,8 +22,10 @@ from pathlib import Path
 
 from workbench.engines.embedded.cgroups import Group
 from workbench.engines.embedded.changed import facts_of, take_changes
+from workbench.engines.embedded.container import Bind, Container
 from workbench.engines.embedded.disk import remove_tree
-from workbench.engines.embedded.sandbox import Bind, Container, Log, pump
+from workbench.engines.embedded.pump import pump
+from workbench.engines.embedded.sandbox import Log
 from workbench.engines.embedded.seccomp import docker_filter
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError
@@ -169,7 +171,8 @@ def _command(container: Container, tree: Path, cancel: Cancel, log: Log, group: 
 
     threading.Thread(target=end_with_it, daemon=True).start()
     try:
-        pump(process, log)
+        assert process.stdout is not None and process.stderr is not None
+        pump(process.stdout.fileno(), process.stderr.fileno(), log)
         code = process.wait()
     finally:
         forget()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import BinaryIO
 
-from workbench.context.classic import classic_places
 from workbench.context.digest import DigestCache
 from workbench.context.opening import Opener, open_entry
 from workbench.context.scan import Entry, Scan
@@ -39,9 +38,9 @@ class ContextTree:
         self._take()
 
     def _take(self) -> None:
-        exceptions = any(rule.negated for rule in self.scan.rules)
+        exceptions = self.scan.rules.has_exceptions
         columns = self.scan.columns
-        for at in classic_places(self.scan):
+        for at in self.scan.sent_places:
             self._has[at] = _SENT
             _, _, size, _, _, mode, _, _, _ = columns.row(at)
             if not stat.S_ISDIR(mode):

@@ -18,7 +18,7 @@ from workbench.context.ignore import IGNORE_FILE, IgnoreRules
 from workbench.context.remote import is_url
 from workbench.context.unpack import Peeked, is_archive, unpack
 from workbench.engines.embedded.context_tree import ContextTree
-from workbench.engines.embedded.download import opened
+from workbench.engines.embedded.git_ssh import git_environment
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.worker import Cancel
@@ -85,6 +85,8 @@ class NamedContexts:
     new_folder: Callable[[str], Path]
     folder_tree: Callable[[Path, IgnoreRules | None], ContextTree]
     cancel: Cancel
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """Sockets of ssh agents, by ID."""
     _trees: dict[str, ContextTree] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -114,7 +116,11 @@ class NamedContexts:
                 return self.folder_tree(Path(place.text), _rules(Path(place.text)))
             folder = self.new_folder("context")
             if place.kind == "git":
-                return self.folder_tree(fetch_git(parse_git(place.text), folder, self.cancel.on_ask).folder, None)
+                source = parse_git(place.text)
+                fetched = fetch_git(source, folder, self.cancel.on_ask, git_environment(self.agents))
+                return self.folder_tree(fetched.folder, None)
+            from workbench.engines.embedded.download import opened
+
             with opened(place.text, self.cancel) as stream:
                 peeked = Peeked(stream)
                 if not is_archive(peeked.head):

@@ -27,10 +27,6 @@ _HINTS = {
 }
 
 
-def is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
-
-
 def download(url: str, destination: str, folder: Path, cancel: Cancel) -> FileItem:
     """The file at `url`, in `folder`, which is empty. Raises InputError; Cancelled."""
     path = folder / "file"

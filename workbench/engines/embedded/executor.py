@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build.arguments import PREDEFINED
 from workbench.build.events import (
@@ -20,10 +23,9 @@ from workbench.build.events import (
 )
 from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
-from workbench.context.ignore import load_rules
+from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Scan
 from workbench.engines.embedded.bases import Bases
-from workbench.engines.embedded.bwrap import ability
 from workbench.engines.embedded.cache import StepCache
 from workbench.engines.embedded.cache_from import CacheSources
 from workbench.engines.embedded.context_tree import ContextTree
@@ -31,7 +33,6 @@ from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.plan import Plan
 from workbench.engines.embedded.registry.settings import Registries
-from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.side_by_side import SideBySide
 from workbench.engines.embedded.stages import Outcome, Stages
 from workbench.engines.embedded.store import Store
@@ -39,6 +40,9 @@ from workbench.engines.embedded.tools import Tools, read_folder
 from workbench.engines.embedded.trail import Trail
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import StoreError, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.run import Runner
 
 
 @dataclass(slots=True)
@@ -59,9 +63,10 @@ class Executor:
         stop = Cancel()  # also ends the other stages where one fails
         forget = self.cancel.on_ask(stop.ask)
         try:
-            found = self.scan()
-            context = ContextTree(found, self.digests, stop.check) if found is not None else None
+            rules = self._rules()
             self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
+            found = self.scan(rules)  # which takes its time where there are many files
+            context = ContextTree(found, self.digests, stop.check) if found is not None else None
             if context is not None:
                 self.emit(ContextSent(bytes=context.bytes, files=context.files))
             with open_tools(self, stop, found, context) as tools:
@@ -77,12 +82,17 @@ class Executor:
         """Tells of what does not fail the build."""
         self.emit(BuildWarning(message=message, code="Chroot"))
 
-    def scan(self) -> Scan | None:
+    def scan(self, rules: IgnoreRules | None = None) -> Scan | None:
         """What is sent; None without a context. Raises InputError, Cancelled."""
         context = self.request.context
         if context is None:
             return None
-        return read_folder(context, load_rules(context, self.request.dockerfile), self.cancel)
+        return read_folder(context, self._rules() if rules is None else rules, self.cancel)
+
+    def _rules(self) -> IgnoreRules:
+        """What is left out. Raises InputError."""
+        context = self.request.context
+        return IgnoreRules() if context is None else load_rules(context, self.request.dockerfile)
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -199,12 +209,38 @@ class StageFailed(Exception):
 def open_tools(build: Executor, cancel: Cancel, found: Scan | None, context: ContextTree | None) -> Iterator[Tools]:
     """What the steps of a build use, for as long as it runs."""
     with build.store.keep(), build.store.temporary() as scratch:
-        runner = Runner(build.store, scratch, ability, cancel, build.plan.groups, build.warn)
+        runner = _LazyRunner(build, scratch, cancel)
         cache = StepCache(build.store)
         trail = Trail(build.store, cache, build.request)
         tools = Tools(
-            build.request, build.plan, build.store, scratch, build.emit, cancel, cache, trail, build.files, runner,
+            build.request, build.plan, build.store, scratch, build.emit, cancel, cache, trail, build.files, runner.get,
             found, context, build.digests,
         )  # fmt: skip
-        with closing(runner.guardian):
+        with closing(runner):
             yield tools
+
+
+class _LazyRunner:
+    """A build in which every step is known runs nothing, and does not load what would. `get` is called from any
+    thread."""
+
+    def __init__(self, build: Executor, scratch: Path, cancel: Cancel) -> None:
+        self._build = build
+        self._scratch = scratch
+        self._cancel = cancel
+        self._lock = threading.Lock()
+        self._made: Runner | None = None
+
+    def get(self) -> Runner:
+        from workbench.engines.embedded.bwrap import ability
+        from workbench.engines.embedded.run import Runner
+
+        with self._lock:
+            if self._made is None:
+                it = self._build
+                self._made = Runner(it.store, self._scratch, ability, self._cancel, it.plan.groups, it.warn)
+            return self._made
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.guardian.close()

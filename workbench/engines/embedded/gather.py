@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.context.git import GitSource, fetch_git, is_git, parse_git
+from workbench.context.remote import is_url
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.modes import ModeChange, parse_mode
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.context_tree import ContextTree
-from workbench.engines.embedded.download import download, is_url
+from workbench.engines.embedded.git_ssh import git_environment
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.messages import StepFailed, source_missing
 from workbench.engines.embedded.trees import MemoryItem, MemoryTree, Tree
@@ -75,6 +76,8 @@ class Gather:
     # -- from elsewhere ------------------------------------------------------------------------------------------
 
     def _download(self, it: docker.Add, url: str) -> copy.Source:
+        from workbench.engines.embedded.download import download
+
         try:
             item = download(url, it.destination, self._tools.new_folder("download"), self._tools.cancel)
         except InputError as error:
@@ -93,7 +96,7 @@ class Gather:
         self._tools.cancel.check()
         folder = self._tools.new_folder("git")
         try:
-            found = fetch_git(source, folder, self._tools.cancel.on_ask)
+            found = fetch_git(source, folder, self._tools.cancel.on_ask, git_environment(self._tools.plan.agents))
         except InputError as error:
             self._tools.cancel.check()
             raise StepFailed(f"ADD failed: {error}", error.hint) from error

@@ -21,6 +21,7 @@ from workbench.errors import InputError
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 _XATTR = b"SCHILY.xattr."
+_CAPABILITY = "security.capability"
 
 _KINDS: dict[bytes, Kind] = {
     b"0": "file",
@@ -49,6 +50,8 @@ class LayerIndex:
     """Folders whose content in the layers below is taken away."""
     children: dict[str, set[str]] = field(default_factory=dict)
     """Names in each folder that the layer speaks of, whiteouts too."""
+    gives_rights: bool = False
+    """Whether there is a program with set-user-ID, set-group-ID or capabilities."""
 
     @classmethod
     def of(cls, tar: Path, entries: Iterable[tuple[TarEntry, int]]) -> LayerIndex:
@@ -63,9 +66,9 @@ class LayerIndex:
         """Reads a plain tar's headers. Raises InputError where it is damaged."""
         with tar.open("rb") as source:
             try:
-                return cls.of(tar, list(_scan(source)))
+                return cls.of(tar, _scan(source))
             except _Rare:
-                return cls.of(tar, list(_scan_rare(tar)))
+                return cls.of(tar, _scan_rare(tar))
             except (ValueError, IndexError) as error:
                 raise InputError(f"{tar}: a damaged layer: {error}") from error
 
@@ -93,6 +96,8 @@ class LayerIndex:
         else:
             path = entry.path
             self.entries[path] = (entry, offset)
+            if entry.kind == "file" and (entry.mode & 0o6000 or _CAPABILITY in entry.xattrs):
+                self.gives_rights = True
         while path:
             parent, _, name = path.rpartition("/")
             known = self.children.get(parent)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from workbench.engines.embedded.sandbox import Bind
+from workbench.engines.embedded.container import Bind
 from workbench.engines.embedded.upper import OPAQUE_XATTR
 from workbench.engines.embedded.view import ImageView
 from workbench.errors import InputError

@@ -22,8 +22,8 @@ from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.agent import AgentProxy
 from workbench.engines.embedded.cache_mounts import CacheFolder, CacheMounts
+from workbench.engines.embedded.container import Bind
 from workbench.engines.embedded.messages import StepFailed
-from workbench.engines.embedded.sandbox import Bind
 from workbench.engines.embedded.taken import Taken, take
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 

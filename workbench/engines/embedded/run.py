@@ -18,11 +18,12 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Ability, Mode
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, group
+from workbench.engines.embedded.container import SHM_SIZE, Bind, Container
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
 from workbench.engines.embedded.lowers import fit, mount_points, refuse_place
-from workbench.engines.embedded.sandbox import SHM_SIZE, Bind, Container, run
+from workbench.engines.embedded.sandbox import run
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.upper import Owner, real_owner, write_upper
 from workbench.engines.embedded.view import ImageView, account_number
@@ -248,7 +249,7 @@ class _Preparation:
 
     def container(self, lowers: Sequence[Path]) -> Container:
         request, identity = self._request, self.identity
-        env = {"HOSTNAME": request.container[:12], "HOME": identity.home, **request.env}
+        env = self._environment()
         binds = [self._file("etc/hosts", self._hosts()), self._file("etc/resolv.conf", _resolv_conf())]
         binds += self._mounts()
         if self._mode == "user" and self._view.lookup("etc/apt") is not None:
@@ -267,7 +268,16 @@ class _Preparation:
             workdir=workdir, uid=identity.uid, gid=identity.gid, groups=identity.groups,
             hostname=request.container[:12], network=request.network, binds=binds, shm_size=request.shm_size,
             limits=request.limits, insecure=request.insecure,
+            volumes=[f"/{path}" for path in self._volumes if path], gives_rights=self._view.gives_rights,
         )  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        """In Docker's order (moby 20.10, container.CreateDaemonEnvironment; runc adds HOME)."""
+        given = self._request.env
+        first = {"PATH": given["PATH"]} if "PATH" in given else {}
+        env = {**first, "HOSTNAME": self._request.container[:12], **given}
+        env.setdefault("HOME", self.identity.home)
+        return env
 
     def _mounts(self) -> list[Bind]:
         """At their real places. Raises InputError for what is not a place to mount on."""

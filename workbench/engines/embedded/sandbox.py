@@ -7,18 +7,17 @@ or opened, and the machine's own settings cannot be changed. Without root it has
 
 from __future__ import annotations
 
-import codecs
 import contextlib
+import fcntl
 import json
 import os
+import re
 import resource
 import select
-import selectors
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -26,72 +25,24 @@ from typing import Literal
 from workbench.build.events import Stream
 from workbench.engines.embedded.bwrap import Bwrap, Mode, namespaces
 from workbench.engines.embedded.cgroups import Group
+from workbench.engines.embedded.container import Container
+from workbench.engines.embedded.covers import GROUPS, covers
 from workbench.engines.embedded.guardian import Guardian
+from workbench.engines.embedded.machine import known_machine
+from workbench.engines.embedded.pump import pump
 from workbench.engines.embedded.seccomp import docker_filter, owner_filter
-from workbench.engines.embedded.starter import Start, known_machine, program
+from workbench.engines.embedded.starter import Command, Entry, entrant, keeper, starter
 from workbench.engines.embedded.subids import extents
 from workbench.engines.worker import Cancel
 from workbench.errors import InputError, StoreError
 
-CAPABILITIES = (
-    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
-)  # fmt: skip
-"""Docker's default set (moby 20.10, oci/caps/defaults.go)."""
+CAPABILITIES = {
+    "CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "FSETID": 4, "KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8,
+    "NET_BIND_SERVICE": 10, "NET_RAW": 13, "SYS_CHROOT": 18, "MKNOD": 27, "AUDIT_WRITE": 29, "SETFCAP": 31,
+}  # fmt: skip
+"""Docker's default set (moby 20.10, oci/caps/defaults.go), with the kernel's numbers."""
 
-_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-_MASKED = (
-    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)  # fmt: skip
-"""moby 28, oci/defaults.go; each is empty inside."""
-_GROUPS = "/sys/fs/cgroup"
 _OF_THE_NETWORK = ("/sys/class/net", "/sys/devices/virtual/net")
-_CHUNK = 1 << 16
-SHM_SIZE = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A file or folder of the host at a place in the sandbox. Without a source it is a file of `data` (which is on no
-    disk) with `mode`, or a tmpfs of `size` bytes."""
-
-    source: Path | None
-    target: str
-    read_only: bool = False
-    size: int | None = None
-    data: bytes | None = field(default=None, repr=False)
-    mode: int = 0o644
-
-    @property
-    def is_folder(self) -> bool:
-        return self.data is None and (self.source is None or self.source.is_dir())
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """What runs, on what. `lowers` is lowest first; `argv[0]` is what the program sees, `program` what is run."""
-
-    lowers: Sequence[Path]
-    upper: Path
-    work: Path
-    program: str
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    workdir: str = "/"
-    uid: int = 0
-    gid: int = 0
-    groups: Sequence[int] = ()
-    hostname: str = ""
-    network: Literal["host", "none"] = "host"
-    insecure: bool = False
-    """Every capability, and nothing of /proc and /sys hidden; still in namespaces of its own, so without the machine's
-    devices."""
-    binds: Sequence[Bind] = ()
-    shm_size: int = SHM_SIZE
-    limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """`resource.RLIMIT_...` -> (soft, hard)."""
 
 
 Log = Callable[[str, Stream], None]
@@ -110,11 +61,14 @@ def run(
     with contextlib.ExitStack() as held:
         start = _Start(container, bwrap, mode, guardian, group, held)
         held.callback(start.end)
-        process = start.go()
+        start.go()
         held.callback(cancel.on_ask(start.kill))
         start.let_run()
-        pump(process, log)
-        code = process.wait()
+        pump(start.stdout, start.stderr, log)
+        code = start.wait()
+        if code is None:
+            cancel.check()
+            raise StoreError("the sandbox could not be entered", hint="`workbench engines` says what RUN stands on.")
     cancel.check()
     return 128 - code if code < 0 else code
 
@@ -136,20 +90,44 @@ class _Start:
         self._alive: list[int] = []
         self._lock = threading.Lock()
         self._child = 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self._outer: subprocess.Popen[bytes] | None = None
+        self._entrant: subprocess.Popen[bytes] | None = None
+        self._enters = mode == "root" and (container.gives_rights or bool(container.volumes)) and _can_enter()
         held.callback(self._close_theirs)
+        self.stdout, self._their_stdout = self._output()
+        self.stderr, self._their_stderr = self._output()
         self._info, self._their_info = self._pipe(ours="read")
         self._theirs.append(os.dup(self._info))  # so that bwrap can write there when we are gone, and goes on
         self._block, self._their_block = self._pipe(ours="write")
         self._watch = self._pipe(ours="write")[1]
+        if self._enters:
+            self._ready, self._their_ready = self._pipe(ours="read")
 
-    def go(self) -> subprocess.Popen[bytes]:
+    def go(self) -> None:
         """Starts bwrap, and returns when its namespaces are there and both of its processes can be killed, by us and by
         the guardian. They wait for `let_run`: where we are gone before, bwrap fails without a map of users, or the
         first program inside finds the end of its pipe. Raises StoreError, InputError."""
         options, run = self._options(), self._command()
         packed = b"".join(os.fsencode(option) + b"\0" for option in options)
         command = [str(self._bwrap.path), "--args", str(self._memory(packed)), *run]
+        self._outer = self._spawn(command, self._theirs)
+        self._close_theirs()
+        self._see(self._outer.pid)
+        self._child = self._read_child()
+        if self._child:
+            self._see(self._child)
+            self._guardian.watch(self._child, self._outer.pid)
+            if self._group is not None:
+                self._group.add(self._child)
+            if self._enters:
+                self._enter(self._alive[0])
+        os.close(self._their_stdout)
+        os.close(self._their_stderr)
+        self._their_stdout = self._their_stderr = -1
+
+    def _spawn(
+        self, command: Sequence[str], theirs: Sequence[int], executable: str | None = None
+    ) -> subprocess.Popen[bytes]:
         limits = dict(self._container.limits)
 
         def limit() -> None:
@@ -157,21 +135,44 @@ class _Start:
                 resource.setrlimit(what, value)
 
         try:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env={},
-                pass_fds=self._theirs, start_new_session=True, umask=0o022, preexec_fn=limit if limits else None,
+            return subprocess.Popen(
+                command, executable=executable, stdin=subprocess.DEVNULL, stdout=self._their_stdout,
+                stderr=self._their_stderr, cwd="/", env={}, pass_fds=theirs, start_new_session=True, umask=0o022,
+                preexec_fn=limit if limits else None,
             )  # fmt: skip
         except subprocess.SubprocessError as error:
             raise InputError("--ulimit: this machine does not allow it") from error
-        self._close_theirs()
-        self._see(self.process.pid)
-        self._child = self._read_child()
-        if self._child:
-            self._see(self._child)
-            self._guardian.watch(self._child, self.process.pid)
-            if self._group is not None:
-                self._group.add(self._child)
-        return self.process
+
+    def _enter(self, keeper: int) -> None:
+        """Starts what waits for the sandbox's keeper and then becomes the command, in its control group already."""
+        container = self._container
+        descriptor = os.memfd_create("workbench", 0)
+        rules = None if container.insecure else docker_filter()
+        entry = Entry(
+            self._ready, keeper, container.network == "none", container.volumes,
+            None if container.insecure else frozenset(CAPABILITIES.values()), (rules,) if rules is not None else (),
+        )  # fmt: skip
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(entrant(entry, self._become(), (descriptor,)))
+            out.flush()
+            theirs = (descriptor, self._ready, keeper)
+            self._entrant = self._spawn(["entrant"], theirs, f"/proc/self/fd/{descriptor}")
+        if self._group is not None:
+            self._group.add(self._entrant.pid)
+
+    def wait(self) -> int | None:
+        """The command's exit code, None where it did not come to be, when nothing in the sandbox runs any more."""
+        assert self._outer is not None
+        if self._entrant is None:
+            return self._outer.wait()
+        code = self._entrant.wait()
+        if code >= 0:
+            self._outer.wait()
+            return code
+        with self._lock, contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._alive[0], signal.SIGKILL)
+        told = self._outer.wait()  # where it made no sandbox it has said why
+        return told if 0 < told < 128 else None
 
     def _see(self, process: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -191,13 +192,15 @@ class _Start:
             for descriptor in self._alive:
                 os.close(descriptor)
             self._alive = []
-        if self.process is not None:
-            self.process.wait()
+        for pipe in (self._their_stdout, self._their_stderr):
+            if pipe >= 0:
+                os.close(pipe)
+        if self._entrant is not None:
+            self._entrant.wait()
+        if self._outer is not None:
+            self._outer.wait()
             if self._child:
-                self._guardian.forget(self._child, self.process.pid)
-            for pipe in (self.process.stdout, self.process.stderr):
-                if pipe is not None:
-                    pipe.close()
+                self._guardian.forget(self._child, self._outer.pid)
 
     def _close_theirs(self) -> None:
         """Our copies of what bwrap has been handed."""
@@ -233,6 +236,11 @@ class _Start:
         except OSError as error:
             raise StoreError(f"the sandbox could not be made: {error}") from error
 
+    def _output(self) -> tuple[int, int]:
+        our, their = os.pipe()
+        self._held.callback(os.close, our)
+        return our, their
+
     def _pipe(self, *, ours: Literal["read", "write"]) -> tuple[int, int]:
         reader, writer = os.pipe()
         our, their = (reader, writer) if ours == "read" else (writer, reader)
@@ -241,7 +249,7 @@ class _Start:
         return our, their
 
     def _memory(self, content: bytes) -> int:
-        descriptor = os.memfd_create("workbench", 0)
+        descriptor = os.memfd_create("workbench", os.MFD_ALLOW_SEALING)
         self._theirs.append(descriptor)
         with os.fdopen(os.dup(descriptor), "wb") as out:
             out.write(content)
@@ -267,7 +275,7 @@ class _Start:
         out += ["--overlay", str(container.upper), str(container.work), "/"]
         out += ["--dev", "/dev", "--size", str(container.shm_size), "--perms", "1777", "--tmpfs", "/dev/shm"]
         out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
-        out += () if container.insecure else _covers(self._mode)
+        out += () if container.insecure else covers(self._mode)
         out += self._groups()
         for path in _OF_THE_NETWORK if container.network == "none" else ():
             out += ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else []
@@ -279,9 +287,9 @@ class _Start:
                 out += ["--perms", "1777", "--tmpfs", bind.target]
             else:
                 out += ["--ro-bind" if bind.read_only else "--bind", str(bind.source), bind.target]
-        for name, value in container.env.items():
-            out += ["--setenv", name, value]
-        out += ["--chdir", container.workdir]
+        if not known_machine():
+            for name, value in container.env.items():
+                out += ["--setenv", name, value]
         for rules in (
             None if container.insecure else docker_filter(),
             owner_filter() if self._mode == "user" else None,
@@ -292,73 +300,43 @@ class _Start:
 
     def _groups(self) -> list[str]:
         """The command's own control group, read-only, in the place of the machine's."""
-        if not os.path.isdir(_GROUPS):
+        if not os.path.isdir(GROUPS):
             return []
-        out = ["--tmpfs", _GROUPS]
+        out = ["--tmpfs", GROUPS]
         for name, folder in (self._group.folders if self._group is not None else {}).items():
-            out += ["--ro-bind", str(folder), f"{_GROUPS}/{name}".rstrip("/")]
-        return [*out, "--remount-ro", _GROUPS]
+            out += ["--ro-bind", str(folder), f"{GROUPS}/{name}".rstrip("/")]
+        return [*out, "--remount-ro", GROUPS]
 
     def _command(self) -> list[str]:
         container = self._container
-        user = None
-        wanted = (container.uid, container.gid, tuple(container.groups))
-        if self._mode == "root" and (wanted != (0, 0, ()) or set(os.getgroups()) - {0}):
-            user = wanted
         if not known_machine():
-            if user is not None or container.workdir != "/":
+            if self._user() is not None or container.workdir != "/":
                 raise InputError("RUN as another user or in another folder than / works on x86-64 and arm64 only")
             return ["--argv0", container.argv[0], "--", container.program, *container.argv[1:]]
         descriptor = self._memory(b"")
-        start = Start(self._watch, [one for one in self._theirs if one != self._watch], user)
-        os.write(descriptor, program(start))
-        return ["--argv0", container.workdir, "--", f"/proc/self/fd/{descriptor}", container.program, *container.argv]
+        if self._enters:
+            closes = [one for one in self._theirs if one not in (self._watch, self._their_ready)]
+            first = keeper(self._watch, self._their_ready, closes)
+        else:
+            first = starter(self._become(), self._watch, [one for one in self._theirs if one != self._watch])
+        os.write(descriptor, first)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+        return ["--argv0", "init", "--", f"/proc/self/fd/{descriptor}"]
+
+    def _become(self) -> Command:
+        it = self._container
+        return Command(it.program, it.argv, it.env, it.workdir, self._user())
+
+    def _user(self) -> tuple[int, int, tuple[int, ...]] | None:
+        """None where bwrap makes it who it is to be."""
+        wanted = (self._container.uid, self._container.gid, tuple(self._container.groups))
+        if self._mode == "root" and (self._enters or wanted != (0, 0, ()) or set(os.getgroups()) - {0}):
+            return wanted
+        return None
 
 
-@lru_cache(maxsize=2)
-def _covers(mode: Mode) -> tuple[str, ...]:
-    """What Docker makes read-only or hides below /proc and /sys, as far as this kernel has it."""
-    out: list[str] = []
-    for path in _READ_ONLY if mode == "root" else ():
-        if os.path.exists(path):
-            out += ["--ro-bind", path, path]
-    for path in (*_MASKED, *_mounted_below_sys()):
-        if os.path.isdir(path):
-            out += ["--tmpfs", path, "--remount-ro", path]
-        elif os.path.exists(path):
-            out += ["--dev-bind", "/dev/null", path]
-    return tuple(out)
-
-
-def _mounted_below_sys() -> list[str]:
-    """The machine's debugfs and the like, which a sysfs of the sandbox's own would not have."""
-    found: list[str] = []
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
-            path = line.split(" ")[4]
-            covered = tuple(f"{above}/" for above in (*found, *_MASKED, _GROUPS))
-            if path.startswith("/sys/") and not f"{path}/".startswith(covered):
-                found.append(path)
-    return found
-
-
-def pump(process: subprocess.Popen[bytes], log: Callable[[str, Stream], None]) -> None:
-    """Hands on all output until both pipes are closed. Bytes that are not UTF-8 become U+FFFD."""
-    make = codecs.getincrementaldecoder("utf-8")
-    streams: list[tuple[int, Stream]] = []
-    for pipe, name in ((process.stdout, "stdout"), (process.stderr, "stderr")):
-        assert pipe is not None
-        streams.append((pipe.fileno(), "stdout" if name == "stdout" else "stderr"))
-    decoders = {descriptor: make(errors="replace") for descriptor, _ in streams}
-    names = dict(streams)
-    with selectors.DefaultSelector() as selector:
-        for descriptor in names:
-            selector.register(descriptor, selectors.EVENT_READ)
-        while selector.get_map():
-            for key, _ in selector.select():
-                data = os.read(key.fd, _CHUNK)
-                text = decoders[key.fd].decode(data, final=not data)
-                if text:
-                    log(text, names[key.fd])
-                if not data:
-                    selector.unregister(key.fd)
+@lru_cache(maxsize=1)
+def _can_enter() -> bool:
+    """Whether this kernel lets a process into all namespaces of another at once: Linux 5.8 (setns(2))."""
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return known_machine() and found is not None and (int(found[1]), int(found[2])) >= (5, 8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.cache import Hit
+from workbench.engines.embedded.container import SHM_SIZE
 from workbench.engines.embedded.gather import Gather, changing
 from workbench.engines.embedded.landing import Landing
 from workbench.engines.embedded.layer_tar import LayerWriter
@@ -23,8 +24,6 @@ from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_fai
 from workbench.engines.embedded.mounts import Mounts
 from workbench.engines.embedded.platforms import cannot_run, runs_here
 from workbench.engines.embedded.redact import Redacted
-from workbench.engines.embedded.run import RunRequest
-from workbench.engines.embedded.sandbox import SHM_SIZE
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
 from workbench.engines.embedded.taken import take
@@ -34,6 +33,7 @@ from workbench.engines.embedded.view import ImageView
 from workbench.errors import DockerfileError, InputError
 
 if TYPE_CHECKING:
+    from workbench.engines.embedded.run import RunRequest
     from workbench.engines.embedded.tools import Tools
 
 
@@ -256,9 +256,11 @@ class StageBuild:
         }  # fmt: skip
 
         def work() -> _Performed:
+            from workbench.engines.embedded.run import RunRequest
+
             with tools.container(step) as container, mounts.ready() as ready:
                 wanted = RunRequest(
-                    argv=argv, env={**visible, **self.state.env, **ready.env}, user=self.state.user,
+                    argv=argv, env={**self._environment(visible), **ready.env}, user=self.state.user,
                     workdir=self.state.workdir, volumes=self.state.volumes, container=container, network=network,
                     add_hosts=request.add_hosts, limits=tools.plan.limits, mounts=ready.binds,
                     shm_size=SHM_SIZE if request.shm_size is None else request.shm_size,
@@ -275,6 +277,11 @@ class StageBuild:
 
         return self._cached("RUN", inputs, created_by, work, told)
 
+    def _environment(self, visible: Mapping[str, str]) -> dict[str, str]:
+        """The image's variables, and behind them the arguments that none of them hides."""
+        env = dict(self.state.env)
+        return env | {name: value for name, value in visible.items() if name not in env}
+
     def _network(self, it: docker.Run) -> Literal["host", "none"]:
         asked = it.network if it.network != "default" else self._tools.request.network
         return "none" if asked == "none" else "host"
@@ -286,7 +293,7 @@ class StageBuild:
         log = Redacted(tools.log(step), secrets)
         tools.emit(ContainerEvent(step=step, action="started", container=name))
         try:
-            result = tools.runner.run(wanted, self.state.layers, self.view, log)
+            result = tools.runner().run(wanted, self.state.layers, self.view, log)
         finally:
             log.flush()
         tools.emit(ContainerEvent(step=step, action="exited", container=name, exit_code=result.exit_code))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build.events import ContainerEvent, StepLog, Stream
 from workbench.build.request import BuildRequest
@@ -19,12 +20,14 @@ from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.contexts import NamedContexts
 from workbench.engines.embedded.layer_files import LayerFiles
 from workbench.engines.embedded.plan import Plan
-from workbench.engines.embedded.run import Runner
 from workbench.engines.embedded.state import ImageState
 from workbench.engines.embedded.store import Store
 from workbench.engines.embedded.trail import Trail
 from workbench.engines.worker import Cancel, Emit
 from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.run import Runner
 
 
 class NotForeseen(Exception):
@@ -44,7 +47,8 @@ class Tools:
     cache: StepCache
     trail: Trail
     files: LayerFiles
-    runner: Runner
+    runner: Callable[[], Runner]
+    """Made when it is first asked for."""
     scan: Scan | None
     context: ContextTree | None
     digests: DigestCache
@@ -57,7 +61,9 @@ class Tools:
     """The end of each running step's output."""
 
     def __post_init__(self) -> None:
-        self.contexts = NamedContexts(self.plan.contexts, self.new_folder, self.folder_tree, self.cancel)
+        self.contexts = NamedContexts(
+            self.plan.contexts, self.new_folder, self.folder_tree, self.cancel, self.plan.agents
+        )
 
     def new_folder(self, what: str) -> Path:
         """An empty folder that goes when the build ends, for what is fetched. Raises NotForeseen in a forecast."""
@@ -93,8 +99,9 @@ class Tools:
 
 
 def read_folder(folder: Path, rules: IgnoreRules, cancel: Cancel) -> Scan:
-    """What a folder has to copy from. Raises InputError for what cannot be read, Cancelled."""
-    found = scan(folder, rules, cancel=lambda: cancel.asked)
+    """What a folder has to copy from, as the classic builder would be sent it. Raises InputError for what cannot be
+    read, Cancelled."""
+    found = scan(folder, rules.as_classic(), cancel=lambda: cancel.asked)
     cancel.check()
     for entry in found.errors:
         raise InputError(

@@ -178,6 +178,11 @@ class ImageView:
             return None
         return found.read().decode("utf-8", "surrogateescape")
 
+    @property
+    def gives_rights(self) -> bool:
+        """Whether a layer has a program that makes whom it runs for another user, or gives capabilities."""
+        return any(layer.gives_rights for layer in self.layers)
+
     @cached_property
     def accounts(self) -> Accounts:
         """The image's users and groups."""

@@ -20,6 +20,17 @@ def in_browser(environment: Mapping[str, str]) -> bool:
     return environment.get("TEXTUAL_DRIVER") == _BROWSER
 
 
+def bars() -> str:
+    """The characters of a sparkline that this terminal has: the console's font lacks the blocks of an eighth."""
+    from workbench.build.format import ASCII_BARS, BARS
+    from workbench.tui.driver.dialect import Dialect, first_environment
+
+    if in_browser(os.environ):
+        return BARS
+    dialect = Dialect.of(first_environment())
+    return BARS if dialect.blocks and not dialect.ascii else ASCII_BARS
+
+
 def choose() -> type[Driver] | None:
     """The driver for this terminal, or for a browser; None leaves it to Textual: by `WORKBENCH_DRIVER=stock` or
     `TEXTUAL_DRIVER`, on another system than Linux, and where there is no terminal."""

@@ -30,6 +30,8 @@ class Dialect:
     rich: bool = True
     """256 colours or more, where COLORTERM says so; else 16."""
     ascii: bool = False
+    blocks: bool = True
+    """Whether its font has blocks of an eighth."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Dialect:
@@ -39,7 +41,7 @@ class Dialect:
         if re.match(r"vt[1-5]\d\d", term):
             return cls(_PLAIN_MODES, colour=False, rich=False, ascii=ascii)
         if term == "linux" or term.startswith("linux-"):
-            return cls(_PLAIN_MODES, rich=False, ascii=ascii)
+            return cls(_PLAIN_MODES, rich=False, ascii=ascii, blocks=False)
         if term == "screen" or term.startswith("screen."):
             return cls(_SCREEN_MODES, rich=False, ascii=ascii)
         return cls(_SCREEN_MODES if term.startswith("screen-") else None, ascii=ascii)

@@ -20,6 +20,7 @@ from workbench.build.compare import compare
 from workbench.build.format import sparkline
 from workbench.build.history import History, Record
 from workbench.build.text import clean, one_line
+from workbench.tui import driver
 from workbench.tui.screens.text import TextScreen
 from workbench.tui.widgets.build_list import BuildList
 
@@ -61,6 +62,7 @@ class BuildsScreen(ModalScreen[None]):
         self._builds = builds
         self._stamp = stamp
         self._history = History()
+        self._looking = False
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -77,15 +79,24 @@ class BuildsScreen(ModalScreen[None]):
         self.set_interval(_LOOK, self._look_again, name="builds that ended meanwhile")
 
     def _look_again(self) -> None:
-        self.run_worker(self._renew(), group="builds-renew", exclusive=True, exit_on_error=False)
+        """Unless the last look is not over: on a slow disk each would end the one before."""
+        if not self._looking:
+            self._looking = True
+            self.run_worker(self._look(), group="builds-renew", exit_on_error=False)
+
+    async def _look(self) -> None:
+        try:
+            await self._renew()
+        finally:
+            self._looking = False
 
     async def _renew(self) -> None:
         """Shows what was built while the screen was open, by whomever."""
         stamp = await asyncio.to_thread(self._history.stamp, self._folder)
         if stamp == self._stamp:
             return
+        self._builds = await asyncio.to_thread(self._history.list, self._folder, rollbacks=True)
         self._stamp = stamp
-        self._builds = await asyncio.to_thread(self._history.list, self._folder)
         self.list.show(self._builds, time.time())
         self.query_one(Vertical).border_title = f"Builds  {len(self._builds)}"
         self.query_one("#builds-lines", Static).update(lines_of(self._builds))
@@ -192,14 +203,15 @@ class BuildsScreen(ModalScreen[None]):
 
 def lines_of(builds: Sequence[Record]) -> Content:
     """Time and size of the newest builds, the newest at the right."""
-    newest = list(reversed(builds[:_BARS]))
-    times = sparkline([it.seconds for it in newest])
-    sizes = sparkline([None if it.size is None else float(it.size) for it in newest])
+    newest = [it for it in builds if not it.rolled_back_to][:_BARS][::-1]
+    bars = driver.bars()
+    times = sparkline([it.seconds for it in newest], bars=bars)
+    sizes = sparkline([None if it.size is None else float(it.size) for it in newest], bars=bars)
     return Content(f"time {times}   size {sizes}")
 
 
 async def open_builds(app: WorkbenchApp) -> None:
     """Shows the builds of the app's context as they are on the disk now."""
     stamp = await asyncio.to_thread(History().stamp, app.context)
-    builds = await asyncio.to_thread(History().list, app.context)
+    builds = await asyncio.to_thread(History().list, app.context, rollbacks=True)
     await app.push_screen(BuildsScreen(app.context, builds, stamp))

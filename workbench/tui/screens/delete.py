@@ -20,7 +20,8 @@ def lines_of(
     alone: Sequence[int] = (),
 ) -> list[str]:
     """The lines between the question and its answers. `users` are the containers of these images; for `minutes` they
-    can be taken back. `alone` are the bytes that each of the first LISTED frees by itself, where there are several."""
+    can be taken back. `alone` are the bytes that each of the first LISTED would free by itself, where there are
+    several."""
     lines = [f"{said}  {image.short}" if said != image.short else said for image, said in chosen[:LISTED]]
     if alone:
         lines = [f"{line}  frees {human_size(size)}" for line, size in zip(lines, alone, strict=True)]

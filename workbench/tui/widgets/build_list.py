@@ -80,21 +80,36 @@ class BuildList(RowView):
 
     def draw(self, row: int, width: int) -> list[Piece]:
         it = self._builds[row]
+        if it.rolled_back_to:
+            return self._rollback(it, width)
         sign, name = _SIGNS[it.outcome]
         steps = f"{it.cached}/{len(it.steps)} cached"
         size = "" if it.size is None else human_size(it.size)
         pieces = [
-            ("◆ " if it.number in self._marked else "  ", "builds--mark"),
-            (f"{it.number:>4} ", ""),
+            *self._begin(it),
             (f"{sign} ", name),
             (f"{human_duration(it.seconds):>7}  {steps:>12} {size:>8}  ", ""),
-            (f"{short_id(it.image):<12}  ", "builds--id"),
-            (f"{human_age(max(0.0, self._now - it.when)):<18}", "builds--muted"),
+            *self._end(it),
         ]
         if width >= 100:
             revision = f"r{it.revision}" if it.revision else ""
-            pieces.append((f"{revision:<5} {it.engine:<9} {one_line(', '.join(it.tags))}", "builds--muted"))
+            pieces.append((f" {revision:<5} {it.engine:<9} {one_line(', '.join(it.tags))}", "builds--muted"))
         return pieces
+
+    def _rollback(self, it: Record, width: int) -> list[Piece]:
+        told = f"back to build {it.rolled_back_to}"
+        pieces = [*self._begin(it), ("← ", "builds--mark"), (f"{told:<31}  ", ""), *self._end(it)]
+        if width >= 100:
+            before = short_id(it.rolled_back_from) or "nothing"
+            pieces.append((f" {one_line(', '.join(it.tags))} from {before}", "builds--muted"))
+        return pieces
+
+    def _begin(self, it: Record) -> list[Piece]:
+        return [("◆ " if it.number in self._marked else "  ", "builds--mark"), (f"{it.number:>4} ", "")]
+
+    def _end(self, it: Record) -> list[Piece]:
+        age = human_age(max(0.0, self._now - it.when))
+        return [(f"{short_id(it.image):<12}  ", "builds--id"), (f"{age:<22}", "builds--muted")]
 
     def row_text(self, row: int) -> str:
         it = self._builds[row]

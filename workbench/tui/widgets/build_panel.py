@@ -15,15 +15,13 @@ from textual.widgets import Input, Static
 
 from workbench.build.progress import BuildProgress, StepState
 from workbench.tui.widgets.build_text import problem_of, status_of, strip_of, title_of, warnings_text
+from workbench.tui.widgets.log_lines import LogLines
 from workbench.tui.widgets.log_merge import LogMerge, write_log
 from workbench.tui.widgets.log_view import LogView
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.step_list import WARNINGS, StepList
 
 __all__ = ["BuildPanel", "strip_of", "title_of"]
-
-_BEHIND = 16 * 1024 * 1024
-"""Characters that the view may hold beyond what the log itself still keeps, before it is filled anew."""
 
 _EMPTY = {
     "pending": "has not run yet",
@@ -92,8 +90,8 @@ class BuildPanel(Widget):
         self._following = True
         self._failed = False
         self._shown: int | None = None
-        self._position = 0
-        self._from = 0
+        self._told_warnings = 0
+        self._indexed: dict[int, LogLines] = {}  # the logs that were shown, by step
         self._all = False  # whether the log of all steps is wanted
         self._merged: LogMerge | None = None  # where the logs of several steps are shown, of all or of a stage
         self._filtering = False
@@ -139,6 +137,7 @@ class BuildPanel(Widget):
         if progress is not self._progress or progress.build != self._build:
             self._progress, self._build = progress, progress.build
             self._following, self._failed, self._shown = True, False, None
+            self._indexed = {}
             self._log.clear()
             self._merged = LogMerge() if self._all else None
             self._steps.select(None)
@@ -174,7 +173,7 @@ class BuildPanel(Widget):
             self._shown = key
             self._title()
             return
-        self._shown, self._position, self._from = key, 0, 0
+        self._shown, self._told_warnings = key, 0
         self._merged = LogMerge() if self._steps.stage_steps(key) else None
         self._log.clear()
         self._feed()
@@ -187,22 +186,23 @@ class BuildPanel(Widget):
             self._log.empty_text = "no output"
             steps = None if self._all else {step.step for step in self._steps.stage_steps(key)}
             self._log.append(self._merged.more(progress, steps))
+            if self._merged.behind:
+                self.call_after_refresh(self._feed)
+            return
+        if key == WARNINGS:
+            self._log.append(warnings_text(progress.warnings[self._told_warnings :]))
+            self._told_warnings = len(progress.warnings)
             return
         step = self.selected
-        if key == WARNINGS:
-            self._log.append(warnings_text(progress.warnings[self._position :]))
-            self._position = len(progress.warnings)
-            return
         self._log.empty_text = _EMPTY[step.status] if step is not None else ""
-        log = progress.logs.get(key) if key is not None else None
-        if log is None or log.total == self._position:
+        if key is None or (text := progress.logs.get(key)) is None:
             return
-        if log.dropped > min(self._position, self._from + _BEHIND):
-            self._log.clear()
-            self._log.append(f"… {log.dropped:,} characters dropped\n")
-            self._position = self._from = log.dropped
-        self._log.append(log.since(self._position))
-        self._position = log.total
+        if key not in self._indexed:
+            self._indexed[key] = LogLines(text)
+        if self._log.whole is not self._indexed[key]:
+            self._log.use(self._indexed[key])
+        if not self._log.more():
+            self.call_after_refresh(self._feed)
 
     def _tell(self) -> None:
         if not self.is_mounted:
@@ -288,9 +288,9 @@ class BuildPanel(Widget):
             )
 
     async def _write(self, path: Path) -> None:
-        text = self._log.shown
+        lines = self._log.shown
         try:
-            await asyncio.to_thread(write_log, path, text)
+            await asyncio.to_thread(write_log, path, lines.source.pieces(0, lines.length))
         except OSError as error:
             told = f"{path}: {error.strerror}"
             self.notify(told, title="The log was not written", severity="error", markup=False)
@@ -304,6 +304,8 @@ class BuildPanel(Widget):
         """Leaves the search, else the large log, else follows the build again."""
         if self.has_class("-searching"):
             self._end_search()
+        elif self._log.looking:
+            self._log.stop_looking()
         elif self._log.marking:
             self._log.action_mark()
         elif self.has_class("-log-large"):
@@ -321,9 +323,7 @@ class BuildPanel(Widget):
             )  # fmt: skip
             self._end_search()
             return
-        if not event.value or self._log.search(event.value):
-            if not event.value:
-                self._log.search("")
+        if self._log.search(event.value) is not False or not event.value:
             self._end_search()
 
     def on_input_changed(self, event: Input.Changed) -> None:

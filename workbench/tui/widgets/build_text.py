@@ -24,6 +24,8 @@ SIGNS: dict[StepStatus, str] = {
     "cancelled": "–",
 }
 SHORT_ID = 12
+_MOMENT = 0.05
+"""Seconds below which a time is not worth comparing: it is written as 0.0s."""
 
 
 def instruction_of(step: StepState) -> str:
@@ -47,6 +49,8 @@ def time_of(step: StepState, now: float, *, word: bool, before: float | None = N
 
 
 def _against(step: StepState, seconds: float | None, before: float, *, word: bool) -> str:
+    if max(before, seconds or 0.0) < _MOMENT:
+        return ""
     if step.status == "pending":
         return f"~{human_duration(before)}"
     if step.status == "running":

@@ -32,6 +32,8 @@ class Model:
     depths: array[int] = field(default_factory=lambda: array("H"))
     spans: array[int] = field(default_factory=lambda: array("i"))
     """How many entries the subtree has, its own counted."""
+    inner: bytearray = field(default_factory=bytearray)
+    """Whether there is something in it: spans above 1, for a fast search."""
     sizes: array[int] = field(default_factory=lambda: array("q"))
     """Bytes that are sent of each entry, folders with all below them; of what is not sent, its own bytes."""
     sent: bytearray = field(default_factory=bytearray)
@@ -65,12 +67,14 @@ def build_model(scan: Scan) -> Model:
     model = Model(scan.root.resolve().name or "/", scan.root, scan.rules, scan.entries)
     model.files, model.bytes = scan.files, scan.bytes
     model.sent_files, model.sent_bytes = scan.sent_files, scan.sent_bytes
-    paths, depths, spans, sizes, sent = model.paths, model.depths, model.spans, model.sizes, model.sent
+    paths, depths, spans, inner = model.paths, model.depths, model.spans, model.inner
+    sizes, sent = model.sizes, model.sent
     above: list[int] = []
     top = -1
 
     def close(place: int, now: int) -> None:
         spans[place] = now - place
+        inner[place] = now - place > 1
         if above and sent[place]:
             sizes[above[-1]] += sizes[place]
             sent[above[-1]] = True
@@ -84,6 +88,7 @@ def build_model(scan: Scan) -> Model:
         paths.append(entry.path)
         depths.append(depth)
         spans.append(1)
+        inner.append(False)
         sizes.append(entry.size)
         sent.append(entry.sent)
         if entry.kind == "directory":

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.timer import Timer
 
+from workbench.build.engine import SENDING_AS_CLASSIC
 from workbench.build.format import human_size
 from workbench.build.taken import Taker, takers
 from workbench.build.text import one_line
@@ -60,6 +61,8 @@ class ContextPanel(Panel):
         super().__init__(id=id)
         self.context = context
         self.dockerfile = "Dockerfile"
+        self.classic = False
+        """Whether the tree shows what the classic builder's client sends, which goes into fewer excluded folders."""
         self.unsaved_text: Callable[[Path], str | None] = lambda path: None
         """The text of a file that is being edited, None where it is as on the disk."""
         self._takers: tuple[Taker, ...] = ()
@@ -90,6 +93,13 @@ class ContextPanel(Panel):
         """Scans anew, for that Dockerfile's ignore rules; a scan that runs is given up."""
         self.dockerfile = dockerfile
         self.run_worker(self._look(), group="scan", exclusive=True, exit_on_error=False, description="scan the context")
+
+    def use_engine(self, name: str) -> None:
+        """Shows from now on what that engine sends."""
+        if self.classic != (name in SENDING_AS_CLASSIC):
+            self.classic = not self.classic
+            if self.context_tree.model is not None:
+                self.look(self.dockerfile)
 
     def look_soon(self, seconds: float = _LOOK_AFTER) -> None:
         """As `look`, when typing has come to rest."""
@@ -216,6 +226,8 @@ class ContextPanel(Panel):
         else:
             name, text = ignoring
             rules = IgnoreRules.parse(text, source=name, build_files=(self.dockerfile, IGNORE_FILE))
+        if self.classic:
+            rules = rules.as_classic()
         found = scan(self.context, rules, cancel=cancel)
         before = self._weights
         return found, build_model(found), {path: before[path] for path in found.closed_folders() if path in before}

@@ -45,7 +45,7 @@ def renew(model: Model, changed: Collection[str]) -> Renewal | None:
         return None
     now = replace(
         model, entries=_Renewed.of(model.entries), paths=model.paths[:], depths=model.depths[:],
-        spans=model.spans[:], sizes=model.sizes[:], sent=model.sent[:],
+        spans=model.spans[:], inner=model.inner[:], sizes=model.sizes[:], sent=model.sent[:],
     )  # fmt: skip
     scans = {top: scan(model.root, model.rules, below=top) for top in tops}
     for top, found in scans.items():
@@ -91,12 +91,14 @@ def _put(model: Model, top: str, found: Scan) -> None:
     model.paths[at:end] = new.paths
     model.depths[at:end] = new.depths
     model.spans[at:end] = new.spans
+    model.inner[at:end] = new.inner
     model.sizes[at:end] = new.sizes
     model.sent[at:end] = new.sent
     for above in reversed(list(ancestors(top))):
         place = model.place(above)
         assert place is not None, "what is above a subtree is known"
         model.spans[place] += more
+        model.inner[place] = model.spans[place] > 1
         model.sizes[place] += size
         model.sent[place] = model.entries[place].sent or any(model.sent[it] for it in _children(model, place))
 

@@ -138,14 +138,19 @@ class ContextTree(RowView):
         if model is not None and self._root_open and self._by_size:
             rows = list(self._biggest_first(model, 0, len(model.paths)))
         elif model is not None and self._root_open:
-            paths, spans, place, count = model.paths, model.spans, 0, len(model.paths)
+            place, count = 0, len(model.paths)
             while place < count:
                 if self._hide_ignored and not model.sent[place]:
                     place = model.end(place)
                     continue
-                rows.append(place)
-                closed = spans[place] > 1 and paths[place] not in opened
-                place = place + model.spans[place] if closed else place + 1
+                end = _before(model.inner, 1, place, count)
+                if self._hide_ignored:
+                    end = _before(model.sent, 0, place, end)
+                rows.extend(range(place, end))
+                if end < count and model.inner[end] and (model.sent[end] or not self._hide_ignored):
+                    rows.append(end)
+                    end = end + 1 if model.paths[end] in opened else model.end(end)
+                place = end
         self._rows = rows
         self.rows_changed()
 
@@ -329,6 +334,12 @@ class ContextTree(RowView):
             self.action_open_or_close()
         elif again:
             self.action_open()
+
+
+def _before(flags: bytearray, flag: int, start: int, end: int) -> int:
+    """The first place from `start` that has the flag; `end` where none has."""
+    found = flags.find(flag, start, end)
+    return end if found < 0 else found
 
 
 def _columns(name: str, kind: str, state: str, size: str, width: int) -> list[Piece]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -28,14 +27,10 @@ from workbench.dockerfile.tokens import KINDS, tokens
 from workbench.tui.widgets.completing import Completing
 from workbench.tui.widgets.editor_actions import ACTION_BINDINGS, EditorActions
 from workbench.tui.widgets.help_box import HelpBox
-
-MARK_WIDTH = 9
-"""Cells left of the line numbers: a sign and a short word (`✔ cached`, `● 0.8s`)."""
+from workbench.tui.widgets.marks import Mark, MarkState, mark_width
 
 HOVER_AFTER = 0.6
 """Seconds that the mouse rests on a word before it is told about."""
-
-MarkState = Literal["pending", "running", "done", "cached", "failed", "cancelled", "reuse", "rerun"]
 
 _OURS = frozenset({"ctrl+a", "ctrl+f", "f6", "f7"})
 """Keys that TextArea would take: screen's prefix, the key to find with, and the workbench's own function keys."""
@@ -52,15 +47,6 @@ def _bindings() -> list[BindingType]:
         if keys:
             kept.append(Binding(keys, binding.action, binding.description, show=binding.show))
     return kept
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What stands beside an instruction: its state, and a word of at most seven cells."""
-
-    state: MarkState
-    sign: str
-    word: str
 
 
 def _same(one: str, other: str) -> int:
@@ -246,12 +232,23 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
     def action_text_end(self) -> None:
         self.move_cursor(self.document.end)
 
+    async def action_undo(self) -> None:  # type: ignore[override]
+        """Where nothing was edited the key is the workbench's."""
+        if self.history._undo_stack or self.history._redo_stack:
+            self.undo()
+        else:
+            await self.app.run_action("suspend_process")
+
     def action_leave(self) -> None:
         self.post_message(self.Left())
 
     @property
     def gutter_width(self) -> int:
-        return super().gutter_width + MARK_WIDTH
+        return super().gutter_width + self._mark_width
+
+    @property
+    def _mark_width(self) -> int:
+        return mark_width(self.size.width)
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)
@@ -277,7 +274,7 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         if place is None:
             return strip
         row, first = place
-        strip = Strip.join([self._mark_strip(row + 1 if first else 0, strip), strip.crop(MARK_WIDTH)])
+        strip = Strip.join([self._mark_strip(row + 1 if first else 0, strip), strip.crop(self._mark_width)])
         if first and (found := self._found.get(row + 1)):
             strip = self._with_message(strip, row, found[0])
         return strip
@@ -294,12 +291,11 @@ class DockerfileEditor(TextArea, inherit_bindings=False):
         first = next(iter(strip), None)
         base = first.style if first is not None else None
         mark = self._marks.get(line)
+        width = self._mark_width
         if mark is None:
-            return Strip([Segment(" " * MARK_WIDTH, base)], MARK_WIDTH)
+            return Strip([Segment(" " * width, base)], width)
         style = self.get_component_rich_style(f"editor--mark-{mark.state}", partial=True)
-        text = f"{mark.sign} {mark.word}"[: MARK_WIDTH - 1]
-        text += " " * (MARK_WIDTH - cell_len(text))
-        return Strip([Segment(text, base + style if base is not None else style)], MARK_WIDTH)
+        return Strip([Segment(mark.text(width), base + style if base is not None else style)], width)
 
     def _with_message(self, strip: Strip, row: int, diagnostic: Diagnostic) -> Strip:
         """The message after the line's end, where at least a few words of it fit."""

@@ -4,6 +4,7 @@ line under the cursor."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from workbench.build.change import sentence
+from workbench.build.estimate import seconds_of
 from workbench.build.format import human_duration, human_size
 from workbench.build.progress import BuildProgress, StepState
 from workbench.build.text import one_line
@@ -24,9 +26,10 @@ from workbench.dockerfile.lint import Diagnostic
 from workbench.dockerfile.surroundings import NOTHING, Surroundings
 from workbench.tui.foresight import Foresight
 from workbench.tui.messages import OpenFile
-from workbench.tui.widgets.editor import DockerfileEditor, Mark
+from workbench.tui.widgets.editor import DockerfileEditor
 from workbench.tui.widgets.file_tabs import FileTabs
 from workbench.tui.widgets.file_view import FileView, language_of
+from workbench.tui.widgets.marks import Mark
 from workbench.tui.widgets.note import Note
 from workbench.tui.widgets.panel import Panel
 
@@ -354,6 +357,8 @@ class EditorPanel(Panel):
             fix = editor.fix_at(line)
             said = _said(here[0]) + (f" (alt+enter: {fix.title})" if fix is not None else "")
             grave = here[0].severity
+            if step is not None and self.foresight is None:
+                said = f"{said} · {_said_of(step)}"
         elif errors:
             said, grave = _said(errors[0]), "error"
         elif self.problem and of_main:
@@ -377,8 +382,9 @@ def _said(diagnostic: Diagnostic) -> str:
 
 def _said_of(step: StepState) -> str:
     parts = [f"step {step.step}: {step.status}"]
-    if step.seconds is not None and step.status != "cached":
-        parts.append(human_duration(step.seconds))
+    took = seconds_of(step, time.time())
+    if took is not None and step.status != "cached":
+        parts.append(human_duration(took))
     if step.bytes:
         parts.append(f"+{human_size(step.bytes)}")
     if step.error:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding
@@ -13,15 +10,17 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
-from workbench.tui.widgets.log_lines import DRAWN, LogLines, Match, compile_search
-from workbench.tui.widgets.log_window import SIDEWAYS, LogWindow
+from workbench.tui.widgets.log_finder import LogFinder
+from workbench.tui.widgets.log_lines import DRAWN, Match
+from workbench.tui.widgets.log_window import SIDEWAYS
 
 CLIPBOARD = 100_000
 """Characters that are copied at most: terminals and tmux drop longer OSC 52 sequences without a word."""
 
 
-class LogView(LogWindow, can_focus=True):
-    """The text given to `append`, by the line. Text is a stranger's: no markup, no control sequence but colours.
+class LogView(LogFinder, can_focus=True):
+    """The text given to `append`, or that of `use`, by the line. Text is a stranger's: no markup, and of control
+    sequences only colours.
 
     `search` finds literal text; the hits are marked with the component classes `log--match` and `log--current`.
     """
@@ -73,47 +72,22 @@ class LogView(LogWindow, can_focus=True):
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self._strips: LRUCache[int, Strip] = LRUCache(512)
-        self._pattern: re.Pattern[str] | None = None
-        self._needle = ""
-        self._current: Match | None = None
         self._empty_text = ""
-        self._missed = False
         self._told = ""
-        self._whole = self._lines  # the log; `_lines` is what is shown of it
-        self._only: re.Pattern[str] | None = None
-        self._sifted = 0  # lines of the whole log that the filter has seen
         self._marked: tuple[int, int] | None = None  # where the marking began, and where it is
-
-    @property
-    def text(self) -> str:
-        """All that was appended since `clear`, as it came."""
-        return self._whole.text
-
-    @property
-    def shown(self) -> str:
-        """What is shown of it: all, or what the filter lets through."""
-        return self._lines.text
 
     @property
     def status(self) -> str:
         """`1,234 lines · follow`, in our own words: also the border's subtitle."""
         parts = [f"{self.line_count:,} line{'' if self.line_count == 1 else 's'}"]
+        parts += self._finder_status()
         if self._following:
             parts.append("follow")
-        if self._only is not None:
-            parts.insert(1, f"filtered of {len(self._whole):,}")
         if self._wrapped:
             parts.append("wrap")
         if self._marked is not None:
             parts.append(f"{abs(self._marked[1] - self._marked[0]) + 1:,} marked")
-        if self._missed:
-            parts.append("not found")
         return " · ".join(parts)
-
-    @property
-    def match(self) -> Match | None:
-        """The hit that `search` went to last."""
-        return self._current
 
     @property
     def empty_text(self) -> str:
@@ -127,14 +101,8 @@ class LogView(LogWindow, can_focus=True):
             if not self.line_count:
                 self.refresh()
 
-    def append(self, text: str) -> None:
-        """Adds a piece of text, whole lines or not; costs its length and at most one refresh."""
-        if not text:
-            return
-        before = self.line_count
-        self._whole.append(text)
-        if self._only is not None:
-            self._sift(self._only)
+    def _came(self, before: int) -> None:
+        super()._came(before)
         self._strips.discard(before - 1)
         self._resize()
         if before <= self.scroll_offset.y + self.size.height:
@@ -142,70 +110,16 @@ class LogView(LogWindow, can_focus=True):
         self._tell()
 
     def clear(self) -> None:
-        """Empty again, and following; the search stays for `n`."""
-        self._lines = self._whole = LogLines()
-        if self._only is not None:
-            self._lines = LogLines()
-        self._sifted, self._marked = 0, None
-        self._strips.clear()
-        self._current = None
-        self._following, self._missed = True, False
+        super().clear()
+        self._marked = None
         self._resize()
         self.scroll_to(x=0, y=0, animate=False, force=True, immediate=True)
-        self.refresh()
-        self._tell()
+        self._redraw()
 
-    def search(self, pattern: str, forward: bool = True) -> bool:
-        """Goes to the next line that has the text `pattern` and marks it, around the end. False where none has it.
-
-        Case counts where `pattern` has a capital letter. An empty pattern ends the search.
-        """
-        if pattern != self._needle:
-            self._needle = pattern
-            self._pattern = compile_search(pattern) if pattern else None
-            self._current = None
-        self._strips.clear()
-        self.refresh()
-        found = None
-        if pattern and self.line_count:
-            top = min(self.scroll_offset.y, self.line_count - 1)
-            found = self._lines.find(pattern, after=self._current or Match(top, 0, 0), forward=forward)
-        self._current = found
-        self._missed = bool(pattern) and found is None
-        if found is not None:
-            self._show(found)
-        self._tell()
-        return found is not None
-
-    async def filter(self, pattern: str) -> None:
-        """Shows only the lines that have the text `pattern`, of now and to come; "" shows all. Case as in `search`."""
-        only = compile_search(pattern) if pattern else None
-        shown = whole = self._whole
-        seen = whole.ended
-        if only is not None:
-            shown = LogLines()
-            shown.append(await asyncio.to_thread(whole.only, only, 0, seen))
-        if whole is not self._whole:
-            shown, seen = (LogLines(), 0) if only is not None else (self._whole, 0)
-        self._only, self._lines, self._sifted = only, shown, seen
-        self._current = self._marked = None
-        if only is not None:
-            self._sift(only)
-        self._strips.clear()
+    def _refiltered(self) -> None:
+        self._marked = None
         self._resize()
-        self.refresh()
-        self._tell()
-
-    def _sift(self, only: re.Pattern[str]) -> None:
-        """What the filter has not seen. A line counts when it has ended."""
-        ended = self._whole.ended
-        self._lines.append(self._whole.only(only, self._sifted, ended))
-        self._sifted = ended
-
-    @property
-    def filtered(self) -> bool:
-        """Whether only some lines are shown."""
-        return self._only is not None
+        self._redraw()
 
     def action_mark(self) -> None:
         """Begins to mark lines, which moving goes on with; again ends it."""
@@ -243,12 +157,6 @@ class LogView(LogWindow, can_focus=True):
         self._strips.clear()
         self.refresh()
         self._tell()
-
-    def action_next_match(self, forward: bool) -> None:
-        if self._needle:
-            self.search(self._needle, forward)
-        else:
-            self.action_ask_search()
 
     def action_ask_search(self) -> None:
         self.post_message(self.SearchRequested(self))

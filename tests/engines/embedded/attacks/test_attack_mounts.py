@@ -10,7 +10,7 @@ import pytest
 from attack_tools import SECRET, Outside, refused, run
 from builds import Builder, Result, make_tar
 
-pytestmark = pytest.mark.usefixtures("sandbox")
+pytestmark = pytest.mark.usefixtures("sandbox", "way")
 
 
 async def test_a_volume_becomes_a_link_to_outside(build: Builder, outside: Outside) -> None:
@@ -38,7 +38,7 @@ async def test_a_volume_is_all_there_is_to_remove(build: Builder, outside: Outsi
         build, "RUN mkdir -p /keep/v; touch /keep/v/file", "VOLUME /old/v",
         "RUN rm -rf /old; ln -s /keep /old; true", "RUN ls /keep/v",
     )  # fmt: skip
-    assert log == "file\n"
+    assert log.endswith("file\n") and log.count("file") == 1  # as root it is a mount, and "busy"
 
 
 @pytest.mark.slow

@@ -7,7 +7,10 @@ from attack_tools import run
 from builds import Builder
 from machine_code import DONE, REFUSED, UNKNOWN, X86, probe
 
-pytestmark = [pytest.mark.usefixtures("sandbox"), pytest.mark.skipif(not X86, reason="the probes are x86-64 programs")]
+pytestmark = [
+    pytest.mark.usefixtures("sandbox", "way"),
+    pytest.mark.skipif(not X86, reason="the probes are x86-64 programs"),
+]
 
 CALLS = {
     "unshare-user-namespace": probe(272, [0x10000000]),  # CVE-2022-0185, CVE-2022-0492 begin with it

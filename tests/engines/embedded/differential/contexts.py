@@ -124,10 +124,10 @@ def ignore(dice: Dice, made: tuple[Node, ...]) -> tuple[str, ...]:
 
 
 def _forgotten(line: str, before: list[str], made: tuple[Node, ...]) -> bool:
-    """Whether `line` is an exception for a folder that nothing excludes. Docker's client and BuildKit do not remember
-    it for what lies in the folder (moby/patternmatcher, MatchesUsingParentResults: `*/*` and `!*` leave out what is in
-    folders); the embedded engine goes by MatchesOrParentMatches, as the file format is described. The same is the
-    reason that exceptions come last."""
+    """Whether `line` is an exception for a folder that nothing excludes. Docker's client since 23 and BuildKit do not
+    remember it for what lies in the folder (moby/patternmatcher, MatchesUsingParentResults: `*/*` and `!*` leave out
+    what is in folders); the embedded engine goes by MatchesOrParentMatches, as the file format is described and as
+    Docker's client of 20.10 was seen to do. The same is the reason that exceptions come last."""
     if not line.startswith("!"):
         return False
     folders = {node.path for node in made if node.kind == "directory"}

@@ -189,12 +189,9 @@ class _Dockerfile:
         return f"WORKDIR {self._place(folder=True) or '/'}"
 
     def _volume(self) -> str:
-        """No RUN comes after a volume over something of the image, or meets one: in Docker its folder is a mount, which
-        cannot be removed or renamed; in the embedded engine it is a folder whose content is dropped after the step."""
         dice = self._dice
         plain = ("/vol", "/new/vol", "relative", "/w x", "/data/", "$WD")
-        if over := dice.chance(0.4):
-            self._runs = _RUNS
+        over = dice.chance(0.4)
         places = dice.some(("/d", "/d/sub", "/lnk", "/new", "/x/", "/tmp", "/f") if over else plain, 2, 1)
         if any(" " in it for it in places) or dice.chance(0.4):
             return f"VOLUME {listed(places, dice)}"
@@ -209,8 +206,7 @@ class _Dockerfile:
 
     def _command_of_run(self) -> str:
         dice = self._dice
-        places = [place for place in PLACES if "vol" not in place]
-        place, other = dice.one(places), dice.one(places)
+        place, other = dice.one(PLACES), dice.one(PLACES)
         place, other = (f'"{it}"' if " " in it else it for it in (place, other))
         if place.strip('"/.') in ("", "e/.", "abs/."):
             place = "/d/sub/deep"

@@ -68,6 +68,31 @@ FOUND = {
     "a volume over a file": Case((_FROM, "VOLUME /f")),
     "a file where a volume is": Case((_FROM, "VOLUME x", "COPY a /x", "LABEL a=b"), (_FILE,)),
     "a RUN with a file where a volume is": Case((_FROM, "VOLUME x", "COPY a /x", "RUN true"), (_FILE,)),
+    # RUN: a volume is a mount of its own: it is not removed, renamed or linked from.
+    "a RUN that removes a volume's folder": Case((_FROM, "VOLUME /new", "RUN rm -rf /new; echo $? > /rc")),
+    "a RUN that removes a volume over a folder": Case((_FROM, "VOLUME /d/sub", "RUN rm -rf /d/sub; echo $? > /rc")),
+    "a RUN that removes the folder above a volume": Case((_FROM, "VOLUME /d/sub", "RUN rm -rf /d; echo $? > /rc")),
+    "a RUN that renames a volume's folder": Case((_FROM, "VOLUME /d/sub", "RUN mv /d/sub /x; echo $? > /rc; ls /x")),
+    "a RUN that links out of a volume": Case((_FROM, "VOLUME /d/sub", "RUN ln /d/sub/x /x; echo $? > /rc")),
+    "a RUN that removes a volume in a volume": Case((_FROM, "VOLUME /d /d/sub", "RUN rm -rf /d/sub; echo $? > /rc")),
+    # RUN: only a shell sets PWD, and a variable of that name is the image's.
+    "an environment without a shell": Case((_FROM, "WORKDIR /lnk/sub", 'RUN ["/bin/sh", "-c", "env | grep PWD > /e"]')),
+    "a working folder's variable": Case((_FROM, "ENV PWD=/e", 'RUN ["/bin/env"]', "RUN echo $PWD > /p")),
+    "an environment as the kernel has it": Case(
+        (_FROM, "WORKDIR /lnk/sub", "ENV HOSTNAME=h", 'RUN ["/bin/cp", "/proc/self/environ", "/e"]')
+    ),
+    # Links that have several names.
+    "hard links between links": Case((_FROM, "RUN mkdir /q && ln -s f /q/b && ln /q/b /q/c && ln /q/c /a0")),
+    "hard links between links of the context": Case(
+        (_FROM, "COPY k /x/"), (Node("k/b", "symlink", "a"), Node("k/c", "hardlink", "k/b"))
+    ),
+    "hard links between links of an archive": Case(
+        (_FROM, "ADD t.tar /x"),
+        (Node("t.tar", "tar", members=(Member("b", "2", link="f"), Member("c", "1", link="b"))),),
+    ),
+    "hard links between links of a stage": Case(
+        (f"{_FROM} AS s", "RUN mkdir /q && ln -s f /q/b && ln /q/b /q/c", _FROM, "COPY --from=s /q /q2")
+    ),
     # Folders made on the way inherit the set-group-ID bit, and where no owner is set the group.
     "a folder below one with set-group-ID": Case((_FROM, "COPY --from=differential-base /o/p /d/sub/k/l/")),
     "a file below one with set-group-ID": Case((_FROM, "COPY --from=differential-base /f /d/sub/k/l/")),

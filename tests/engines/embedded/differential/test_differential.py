@@ -3,9 +3,9 @@
 What the generator leaves out, each place with its reason: what Docker hangs on (a FIFO that COPY names), what it is
 wrong about (`builders._BROKEN`, `--chown=-1`), what 20.10's parser reads otherwise than today's (`[...]` with something
 behind it, `--retries=0`, `--interval=0s`), what the embedded engine refuses before the first step (a trigger or a
-global ARG that cannot be read) or does not do (stages that the target does not need), and two things that it does
-otherwise: a RUN that removes or renames the folder of a volume, which in Docker is a mount, and an exception in an
-ignore file for a folder that nothing excludes (`contexts._forgotten`).
+global ARG that cannot be read) or does not do (stages that the target does not need), and an exception in an ignore
+file for a folder that nothing excludes: Docker's client of 20.10 reads it as the embedded engine does, and those since
+23 do not (`contexts._forgotten`).
 """
 
 from __future__ import annotations
