@@ -78,6 +78,7 @@ async def test_the_four_panels_show_one_picture(context: Path) -> None:
         assert "genesis" in shown and "IMAGE ID" in shown
 
 
+@pytest.mark.slow
 async def test_a_key_for_each_panel_and_back_to_the_editor(context: Path) -> None:
     app = make_app(context, watch=False)
     panels = {"f2": "context", "alt+1": "context", "f4": "build", "alt+3": "build", "f7": "images", "alt+4": "images"}
@@ -100,6 +101,7 @@ async def test_what_is_typed_right_behind_the_key_of_a_panel_is_meant_for_it(con
         assert app.editor_panel.editor.text == f"x{before}"
 
 
+@pytest.mark.slow
 async def test_tab_goes_round_the_panels_and_indents_in_the_editor(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:
@@ -258,6 +260,7 @@ async def test_r_never_deletes(context: Path) -> None:
         assert len(engine.images.held) == 3 and len(app.screen_stack) == 1
 
 
+@pytest.mark.slow
 async def test_an_image_is_tagged_looked_into_and_its_id_copied(context: Path) -> None:
     engine = ReplayEngine(recording("genesis"), images=images(1))
     app = make_app(context, engine, watch=False)
@@ -279,6 +282,7 @@ async def test_an_image_is_tagged_looked_into_and_its_id_copied(context: Path) -
         await until(pilot, lambda: len(app.screen_stack) == 1, "closed")
 
 
+@pytest.mark.slow
 async def test_help_lists_the_keys_and_is_a_letter_in_the_editor(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:
@@ -327,6 +331,7 @@ async def test_quitting_asks_only_where_something_would_be_lost(context: Path) -
     assert app.return_value == 0 and app.return_code == 0
 
 
+@pytest.mark.slow
 async def test_quitting_with_unsaved_text_asks(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
@@ -364,6 +369,7 @@ async def test_what_a_crash_left_is_offered(context: Path) -> None:
     assert (context / "Dockerfile").read_text().startswith("FROM scratch")
 
 
+@pytest.mark.slow
 async def test_a_change_by_another_program_under_unsaved_text_is_asked_about(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
@@ -374,6 +380,7 @@ async def test_a_change_by_another_program_under_unsaved_text_is_asked_about(con
         await until(pilot, lambda: app.editor_panel.editor.text == "FROM theirs\n", "theirs was taken")
 
 
+@pytest.mark.slow
 async def test_a_narrow_terminal_has_one_panel_and_strips(context: Path) -> None:
     app = make_app(context)
     async with running(app, NARROW) as pilot:
@@ -394,6 +401,7 @@ async def test_a_narrow_terminal_has_one_panel_and_strips(context: Path) -> None
         await until(pilot, lambda: active(app) == "context", "a click on a strip")
 
 
+@pytest.mark.slow
 async def test_resizing_keeps_the_place(context: Path) -> None:
     app = make_app(context)
     async with running(app, WIDE) as pilot:

@@ -229,6 +229,7 @@ async def test_stages_have_headings_where_there_are_two() -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_the_log_can_have_the_panel_and_be_searched() -> None:
     app = Host()
     async with app.run_test(size=(50, 20)) as pilot:

@@ -58,6 +58,7 @@ async def test_the_list_says_when_how_and_how_large(size: tuple[int, int], conte
         assert "roll back" in text.lower()
 
 
+@pytest.mark.slow
 async def test_a_build_that_ends_meanwhile_is_there(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:
@@ -105,6 +106,7 @@ async def test_an_earlier_dockerfile_goes_into_the_editor_unsaved(context: Path)
         assert app.editor_panel.unsaved and (context / "Dockerfile").read_text().endswith("make 9\n")
 
 
+@pytest.mark.slow
 async def test_rolling_back_says_from_what_to_what(context: Path) -> None:
     engine = ReplayEngine(recording("genesis"), images=images())
     app = make_app(context, engine, watch=False)

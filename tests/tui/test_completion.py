@@ -63,6 +63,7 @@ async def test_what_is_offered_while_typing_is_taken_by_a_key(app: WorkbenchApp)
             app.query_one(Completion).close()
 
 
+@pytest.mark.slow
 async def test_keys_move_close_and_ask(app: WorkbenchApp) -> None:
     async with running(app, NARROW, built=False) as pilot:
         popup = await typed(pilot, "A")
@@ -80,6 +81,7 @@ async def test_keys_move_close_and_ask(app: WorkbenchApp) -> None:
         assert not popup.is_open
 
 
+@pytest.mark.slow
 async def test_enter_ends_the_line_where_a_path_was_only_offered(app: WorkbenchApp) -> None:
     async with running(app, NARROW, built=False) as pilot:
         await typed(pilot, "COPY . sr")
@@ -105,6 +107,7 @@ async def test_a_click_takes_one(app: WorkbenchApp) -> None:
         assert app.focused is app.editor_panel.editor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "lines"), [(NARROW, 60), (WIDE, 0)])
 async def test_the_line_that_is_typed_stays_in_sight(app: WorkbenchApp, size: tuple[int, int], lines: int) -> None:
     async with running(app, size, built=False) as pilot:

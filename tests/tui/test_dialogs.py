@@ -262,6 +262,7 @@ SECTIONS = [
 ]
 
 
+@pytest.mark.slow
 async def test_help_has_every_key_and_closes() -> None:
     app = Host(HelpScreen(SECTIONS))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -60,6 +60,7 @@ async def test_typing_shows_what_will_be_rebuilt_and_why(lab: WorkbenchApp) -> N
         await until(pilot, lambda: "the instruction changed" in said(lab), "why it was not reused")
 
 
+@pytest.mark.slow
 async def test_what_is_saved_while_nobody_watches_is_foreseen(lab: WorkbenchApp) -> None:
     async with running(lab) as pilot:
         await pilot.press("f6")

@@ -69,6 +69,7 @@ async def test_a_line_comes_and_goes(lab: WorkbenchApp) -> None:
         await until(pilot, lambda: text_of(lab) == "# comment\n*.log\n", "that is saved")
 
 
+@pytest.mark.slow
 async def test_the_ignore_file_decides_while_it_is_edited(lab: WorkbenchApp) -> None:
     async with running(lab) as pilot:
         await to(pilot, lab, "src/z.py")
@@ -97,6 +98,7 @@ async def test_both_the_warning_and_the_deciding_line_are_shown(lab: WorkbenchAp
         assert "!" not in said(lab, "warning") and "packages that" not in screen_text(lab)
 
 
+@pytest.mark.slow
 async def test_what_the_build_is_read_from_is_not_ignored(lab: WorkbenchApp) -> None:
     async with running(lab) as pilot:
         await to(pilot, lab, "Dockerfile")
@@ -133,6 +135,7 @@ async def test_by_size_and_to_the_next_warning(lab: WorkbenchApp) -> None:
         await until(pilot, lambda: tree.entry is not None and tree.entry.path == ".env", "round about")
 
 
+@pytest.mark.slow
 async def test_an_exception_goes_only_after_a_question(lab: WorkbenchApp) -> None:
     (lab.context / ".dockerignore").write_text("*\n!src\n!Dockerfile\n")
     async with running(lab) as pilot:
@@ -164,6 +167,7 @@ async def test_much_is_asked_about(lab: WorkbenchApp) -> None:
         assert (lab.context / ".dockerignore").read_text() == "node_modules\n"
 
 
+@pytest.mark.slow
 async def test_what_is_unsaved_in_the_open_file_stays_unsaved(lab: WorkbenchApp) -> None:
     file = lab.context / ".dockerignore"
     async with running(lab) as pilot:

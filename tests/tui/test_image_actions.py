@@ -172,6 +172,7 @@ async def test_a_transfer_says_how_far_it_is_and_escape_ends_it(tmp_path: Path) 
         await stage.did("pull", "debian:13")
 
 
+@pytest.mark.slow
 async def test_names_come_and_go(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await stage.press("T")
@@ -208,6 +209,7 @@ async def test_what_is_marked_is_deleted_together_and_taken_back_together(tmp_pa
         await stage.sees("The trash is empty")
 
 
+@pytest.mark.slow
 async def test_deleting_many_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workbench.tui.image_actions._MANY", 1)
     async with staged(tmp_path) as stage:
@@ -232,6 +234,7 @@ async def test_deleting_many_says_how_far_it_is(tmp_path: Path, monkeypatch: pyt
         await stage.until(lambda: "app0:latest" in stage.names, "what had gone is back")
 
 
+@pytest.mark.slow
 async def test_prune_shows_what_would_go(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await stage.press("x")
@@ -264,6 +267,7 @@ async def test_the_menu_has_every_action_and_does_it(tmp_path: Path) -> None:
         await stage.sees("Layers, lowest first", "recorded")
 
 
+@pytest.mark.slow
 async def test_what_another_program_does_shows_up_and_so_does_what_uses_it(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         identifier = "sha256:" + "f" * 64

@@ -146,6 +146,7 @@ async def test_an_image_that_is_made_anew_is_another_row() -> None:
         assert reference(pilot) == "genesis:latest"
 
 
+@pytest.mark.slow
 async def test_a_filter_narrows_while_it_is_typed() -> None:
     app = Host()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -72,6 +72,7 @@ def test_each_function_key_has_an_alternative() -> None:
         assert not alone, f"{owner.__name__}: {alone}"
 
 
+@pytest.mark.slow
 async def test_wherever_the_focus_is_everything_around_can_be_reached(tmp_path: Path) -> None:
     """A key that a nearer widget takes hides one further out: each action there has another one, or the same name."""
     app = make_app(make_context(tmp_path / "lab"), watch=False)
@@ -131,6 +132,7 @@ async def test_help_begins_where_the_focus_is(tmp_path: Path) -> None:
         await until(pilot, lambda: app.screen is app.base, "the same key closes it")
 
 
+@pytest.mark.slow
 async def test_help_on_a_screen_of_its_own_begins_with_that(tmp_path: Path) -> None:
     app = make_app(make_context(tmp_path / "lab"))
     async with running(app) as pilot:
@@ -159,6 +161,7 @@ async def test_help_and_palette_have_every_binding_with_its_keys_as_they_are_map
         assert not missing, f"in help, and not in the palette: {missing}"
 
 
+@pytest.mark.slow
 async def test_the_engine_and_when_to_build_are_chosen_by_key(tmp_path: Path) -> None:
     app = make_app(
         make_context(tmp_path / "lab"), watch=False, engines={"embedded": ReplayEngine, "replay": ReplayEngine}

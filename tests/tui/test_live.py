@@ -118,6 +118,7 @@ def test_marks_stand_on_the_first_line_of_each_instruction() -> None:
     assert set(marks_of(BuildProgress().apply_all(EVENTS), 0.0)) == {1, 2}
 
 
+@pytest.mark.slow
 async def test_on_focus_a_save_waits_until_the_terminal_has_the_focus_or_the_editor_is_left(tmp_path: Path) -> None:
     context = make_context(tmp_path / "lab", "FROM scratch\nCOPY src /\n")
     app = make_app(context, config=Config(watch="focus"))

@@ -59,6 +59,7 @@ async def test_the_title_says_engine_and_version_soon_after_the_start(tmp_path: 
         await until(pilot, lambda: "replay 20.10.24 ·" in screen_text(app), "the version")
 
 
+@pytest.mark.slow
 async def test_an_engine_that_went_away_and_is_back(tmp_path: Path) -> None:
     engine = Engine()
     context = make_context(tmp_path / "lab")
@@ -84,6 +85,7 @@ async def test_an_engine_that_went_away_and_is_back(tmp_path: Path) -> None:
         assert "no answer" not in screen_text(app) and "Images  3 · " in screen_text(app)
 
 
+@pytest.mark.slow
 async def test_nothing_is_built_by_itself_where_nobody_watches(tmp_path: Path) -> None:
     engine = Engine()
     app = make_app(make_context(tmp_path / "lab"), engine, watch=False)

@@ -71,24 +71,29 @@ def test_built(snap_compare: Any, app: MakeApp, size: tuple[int, int]) -> None:
     assert snap_compare(app("genesis"), terminal_size=size, run_before=settled())
 
 
+@pytest.mark.slow
 def test_failed(snap_compare: Any, app: MakeApp) -> None:
     assert snap_compare(app("failing"), terminal_size=WIDE, run_before=settled(shows="no such tool"))
 
 
+@pytest.mark.slow
 def test_delete(snap_compare: Any, app: MakeApp) -> None:
     run = settled("alt+4", "j", "d", shows="Delete app")
     assert snap_compare(app("genesis"), terminal_size=NARROW, run_before=run)
 
 
+@pytest.mark.slow
 def test_help(snap_compare: Any, app: MakeApp) -> None:
     assert snap_compare(app("genesis"), terminal_size=WIDE, run_before=settled("f1", shows="Here: Editor"))
 
 
+@pytest.mark.slow
 def test_images_narrow(snap_compare: Any, app: MakeApp) -> None:
     run = settled("alt+4", "j", "space", shows="1 marked")
     assert snap_compare(app("genesis"), terminal_size=NARROW, run_before=run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_image_menu(snap_compare: Any, app: MakeApp, size: tuple[int, int]) -> None:
     assert snap_compare(app("genesis"), terminal_size=size, run_before=settled("alt+4", "m", shows="Undo delete"))

@@ -66,6 +66,7 @@ async def test_a_tab_is_closed_after_a_question_where_something_would_be_lost(co
         assert shown(app) == "Dockerfile" and app.focused is panel.editor
 
 
+@pytest.mark.slow
 async def test_the_mouse_chooses_and_closes(context: Path) -> None:
     app = make_app(context)
     async with running(app, NARROW) as pilot:
@@ -88,6 +89,7 @@ async def test_unsaved_text_of_every_file_is_kept(context: Path) -> None:
             assert recovery.offered(context / name) is not None
 
 
+@pytest.mark.slow
 async def test_a_change_of_another_program_is_merged_in(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:

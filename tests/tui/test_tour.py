@@ -81,6 +81,7 @@ async def test_the_tour_goes_on_when_one_does_what_it_says(tmp_path: Path) -> No
         await step(pilot, 1)
 
 
+@pytest.mark.slow
 async def test_a_step_can_be_passed_and_the_tour_left(tmp_path: Path) -> None:
     app = on_tour(tmp_path, Config(trash_minutes=0, keys={"tour.skip": "f11"}))
     async with running(app, built=False) as pilot:
@@ -102,6 +103,7 @@ async def test_the_offer_is_one_line_that_escape_takes_away_and_the_editor_hears
         await until(pilot, lambda: not app.query(TourOffer) and app.active == "build", "both")
 
 
+@pytest.mark.slow
 async def test_a_tour_that_is_taken_elsewhere_ends_the_app_and_says_where(tmp_path: Path) -> None:
     app = make_app(make_context(tmp_path / "lab"), touring=Touring(make=lambda: tmp_path, offer=True), watch=False)
     async with app.run_test(size=WIDE) as pilot:

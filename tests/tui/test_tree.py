@@ -185,6 +185,7 @@ async def test_a_new_scan_keeps_cursor_and_open_folders(context: Path) -> None:
         assert app.highlighted[-1] == "src/lib"
 
 
+@pytest.mark.slow
 async def test_search_goes_into_closed_folders_and_around(tmp_path: Path) -> None:
     write(tmp_path, {f"d{at}/inner/{'needle' if at % 5 == 0 else 'hay'}{at}.txt": 1 for at in range(OPEN_AT_FIRST)})
     async with Host(look(tmp_path)).run_test(size=(80, 24)) as pilot:
