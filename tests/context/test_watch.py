@@ -268,3 +268,16 @@ def test_too_few_inotify_watches_are_explained(tmp_path: Path) -> None:
     message, hint = done.stdout.strip().split("|")
     assert message.startswith(f"cannot watch the 31 folders of {tmp_path}: ")
     assert "max_user_watches" in hint and ".dockerignore" in hint
+
+
+async def test_a_file_that_is_written_without_a_name_is_told_by_the_one_it_gets(context: Path) -> None:
+    async with watching(context) as changes:
+        handle, folder = os.open(context, os.O_TMPFILE | os.O_WRONLY), os.open(context, os.O_PATH)
+        os.write(handle, b"text")
+        os.link(f"/proc/self/fd/{handle}", "named", dst_dir_fd=folder, follow_symlinks=True)
+        os.close(handle)
+        os.close(folder)
+        (context / "#12").write_text("a name like any other")
+        assert await changes.until("named", "#12") == {"named", "#12"}
+        (context / "#12").unlink()
+        assert await changes.until("#12") == {"#12"}

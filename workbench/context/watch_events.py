@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -38,6 +39,8 @@ _AWAY = 0.3
 """Seconds between two looks for a context that was removed."""
 
 _ADDED, _DELETED = 1, 3  # watchfiles.Change
+_NAMELESS = re.compile(r"#\d+")
+"""What Linux calls a file that is written without a name (O_TMPFILE) in its events: by the number of its inode."""
 
 
 class EventWatcher:
@@ -121,7 +124,7 @@ class EventWatcher:
         if place == self._watched.root:
             return "." if kind == _DELETED else None
         path = self._watched.relative(place)
-        if path is None:
+        if path is None or (kind != _DELETED and _is_nameless(place)):
             return None
         rank = rules.rank(path)
         if rank < 0 or rules.rules[rank].negated:
@@ -195,6 +198,10 @@ def list_folders(root: str, rules: IgnoreRules) -> list[str]:
             if rules.may_include_after(prefix + name, its_rank):
                 waiting.append((f"{prefix}{name}/", its_rank))
     return folders
+
+
+def _is_nameless(place: str) -> bool:
+    return _NAMELESS.fullmatch(os.path.basename(place)) is not None and not os.path.lexists(place)
 
 
 def _is_folder(place: str) -> bool:
