@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 _NEAR = 3
 """A name with this many edits is another name (BuildKit's bound)."""
@@ -28,6 +29,7 @@ def did_you_mean(word: str, names: Iterable[str], prefix: str = "") -> str:
     return f" (did you mean {prefix}{name}?)" if name else ""
 
 
+@lru_cache(maxsize=4096)  # the same names are compared again with each key
 def _edits(one: str, other: str) -> int:
     """The Levenshtein distance."""
     row = list(range(len(other) + 1))
