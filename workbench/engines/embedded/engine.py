@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, refuse_unsupported
-from workbench.build.forecast import Forecast
 from workbench.build.request import BuildRequest
 from workbench.engines.embedded.cache_bound import CacheBound, trim_now_and_then
 from workbench.engines.embedded.images import EmbeddedImages
@@ -22,6 +21,7 @@ from workbench.engines.worker import Cancel, Emit, ThreadBuild
 from workbench.errors import EngineUnavailable, StoreError, WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
     from workbench.dockerfile import Instruction
 
 FEATURES = frozenset(
