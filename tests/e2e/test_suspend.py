@@ -85,7 +85,7 @@ def test_who_has_no_shell_behind_is_told(engine: list[str], context: Path, new_t
     terminal.keys("ctrl+z")
     terminal.wait_for("No shell waits behind this screen")
     terminal.keys("f1")
-    terminal.wait_for("Everywhere")
+    terminal.wait_for("Here: ")
 
 
 def test_the_mouse_is_left_to_the_terminal_where_that_is_wanted(

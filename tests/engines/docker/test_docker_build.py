@@ -18,7 +18,6 @@ from workbench.build.events import (
     StepStarted,
 )
 from workbench.build.request import BuildRequest
-from workbench.errors import InputError
 
 pytestmark = pytest.mark.slow  # the contract on a real engine is in the quick tests
 
@@ -133,11 +132,12 @@ async def test_a_dockerfile_alone(docker: Bench) -> None:
     assert output(events) == "alone\n"
 
 
-async def test_a_malformed_ignore_file_keeps_the_build_from_starting(docker: Bench) -> None:
-    request = docker.request("FROM busybox\n", {".dockerignore": "[\n"})
-    build = docker.engine.build(request)
-    with pytest.raises(InputError, match=r"\.dockerignore"):
-        await build.__anext__()
+async def test_a_malformed_ignore_file_ends_the_build_before_anything_is_sent(docker: Bench) -> None:
+    events = await docker.build("FROM busybox\n", {".dockerignore": "[\n"})
+    end = finished(events)
+    assert (end.outcome, end.unfit) == ("failed", True)
+    assert ".dockerignore:1" in (end.error or "")
+    assert [type(event).__name__ for event in events] == ["BuildStarted", "BuildFinished"]
 
 
 async def test_refusals_before_the_first_step_are_data(docker: Bench) -> None:
