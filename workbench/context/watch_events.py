@@ -201,7 +201,7 @@ def list_folders(root: str, rules: IgnoreRules) -> list[str]:
 
 
 def _is_nameless(place: str) -> bool:
-    return _NAMELESS.fullmatch(os.path.basename(place)) is not None and not os.path.lexists(place)
+    return _NAMELESS.fullmatch(place.rpartition("/")[2]) is not None and not os.path.lexists(place)
 
 
 def _is_folder(place: str) -> bool:
