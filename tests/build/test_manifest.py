@@ -98,6 +98,7 @@ inputs = st.lists(
 ).map(tuple)
 
 
+@pytest.mark.slow
 @given(inputs, inputs)
 def test_lines_there_and_back_and_a_difference_is_seen(old: tuple[Input, ...], new: tuple[Input, ...]) -> None:
     one, two = dataclasses.replace(COPY, inputs=pack(old)), dataclasses.replace(COPY, inputs=pack(new))

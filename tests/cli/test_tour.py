@@ -34,6 +34,7 @@ def test_a_state_folder_that_cannot_be_written_is_no_first_start(
     assert not first_start()
 
 
+@pytest.mark.slow
 def test_copies_have_all_they_need_and_go(static_busybox: Path) -> None:
     with TourCopies() as copies:
         one, other = copies.make(), copies.make()

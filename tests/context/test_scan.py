@@ -45,6 +45,7 @@ def everything(root: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(patterns=st.lists(pattern, max_size=6))
 def test_a_pruned_scan_sends_what_a_full_walk_sends(tree: Path, patterns: list[str]) -> None:

@@ -78,6 +78,7 @@ async def watching(context: Path, *extra: Path, polling: bool = False) -> AsyncI
 both = pytest.mark.parametrize("polling", [False, True], ids=["events", "polling"])
 
 
+@pytest.mark.slow
 @both
 async def test_changes_of_every_sort(context: Path, tmp_path: Path, polling: bool) -> None:
     async with watching(context, polling=polling) as changes:
@@ -178,6 +179,7 @@ async def test_a_context_that_goes_and_comes_back(context: Path, polling: bool) 
         writing.cancel()
 
 
+@pytest.mark.slow
 async def test_changes_right_after_ready_are_told(context: Path) -> None:
     for number in range(20):
         async with watching(context) as changes:

@@ -53,6 +53,7 @@ def ended(build: subprocess.Popen[str]) -> Done:
     return Done(build.returncode, out, err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lab", ["embedded"], indirect=True)
 def test_a_full_disk(lab: Lab, small_disk: Path) -> None:
     """Wherever the disk is full (the layer of an ADD, of a RUN, the index), it is said, and space that is freed is
@@ -82,6 +83,7 @@ def test_a_full_disk(lab: Lab, small_disk: Path) -> None:
     lab.engine = ["--engine", "embedded", "--root", str(lab.root)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lab", ["embedded"], indirect=True)
 def test_a_store_that_cannot_be_written(lab: Lab, small_disk: Path) -> None:
     root = small_disk / "store"

@@ -168,6 +168,7 @@ async def test_a_save_writes_the_file_and_builds_it(context: Path) -> None:
         assert len(engine.requests) == 2
 
 
+@pytest.mark.slow
 async def test_another_programs_change_of_the_context_builds_and_shows(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
@@ -296,6 +297,7 @@ async def test_help_lists_the_keys_and_is_a_letter_in_the_editor(context: Path) 
         await until(pilot, lambda: "Here: Build" in screen_text(app), "the keys again")
 
 
+@pytest.mark.slow
 async def test_a_build_goes_on_under_an_open_dialog(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:
@@ -347,6 +349,7 @@ async def test_quitting_with_unsaved_text_asks(context: Path) -> None:
     assert recovery.offered(context / "Dockerfile") is None
 
 
+@pytest.mark.slow
 async def test_quitting_while_a_build_runs_asks(context: Path) -> None:
     app = make_app(context, ReplayEngine(recording("multistage"), speed=0.001))
     async with running(app, built=False) as pilot:

@@ -46,6 +46,7 @@ async def opened(pilot: Any, app: Any) -> BuildsScreen:
     return app.screen  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 async def test_the_list_says_when_how_and_how_large(size: tuple[int, int], context: Path) -> None:
     app = make_app(context, watch=False)
@@ -97,6 +98,7 @@ async def test_log_details_and_dockerfile_of_a_build(context: Path) -> None:
             await until(pilot, lambda: isinstance(app.screen, BuildsScreen), "back")
 
 
+@pytest.mark.slow
 async def test_an_earlier_dockerfile_goes_into_the_editor_unsaved(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:

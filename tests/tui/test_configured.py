@@ -33,6 +33,7 @@ def test_keys_that_there_are_not(keys: str, wrong: str) -> None:
     assert wrong_key(keys) == wrong
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_is_a_warning_and_the_rest_works(context: Path) -> None:
     file = config_file()
     file.parent.mkdir(parents=True)

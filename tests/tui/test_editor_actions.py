@@ -126,6 +126,7 @@ async def test_lines_are_commented_out_and_moved(tmp_path: Path) -> None:
         assert editor.document.get_line(1) == "RUNx x" and editor.cursor_location == (1, 4)
 
 
+@pytest.mark.slow
 async def test_find_and_replace(tmp_path: Path) -> None:
     async with editing(tmp_path) as (pilot, editor):
         await pilot.press("ctrl+f")
@@ -182,6 +183,7 @@ def test_names_that_begin_so_come_first() -> None:
     assert matching(["README", "b"], "read me") == [0] and matching(["a"], "x") == []
 
 
+@pytest.mark.slow
 async def test_each_of_them_is_in_palette_and_help(tmp_path: Path) -> None:
     from workbench.tui import keys
 

@@ -49,6 +49,7 @@ class Terminal:
                 seen += os.read(self.master, 65536)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("controlling", "ignoring"), [(True, False), (False, False), (True, True)], ids=["hup", "no-hup", "nohup"]
 )

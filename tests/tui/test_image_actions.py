@@ -277,6 +277,7 @@ async def test_what_another_program_does_shows_up_and_so_does_what_uses_it(tmp_p
         await stage.sees("IN USE BY", "web (running)", "SHARED")
 
 
+@pytest.mark.slow
 async def test_the_trash_is_emptied_of_what_is_old(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.store.add(Image("sha256:" + "9" * 64, tags=("workbench-trash/1000.60/n/old:1",)))

@@ -112,6 +112,7 @@ def _is_in(app: WorkbenchApp, panel: str) -> bool:
     return app.active == panel and app.focused is not None and app.workspace.holder(app.focused) == panel
 
 
+@pytest.mark.slow
 async def test_help_begins_where_the_focus_is(tmp_path: Path) -> None:
     app = make_app(make_context(tmp_path / "lab"), watch=False)
     async with running(app, built=False) as pilot:

@@ -142,6 +142,7 @@ async def test_on_focus_a_save_waits_until_the_terminal_has_the_focus_or_the_edi
         await until(pilot, lambda: app._live.state.mode == "focus", "and back to what it was")
 
 
+@pytest.mark.slow
 async def test_why_a_change_built_nothing_is_on_the_screen(tmp_path: Path) -> None:
     context = make_context(tmp_path / "lab", "FROM scratch\nCOPY src /\n")
     app = make_app(context)

@@ -45,6 +45,7 @@ async def test_the_first_picture_has_the_title_and_the_frames(
         await until(pilot, lambda: "FROM scratch" in screen_text(app), "the Dockerfile")
 
 
+@pytest.mark.slow
 async def test_what_is_typed_before_the_panels_are_there_arrives(tmp_path: Path, gate: asyncio.Event) -> None:
     app = make_app(make_context(tmp_path / "lab"), watch=False)
     async with app.run_test(size=WIDE) as pilot:

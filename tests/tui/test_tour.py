@@ -130,6 +130,7 @@ async def test_a_copy_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         assert app.is_running
 
 
+@pytest.mark.slow
 async def test_where_there_is_no_tour_it_says_how_to_take_it(tmp_path: Path) -> None:
     app = make_app(make_context(tmp_path / "lab"), watch=False)
     async with running(app, built=False) as pilot:

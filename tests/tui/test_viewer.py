@@ -68,6 +68,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         open_rows(tmp_path / "fifo")
 
 
+@pytest.mark.slow
 async def test_a_huge_binary_file_is_read_by_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(make_context(tmp_path / "lab"), watch=False)
     with (app.context / "huge.bin").open("wb") as file:

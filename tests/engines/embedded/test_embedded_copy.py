@@ -216,6 +216,7 @@ async def test_add_of_a_url(scratch_build: Builder, server: str) -> None:
         assert error in (failed.end.error or "")
 
 
+@pytest.mark.slow
 async def test_folders_as_deep_as_a_path_can_be(scratch_build: Builder) -> None:
     """Deeper than Python's recursion; each name is looked at a few times, not once for each that is below it."""
     names = ["/".join("a" * depth) for depth in range(1, 1101)]

@@ -72,6 +72,7 @@ async def test_processors_are_seen_inside(build: Builder) -> None:
     assert found in (["512", "20000", "50000"], ["20", "20000 50000"])
 
 
+@pytest.mark.slow
 async def test_a_quota_takes_effect(build: Builder) -> None:
     """A tenth of a processor: the kernel counts the times that the group had to wait."""
     files = ("cpu/cpu.stat|cpu.stat",)

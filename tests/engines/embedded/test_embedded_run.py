@@ -175,6 +175,7 @@ async def test_documents(build: Builder) -> None:
     ) == ("one\ntwo\nscript\nx\n")
 
 
+@pytest.mark.slow
 async def test_more_layers_than_one_mount_takes(build: Builder) -> None:
     lines = [f"RUN echo {n} > /f{n}; rm -f /f{n - 1}" for n in range(45)]
     built = await build(

@@ -267,6 +267,7 @@ def test_an_overlay_shows_what_the_layers_say(store: Store, static_busybox: Path
     assert list(store.layout.scratch.folder.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AS_ROOT, reason="an unprivileged run of these tests is this test")
 def test_the_same_without_root(request: pytest.FixtureRequest) -> None:
     """Runs the tests of this file again as an ordinary user, where there is a Python that he may run."""
