@@ -223,12 +223,11 @@ class WorkbenchApp(App[int]):
 
     def on_descendant_focus(self) -> None:
         """A click may have chosen another panel. No cursor blinks: an idle screen sends nothing."""
-        if isinstance(self.focused, Input):
-            self.focused.cursor_blink = False
-        if self._there and self.focused is not None:
-            name = self.workspace.holder(self.focused)
-            if name is not None:
-                self._mark_active(name)
+        focused = self.focused if self.screen_stack else None  # it may be told while the screen is taken down
+        if isinstance(focused, Input):
+            focused.cursor_blink = False
+        if self._there and focused is not None and (name := self.workspace.holder(focused)) is not None:
+            self._mark_active(name)
 
     # -- what a person asks
 
