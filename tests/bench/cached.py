@@ -7,13 +7,11 @@ Run it: python tests/bench/cached.py
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from rivals import BASE, TAG, make_base, rivals
+from rivals import BASE, TAG, among_rivals, make_base
 from table import Row, medians_of, print_table
 
 RUNS = 7
@@ -42,9 +40,7 @@ def make_context(folder: Path) -> Path:
 
 def main() -> None:
     """Prints the table."""
-    folder = Path(tempfile.mkdtemp(prefix="workbench-bench-"))
-    others = rivals()
-    try:
+    with among_rivals() as (folder, others):
         archive, context = make_base(folder), make_context(folder)
         ours = [sys.executable, "-m", "workbench"]
         store = ["--engine", "embedded", "--root", str(folder / "store")]
@@ -60,10 +56,6 @@ def main() -> None:
             )
             rows.append(Row(f"30 steps, {FILES:,} files / {rival.name}", *times, GOALS[rival.name]))
         print_table("All cached", rows)
-    finally:
-        for rival in others:
-            rival.clean()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def rivals() -> list[Rival]:
     }  # fmt: skip
     buildx = str(_UNPACKED / "root/usr/libexec/docker/cli-plugins/docker-buildx")
     return [*found, Rival("BuildKit", (buildx, "build", "-q", "-t", TAG), environment)]
+
+
+@contextmanager
+def among_rivals() -> Iterator[tuple[Path, list[Rival]]]:
+    """A folder for the benchmark, and those that answer; what they built and the folder are gone after it."""
+    folder = Path(tempfile.mkdtemp(prefix="workbench-bench-"))
+    others = rivals()
+    try:
+        yield folder, others
+    finally:
+        for rival in others:
+            rival.clean()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_base(folder: Path) -> Path:

@@ -8,12 +8,10 @@ Run it: python tests/bench/run_steps.py
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-from rivals import BASE, TAG, make_base, rivals
+from rivals import BASE, TAG, among_rivals, make_base
 from table import Row, medians_of, print_table
 
 from workbench.build.events import BuildFinished
@@ -41,9 +39,7 @@ async def build(engine: EmbeddedEngine, context: Path) -> None:
 
 def main() -> None:
     """Prints the table."""
-    folder = Path(tempfile.mkdtemp(prefix="workbench-bench-"))
-    others = rivals()
-    try:
+    with among_rivals() as (folder, others):
         archive = make_base(folder)
         few, many = (context_of(folder, steps) for steps in (FEW, MANY))
         engine = EmbeddedEngine(folder / "store")
@@ -62,10 +58,6 @@ def main() -> None:
             ours, theirs = ((more - less) / (MANY - FEW) for less, more in zip(small, large, strict=True))
             rows.append(Row(f"a RUN step / {rival.name}", ours, theirs, GOALS[rival.name]))
         print_table("RUN", rows)
-    finally:
-        for rival in others:
-            rival.clean()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

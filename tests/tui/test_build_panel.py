@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -391,6 +393,16 @@ BOTH_RUN: list[BuildEvent] = [
 ]
 
 
+@asynccontextmanager
+async def both_run() -> AsyncIterator[tuple[Host, Pilot[None]]]:
+    """Two stages side by side in a panel of 50 by 20, with the focus in the steps."""
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply(BOTH_RUN)
+        app.panel.step_list.focus()
+        yield app, pilot
+
+
 async def test_stages_side_by_side_both_run() -> None:
     app = Host()
     async with app.run_test(size=(50, 20)) as pilot:
@@ -410,11 +422,8 @@ async def test_stages_side_by_side_both_run() -> None:
 
 
 async def test_a_stage_folds_and_opens_by_keys_and_mouse() -> None:
-    app = Host()
-    async with app.run_test(size=(50, 20)) as pilot:
-        app.apply(BOTH_RUN)
+    async with both_run() as (app, pilot):
         steps = app.panel.step_list
-        steps.focus()
         for key, cursor, rows in (
             ("left", -1, 6), ("enter", -1, 4), ("right", -1, 6), ("right", 1, 6), ("space", -1, 6), ("left", -1, 4),
             ("j", -2, 4), ("space", -2, 2), ("left", -2, 2), ("up", -1, 2), ("space", -1, 4),
@@ -431,11 +440,8 @@ async def test_a_stage_folds_and_opens_by_keys_and_mouse() -> None:
 
 
 async def test_a_failure_opens_its_stage_and_following_shows_a_folded_one() -> None:
-    app = Host()
-    async with app.run_test(size=(50, 20)) as pilot:
-        app.apply(BOTH_RUN)
+    async with both_run() as (app, pilot):
         steps = app.panel.step_list
-        steps.focus()
         await pilot.press("left", "left", "escape")
         assert (steps.cursor, app.panel.log_view.text) == (-1, "── step 2: RUN make base\nof base\n")
         app.apply([StepFinished(step=2, seconds=3, error="exit 1")])
