@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from workbench.engines.address import Address
-from workbench.errors import EngineUnavailable
+from workbench.errors import EngineLost, EngineUnavailable
 
 _EMBEDDED = "or use --engine embedded"
+_PIECE = 1 << 16
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
@@ -158,6 +159,34 @@ def tls_context(address: Address) -> ssl.SSLContext:
     if tls.cert and tls.key:
         context.load_cert_chain(tls.cert, tls.key)
     return context
+
+
+def ask(address: Address, target: str, timeout: float, patience: float) -> tuple[bytes, bytes]:
+    """Status and body of one GET, on a connection of its own: `timeout` is seconds to connect, `patience` those that
+    the engine may be silent. Blocks. Raises EngineUnavailable where it cannot be reached, and OSError.
+
+    HTTP/1.0 has the end of the connection as the end of the body, and no chunks."""
+    answer = bytearray()
+    dialer = Dialer(address)
+    try:
+        with dialer.dial(timeout) as sock:
+            sock.settimeout(patience)
+            sock.sendall(f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode("ascii"))
+            while piece := sock.recv(_PIECE):
+                answer += piece
+    finally:
+        dialer.close()
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    return head[9:12], body
+
+
+def went_away(address: Address, why: str = "") -> EngineLost:
+    """What to tell a person about a connection that broke."""
+    return EngineLost(
+        f"the {address.kind} at {address.host} went away" + (f": {why}" if why else ""),
+        hint="See whether it still runs" + ("" if address.standalone else " (docker info)")
+        + " and what its log says.",
+    )  # fmt: skip
 
 
 def unavailable(address: Address, error: OSError) -> EngineUnavailable:

@@ -7,13 +7,12 @@ A Docker Engine has neither a status nor a code for it. What crosses its API is 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 from dataclasses import replace
 
 from workbench.build.events import BuildEvent, BuildFinished, StepLog
 from workbench.engines.address import Address
-from workbench.engines.dial import Dialer
+from workbench.engines.dial import ask
 from workbench.engines.worker import Emit
 from workbench.errors import EngineUnavailable
 
@@ -79,15 +78,7 @@ def _data_root(address: Address) -> str:
     """`DockerRootDir` of the engine; empty where it does not tell."""
     if address.standalone:
         return ""
-    dialer = Dialer(address)
-    connection = http.client.HTTPConnection("docker", timeout=_PATIENCE)
-    try:
-        with contextlib.suppress(EngineUnavailable, OSError, ValueError, AttributeError, http.client.HTTPException):
-            connection.sock = sock = dialer.dial(_PATIENCE)
-            sock.settimeout(_PATIENCE)
-            connection.request("GET", "/info", headers={"Connection": "close"})
-            return str(json.load(connection.getresponse()).get("DockerRootDir") or "")
-    finally:
-        connection.close()
-        dialer.close()
+    with contextlib.suppress(EngineUnavailable, OSError, ValueError, AttributeError):
+        _, body = ask(address, "/info", _PATIENCE, _PATIENCE)
+        return str(json.loads(body).get("DockerRootDir") or "")
     return ""

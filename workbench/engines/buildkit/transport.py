@@ -28,7 +28,7 @@ from h2.config import H2Configuration
 
 from workbench.engines.address import Address
 from workbench.engines.buildkit.offered import NotOffered
-from workbench.engines.dial import Dialer, tls_context, unavailable
+from workbench.engines.dial import Dialer, tls_context, unavailable, went_away
 from workbench.engines.threads import in_thread
 from workbench.errors import EngineLost, EngineUnavailable
 
@@ -136,12 +136,7 @@ class Connector:
 
     def lost(self, error: BaseException) -> EngineLost:
         """What to tell a person about a connection that broke."""
-        why = self.dialer.reason()
-        return EngineLost(
-            f"the {self.address.kind} at {self.address.host} went away" + (f": {why}" if why else ""),
-            hint="See whether it still runs" + ("" if self.address.standalone else " (docker info)")
-            + " and what its log says.",
-        )  # fmt: skip
+        return went_away(self.address, self.dialer.reason())
 
 
 class _Upgrade(asyncio.Protocol):

@@ -8,11 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from workbench.engines.address import Address
-from workbench.engines.dial import Dialer
-from workbench.errors import EngineLost, ImageNotFound
+from workbench.engines.dial import ask, went_away
+from workbench.errors import ImageNotFound
 
 _CONNECT_TIMEOUT = 10.0
-_PIECE = 1 << 16
 
 
 class Odd(Exception):
@@ -43,7 +42,11 @@ class BareClient:
     def _get(self, reference: str, what: str) -> Any:
         if not reference.strip("/"):
             raise ImageNotFound(f"no such image: {reference!r}")
-        status, body = self._ask(f"/images/{quote(reference, safe='/:@')}/{what}")
+        target = f"/images/{quote(reference, safe='/:@')}/{what}"
+        try:
+            status, body = ask(self._address, target, _CONNECT_TIMEOUT, self._patience)
+        except OSError as error:
+            raise went_away(self._address) from error
         if status == b"404":
             raise ImageNotFound(f"no such image: {reference}")
         if status != b"200":
@@ -52,20 +55,3 @@ class BareClient:
             return json.loads(body)
         except ValueError as error:
             raise Odd from error
-
-    def _ask(self, target: str) -> tuple[bytes, bytes]:
-        """Status and body. HTTP/1.0 has the end of the connection as the end of the body, and no chunks."""
-        answer = bytearray()
-        try:
-            with Dialer(self._address).dial(_CONNECT_TIMEOUT) as sock:
-                sock.settimeout(self._patience)
-                sock.sendall(f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode("ascii"))
-                while piece := sock.recv(_PIECE):
-                    answer += piece
-        except OSError as error:
-            raise EngineLost(
-                f"the Docker Engine at {self._address.host} went away",
-                hint="See whether it still runs (docker info) and what its log says.",
-            ) from error
-        head, _, body = bytes(answer).partition(b"\r\n\r\n")
-        return head[9:12], body

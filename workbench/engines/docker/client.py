@@ -23,7 +23,7 @@ import urllib3.exceptions
 from docker import APIClient
 
 from workbench.engines.address import Address
-from workbench.engines.dial import Dialer
+from workbench.engines.dial import Dialer, went_away
 from workbench.engines.identity import no_engine, refuses, spoken_version
 from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
 
@@ -335,10 +335,7 @@ def losing(address: Address) -> Iterator[None]:
     except docker.errors.APIError:  # an answer, although requests makes it an OSError
         raise
     except LOST as error:
-        raise EngineLost(
-            f"the Docker Engine at {address.host} went away",
-            hint="See whether it still runs (docker info) and what its log says.",
-        ) from error
+        raise went_away(address) from error
 
 
 def api_message(error: docker.errors.APIError) -> str:

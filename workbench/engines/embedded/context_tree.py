@@ -104,6 +104,14 @@ class ContextTree:
         columns = self.scan.columns
         return self.digests.of_file(files, columns.paths[at], columns.state(at), self.check)
 
+    def compare(self, path: str, opened: os.stat_result, seen: tuple[int, int, int]) -> None:
+        """Keeps in mind what was opened and is not what the scan saw: `seen` is size, time of change in nanoseconds,
+        and inode. Raises InputError where it is no file."""
+        if not stat.S_ISREG(opened.st_mode):
+            raise InputError(f"{path}: no file any more")
+        if (opened.st_size, opened.st_mtime_ns, opened.st_ino) != seen:
+            self.changed.add(path)
+
 
 class ContextItem:
     """A path of the build context."""
@@ -155,11 +163,11 @@ class ContextItem:
             descriptor, facts = open_entry(self._tree.scan.root, entry)
         except OSError as error:
             raise self.unreadable(error) from error
-        if not stat.S_ISREG(facts.st_mode):
+        try:
+            self._tree.compare(entry.path, facts, (entry.size, entry.mtime_ns, entry.inode))
+        except InputError:
             os.close(descriptor)
-            raise InputError(f"{entry.path}: no file any more")
-        if (facts.st_size, facts.st_mtime_ns, facts.st_ino) != (entry.size, entry.mtime_ns, entry.inode):
-            self._tree.changed.add(entry.path)
+            raise
         return os.fdopen(descriptor, "rb", buffering=0)
 
     def unreadable(self, error: OSError) -> InputError:

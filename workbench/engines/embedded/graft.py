@@ -190,11 +190,7 @@ class _Writing:
         try:
             fd = self._files.open(path)
             try:
-                facts = os.fstat(fd)
-                if not stat.S_ISREG(facts.st_mode):
-                    raise InputError(f"{path}: no file any more")
-                if (facts.st_size, facts.st_mtime_ns, facts.st_ino) != seen:
-                    self._tree.changed.add(path)
+                self._tree.compare(path, os.fstat(fd), seen)
                 data = os.read(fd, size)
                 while len(data) < size and (more := os.read(fd, size - len(data))):
                     data += more
