@@ -6,10 +6,10 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from workbench.dataclass import dataclass
 from workbench.errors import InputError, StoreError
 
 LARGEST_TEXT = 4 << 20

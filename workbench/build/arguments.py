@@ -7,7 +7,9 @@ default, a name counts from its ARG to the end of the stage, ENV hides it, and p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from workbench.dataclass import dataclass
 
 PREDEFINED = frozenset(
     name

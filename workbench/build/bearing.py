@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +23,7 @@ from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Cancelled
 from workbench.context.watch import ContextChanged
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Dockerfile, decode, parse
 from workbench.errors import WorkbenchError
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from workbench.build.progress import StepState, StepStatus
 from workbench.build.text import one_line
+from workbench.dataclass import dataclass
 
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE)
 _TAKES = re.compile(r"(?:^(?:COPY|ADD)\b.*?\s--from=|\s--mount=\S*?\bfrom=)([^\s,]+)", re.IGNORECASE | re.DOTALL)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from workbench.build.images import short_id
+from workbench.dataclass import dataclass
 
 ChangeKind = Literal[
     "content", "mode", "added", "removed", "more", "argument", "option", "instruction", "base", "previous", "stage",

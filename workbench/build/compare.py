@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from workbench.build.history import LayerRecord, Record, StepRecord
+from workbench.dataclass import dataclass
 
 Sign = Literal[" ", "-", "+"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from workbench.build.masks import Masked
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 
 LOG_BOUND = 2_000_000
 """Characters of all logs of a build; beyond it each log keeps its end, and says so."""

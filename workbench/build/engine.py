@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from workbench.build.events import BuildEvent
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 from workbench.errors import Unsupported
 
 if TYPE_CHECKING:

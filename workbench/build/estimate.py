@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from workbench.build.by_stage import StageGroup, stages_of, taken_from
 from workbench.build.progress import BuildProgress, StepState
+from workbench.dataclass import dataclass
 
 _ONE_AFTER_THE_OTHER = "docker"
 """Docker's classic builder takes the stages in turn; the others build them side by side."""

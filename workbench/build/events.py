@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, get_args
 
 from workbench.build.change import Change, change_from_json
+from workbench.dataclass import dataclass
 
 Outcome = Literal["succeeded", "failed", "cancelled"]
 ContainerAction = Literal["created", "started", "exited", "committed", "removed"]

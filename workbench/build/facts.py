@@ -8,12 +8,12 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import KINDS, Cancelled, Entry, scan
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 _MOST_FILES = 100_000

@@ -7,12 +7,13 @@ its own step cache.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from workbench.build.change import Change
 from workbench.build.step_records import KnownSteps
 from workbench.build.steps import Step
+from workbench.dataclass import dataclass
 
 Verdict = Literal["reuse", "rerun", "unknown"]
 

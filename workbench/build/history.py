@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from workbench.build.masks import Masked
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
 from workbench.config import Config, state_dir
+from workbench.dataclass import dataclass
 
 _DEFAULT = Config()
 

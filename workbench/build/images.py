@@ -7,12 +7,13 @@ the epoch. References are what `docker` takes: `genesis`, `genesis:latest`, an I
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from workbench.build.talk import Talk
 from workbench.build.usage import DiskUsage, ImageUsage
+from workbench.dataclass import dataclass
 
 
 def short_id(identifier: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from workbench.build.events import BuildEvent, BuildFinished, Outcome
 from workbench.build.request import BuildRequest
 from workbench.build.watching import LoadRules, Watch, Watcher, in_words
 from workbench.config import data_dir, state_dir
+from workbench.dataclass import dataclass
 from workbench.errors import EngineLost
 
 if TYPE_CHECKING:

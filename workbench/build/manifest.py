@@ -10,11 +10,12 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from workbench.build.change import Change, bounded
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 from workbench.dockerfile.secret_names import is_secret_name
 
 _LONG = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from workbench.build.change import Change
@@ -21,6 +21,7 @@ from workbench.build.events import (
     StepStarted,
 )
 from workbench.build.log_text import LogText, Spill
+from workbench.dataclass import dataclass
 
 StepStatus = Literal["pending", "running", "done", "cached", "failed", "cancelled"]
 BuildStatus = Literal["idle", "running", "succeeded", "failed", "cancelled"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.config import state_dir
+from workbench.dataclass import dataclass
 from workbench.files import replace_file, sync_folder
 
 

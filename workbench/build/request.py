@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.errors import UsageError
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})

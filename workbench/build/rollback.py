@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.build.history import History, Record
 from workbench.build.images import ImageStore
 from workbench.build.request import normalise_tag
+from workbench.dataclass import dataclass
 from workbench.errors import ImageNotFound, UsageError
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from workbench.build.manifest import Input
 from workbench.context.digest import DigestCache
 from workbench.context.go_match import BadPattern, has_wildcards, matcher
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Entry, Scan
+from workbench.dataclass import dataclass
 
 _LINKS = 40
 

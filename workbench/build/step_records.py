@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from workbench.build.change import Change
@@ -20,6 +20,7 @@ from workbench.build.manifest import Manifest, from_lines, nearest, to_lines
 from workbench.build.request import BuildRequest
 from workbench.build.steps import Step
 from workbench.config import state_dir
+from workbench.dataclass import dataclass
 from workbench.files import replace_file
 
 KEPT = 20

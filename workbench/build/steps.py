@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from workbench.build.arguments import BuildArguments
@@ -18,6 +18,7 @@ from workbench.build.manifest import Input, Manifest, argument_value, identity, 
 from workbench.build.request import BuildRequest
 from workbench.build.sources import ContextFiles
 from workbench.context.ignore import IgnoreRules
+from workbench.dataclass import dataclass
 from workbench.dockerfile import (
     Dockerfile,
     Stage,

@@ -6,7 +6,6 @@ For engines whose own cache cannot be asked (the classic builder, BuildKit). Eve
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.forecast import Forecast, foresee
@@ -18,6 +17,7 @@ from workbench.config import state_dir
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import load_rules
 from workbench.context.scan import Cancelled, scan
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Dockerfile, decode, parse
 from workbench.errors import StoreError, WorkbenchError
 

@@ -6,12 +6,13 @@ import glob
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 from workbench.context.ignore import IgnoreRules
+from workbench.dataclass import dataclass
 from workbench.dockerfile import (
     Dockerfile,
     Instruction,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from workbench.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -14,11 +14,12 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from workbench.build.images import Image, ImageStore, Removal
 from workbench.build.request import normalise_tag
 from workbench.build.talk import Talk
+from workbench.dataclass import dataclass
 from workbench.errors import ImageInUse, ImageNotFound, UsageError
 
 _ROOT = "workbench-trash/"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.cli.commands import COMMANDS, SCREEN, WITH_VALUE, find
 from workbench.cli.parser import Parser, command_parser, configured
 from workbench.config import ENGINES
+from workbench.dataclass import dataclass
 from workbench.errors import WorkbenchError
 
 _PATIENCE = 2.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, cast
 
 from workbench.config import Config
+from workbench.dataclass import dataclass
 
 
 class CommandModule(Protocol):

@@ -18,10 +18,10 @@ import shlex
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.cli import output, signals
+from workbench.dataclass import dataclass
 from workbench.errors import InputError, UsageError
 
 if TYPE_CHECKING:  # aiohttp takes its time

@@ -7,11 +7,11 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from workbench.cli import output
+from workbench.dataclass import dataclass
 from workbench.errors import InputError, UsageError
 
 DOCKERFILE = "Dockerfile"

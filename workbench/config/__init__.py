@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.errors import UsageError
 
 ENGINES = ("auto", "embedded", "docker", "buildkit", "replay")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from workbench.config.checks import SETTINGS, TABLES, near
 from workbench.config.places import error_place, statements
 from workbench.config.writing import toml_value
+from workbench.dataclass import dataclass
 
 
 @dataclass(slots=True)

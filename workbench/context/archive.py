@@ -14,7 +14,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +21,7 @@ from workbench.context import tar_header as tar
 from workbench.context.ignore import IGNORE_FILE
 from workbench.context.opening import open_entry
 from workbench.context.scan import KINDS, Cancelled, Entry, Scan
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 _CHUNK = 1 << 20

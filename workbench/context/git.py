@@ -12,10 +12,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 _URL = re.compile(r"(?:git|ssh)://.+|[A-Za-z0-9][\w.-]*@[\w.-]+:.+|https?://[^?#]*\.git(?:[?#].*)?", re.DOTALL)

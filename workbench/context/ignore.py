@@ -10,12 +10,12 @@ import copy
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.context.matcher import Matcher, NameTests
 from workbench.context.opening import read_file
 from workbench.context.pattern import BadPattern
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 IGNORE_FILE = ".dockerignore"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.context.scan import Entry, Scan, ancestors
+from workbench.dataclass import dataclass
 
 BIG = 100_000_000
 """Bytes from which a file is worth a word."""

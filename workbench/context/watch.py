@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from workbench.context.ignore import IgnoreRules
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 

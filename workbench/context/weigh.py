@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Scan
 from workbench.context.scan import scan as read
+from workbench.dataclass import dataclass
 
 _GOOD_FOR = 30.0
 """Seconds: nothing tells when something changes below a folder that is not watched."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.instructions import Arg, From, Instruction
 from workbench.dockerfile.nodes import Node
 from workbench.dockerfile.parser import parse_tree

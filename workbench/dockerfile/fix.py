@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.nodes import Range
 
 

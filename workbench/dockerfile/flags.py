@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.nodes import Node, Range
 from workbench.dockerfile.suggest import did_you_mean
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.heredocs import is_heredoc
 from workbench.dockerfile.nodes import Heredoc, Node, Range
 

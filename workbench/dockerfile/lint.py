@@ -7,9 +7,9 @@ What the text alone does not decide is asked of `Surroundings`; where they do no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.document import Dockerfile
 from workbench.dockerfile.fix import Fix, apply_edits, together
 from workbench.dockerfile.lexical import trim

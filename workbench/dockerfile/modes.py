@@ -6,7 +6,8 @@ Source: tonistiigi/dchapes-mode, which BuildKit's Dockerfile 1.14 and later read
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from workbench.dataclass import dataclass
 
 _WHO = {"u": 0o4700, "g": 0o2070, "o": 0o0007, "a": 0o6777}
 _ALL = 0o6777

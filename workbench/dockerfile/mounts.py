@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.suggest import did_you_mean
 from workbench.dockerfile.values import parse_bool, parse_size
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.instructions import Arg, Copy, From, Instruction, Onbuild, Run
 from workbench.dockerfile.nodes import Range
 from workbench.dockerfile.suggest import did_you_mean

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.document import Dockerfile
 from workbench.dockerfile.fix import Edit, Fix
 from workbench.dockerfile.heredocs import is_heredoc

@@ -10,10 +10,10 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.errors import UsageError
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo
 from workbench.build.images import ImageStore
 from workbench.config import Config
+from workbench.dataclass import dataclass
 from workbench.engines.address import list_contexts, resolve
 from workbench.errors import EngineError, EngineUnavailable, UsageError
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Dockerfile, decode, parse
 from workbench.errors import InputError
 

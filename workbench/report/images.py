@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from time import gmtime, strftime
 
 from workbench.build.format import human_age, human_size, timestamp
 from workbench.build.images import HistoryEntry, Image, short_id
 from workbench.build.text import one_line
+from workbench.dataclass import dataclass
 from workbench.report.tables import shortened, table
 
 NONE = "<none>"

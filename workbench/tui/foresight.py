@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.build.change import sentence
 from workbench.build.forecast import Forecast, StepForecast
 from workbench.build.text import one_line
+from workbench.dataclass import dataclass
 from workbench.dockerfile import parse
 from workbench.errors import WorkbenchError
 from workbench.tui.widgets.marks import Mark

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.dataclass import dataclass
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ It looks at the workbench and does nothing itself; what each step waits for is a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
+from workbench.dataclass import dataclass
 from workbench.tui import keys
 from workbench.tui.guide import TAG
 from workbench.tui.widgets.tour_box import TourBox

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.document import Dockerfile
 from workbench.dockerfile.expand import EXPANDED
 from workbench.dockerfile.instructions import Arg, Env, Expose, From, Instruction, Label, Run, Transfer, Workdir

@@ -11,7 +11,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from workbench.build.engine import refuse_unsupported
 from workbench.build.events import BuildFinished
 from workbench.build.request import BuildRequest
 from workbench.context.ignore import IGNORE_FILE
+from workbench.dataclass import dataclass
 from workbench.engines.address import Address
 from workbench.engines.buildkit.credentials import Credentials
 from workbench.engines.buildkit.files import FolderTree, MemoryTree, Tree

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.build.fields import read_fields
+from workbench.dataclass import dataclass
 from workbench.errors import InputError, Unsupported, UsageError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ image through its API, as buildx does. One with containerd's store, and a buildk
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 from workbench.engines.buildkit.outputs import Output
 from workbench.errors import Unsupported
 

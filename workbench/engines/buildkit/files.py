@@ -13,13 +13,13 @@ import posixpath
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Entry, Scan, scan
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 # Bits of Go's os.FileMode, which fsutil sends.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 from urllib.parse import unquote_plus
@@ -19,6 +18,7 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
 from workbench.context.scan import Cancelled
+from workbench.dataclass import dataclass
 from workbench.engines.buildkit.files import File, Tree, Wanted
 from workbench.engines.buildkit.messages import DATA, FAILED, FINISHED, REQUEST, STAT, messages
 from workbench.engines.buildkit.transport import LOSSES, send_together

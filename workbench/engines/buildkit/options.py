@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.engine import OPTIONS
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 from workbench.engines.buildkit.cache import Caches, read_caches
 from workbench.engines.buildkit.exporters import Exports
 from workbench.engines.buildkit.messages import messages

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.fields import read_fields
+from workbench.dataclass import dataclass
 from workbench.errors import UsageError
 
 STDOUT = "-"

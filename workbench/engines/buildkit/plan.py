@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from workbench.build.events import PlannedStep
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Dockerfile, Instruction, find_stage
 from workbench.dockerfile.instructions import Copy, From, Run, Transfer
 from workbench.dockerfile.stages import Stage, base_stage, global_environment, needed_stages

@@ -12,9 +12,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.buildkit.credentials import Pair
 
 _CLIENT = "workbench"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from workbench.build.events import BuildEvent, BuildWarning, StepFinished, StepLog, StepProgress, StepStarted
+from workbench.dataclass import dataclass
 from workbench.engines.buildkit.plan import Plan, read_number
 
 _STDERR = 2

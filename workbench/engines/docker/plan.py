@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from workbench.build.events import PlannedStep
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Dockerfile, Instruction, find_stage
 
 _UNKNOWN = PlannedStep(0, "", 0, 0)

@@ -9,10 +9,11 @@ last child. Bytes are those of layers that no other image has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.images import Removal, short_id
+from workbench.dataclass import dataclass
 from workbench.errors import ImageInUse, ImageNotFound
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.platforms import Platform
 from workbench.engines.embedded.refs import tag_of

@@ -7,12 +7,13 @@ images are all there speaks with nobody.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from workbench.build.events import StepLog, StepProgress
 from workbench.build.request import BuildRequest
 from workbench.build.talk import Talk
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.archive_base import archive_name, bring_archive, locate
 from workbench.engines.embedded.messages import StepFailed, base_missing
 from workbench.engines.embedded.platforms import Platform, platform_of

@@ -12,11 +12,12 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.subids import has_range
 
 Mode = Literal["root", "user", "chroot"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from workbench.build.manifest import Manifest, from_lines, to_lines
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.store import LayerRef, Store
 

@@ -11,9 +11,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.reach import reach_of
 from workbench.engines.embedded.store import Store

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from workbench.build.events import BuildWarning
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.cache import Hit
 from workbench.engines.embedded.messages import StepFailed

@@ -16,9 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded.disk import disk_errors, remove_tree
 

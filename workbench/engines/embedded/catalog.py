@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import INDEX, LAYER, Layout, is_digest
 from workbench.engines.embedded.refs import digest_of, find_id, split_tag, tag_of
 from workbench.errors import ImageNotFound, StoreError

@@ -13,10 +13,10 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.request import BuildRequest
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.guardian import Guardian
 from workbench.errors import StoreError, Unsupported, UsageError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from workbench.context.git import fetch_git, is_git, parse_git
 from workbench.context.ignore import IGNORE_FILE, IgnoreRules
 from workbench.context.remote import is_url
 from workbench.context.unpack import Peeked, is_archive, unpack
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.git_ssh import git_environment
 from workbench.engines.embedded.messages import StepFailed

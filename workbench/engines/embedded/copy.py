@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.context.go_match import BadPattern, has_wildcards, matcher
 from workbench.context.ignore import IgnoreRules
+from workbench.dataclass import dataclass
 from workbench.dockerfile.modes import ModeChange
 from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.graft import Graft, Owner, landed

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Scan
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.cache import StepCache
 from workbench.engines.embedded.cache_from import CacheSources

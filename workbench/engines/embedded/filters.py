@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from workbench.build.images import Image
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import Catalog
 from workbench.engines.embedded.describe import row
 from workbench.engines.embedded.refs import split_tag

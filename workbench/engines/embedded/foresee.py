@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from workbench.build.change import Change
 from workbench.build.events import PlannedStep
 from workbench.build.forecast import Forecast, StepForecast
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Stage
 from workbench.engines.embedded.archive_base import archive_name
 from workbench.engines.embedded.bases import Bases

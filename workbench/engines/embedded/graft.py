@@ -10,9 +10,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from workbench.context.opening import Opener
+from workbench.dataclass import dataclass
 from workbench.dockerfile.modes import ModeChange
 from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.layer_tar import BLOCK, LayerWriter, TarEntry, file_header, kept_xattrs

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.graft import Graft, check_length
 from workbench.engines.embedded.layer_index import OPAQUE, clean
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry, sort_key

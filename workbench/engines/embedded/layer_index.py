@@ -10,11 +10,12 @@ import os
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from workbench.context.strict_tar import DAMAGED, HEADER_MAX, SIZE_MAX, StrictTarInfo
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layer_tar import BLOCK, Kind, TarEntry
 from workbench.errors import InputError
 

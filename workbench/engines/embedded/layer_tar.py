@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO, Literal, Protocol
 from zlib import adler32
 
+from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 BLOCK = 512

@@ -14,11 +14,12 @@ from __future__ import annotations
 import errno
 import stat
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.compression import plain
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.tar_reader import Data, read_tar

@@ -18,11 +18,11 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.disk import FileLock, disk_errors, sync_file, sync_folder
 from workbench.engines.embedded.scratch import Lease, Reserve, Scratch
 from workbench.errors import StoreError

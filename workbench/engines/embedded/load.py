@@ -9,10 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import CONTAINERD_NAME, REF_NAME, LayerRef
 from workbench.engines.embedded.compression import chunks, plain
 from workbench.engines.embedded.layout import CONFIG, is_digest

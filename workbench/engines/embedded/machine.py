@@ -10,8 +10,9 @@ from __future__ import annotations
 import platform
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from workbench.dataclass import dataclass
 
 _BASE = 0x400000
 _HEADERS = 64 + 56

@@ -13,11 +13,12 @@ import posixpath
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.manifest import Inputs
+from workbench.dataclass import dataclass
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.agent import AgentProxy

@@ -9,13 +9,14 @@ import os
 import re
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from workbench.build.events import PlannedStep
 from workbench.build.request import BuildRequest
 from workbench.build.secrets import read_secrets
 from workbench.context.opening import read_file
+from workbench.dataclass import dataclass
 from workbench.dockerfile import (
     Dockerfile,
     Stage,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import machine
 from workbench.errors import UsageError
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import is_digest
 from workbench.engines.embedded.store import Store
 from workbench.errors import StoreError

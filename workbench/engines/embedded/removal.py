@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from workbench.build.images import Removal, short_id
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import Catalog, StoredImage, entry_tag, read_catalog
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.layout import is_digest

@@ -11,11 +11,12 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
 from workbench.build.events import Stream
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.bwrap import Ability, Mode
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, group
 from workbench.engines.embedded.container import SHM_SIZE, Bind, Container

@@ -11,9 +11,9 @@ import errno
 import platform
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.syscalls import ARCHITECTURES, CLONE3, Architecture
 
 _LOAD, _AND, _EQUAL, _GREATER_EQUAL, _ANY_BIT, _GO, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x05, 0x06

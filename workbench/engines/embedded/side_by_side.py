@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from workbench.dataclass import dataclass
 from workbench.engines.worker import Cancelled
 
 MOST = max(2, os.cpu_count() or 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
 from workbench.build.events import PlannedStep, StepLog
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
 from workbench.dockerfile.stages import stage_dependencies
 from workbench.engines.embedded.bases import Bases

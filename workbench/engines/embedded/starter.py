@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.machine import (
     STACK,
     ZEROS,

@@ -12,9 +12,10 @@ import posixpath
 import re
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded.gofmt import duration, quoted, quoted_all, quoted_rune
 from workbench.engines.embedded.platforms import Platform, here, platform_of

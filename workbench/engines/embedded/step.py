@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
 from workbench.build.manifest import Manifest, argument_value, run_options
 from workbench.context.ignore import IgnoreRules
+from workbench.dataclass import dataclass
 from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 
 from workbench.build.manifest import Inputs, folder_line
 from workbench.context.opening import Opener
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.copy import Source, Transfer, walk
 from workbench.engines.embedded.trees import Item, below

@@ -6,7 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from workbench.build.request import BuildRequest
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import Scan, scan
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.cache import Hit, StepCache
 from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.contexts import NamedContexts

@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.view import Found, ImageView
 

@@ -12,11 +12,12 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from workbench.context.strict_tar import DAMAGED, StrictTarInfo
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.compression import CHUNK, compression, plain
 from workbench.engines.embedded.disk import refuse_larger_than_disk
 from workbench.engines.embedded.landing import Landing

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import BinaryIO
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.errors import InputError

@@ -12,10 +12,10 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.events import BuildEvent, BuildFinished, StepLog, StepProgress, from_json, to_json
+from workbench.dataclass import dataclass
 
 BOUND = 64 * 1024 * 1024
 """Bytes of a journal, beyond which the older half of its logs goes."""

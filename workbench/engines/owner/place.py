@@ -11,11 +11,11 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.build.turns import identity
 from workbench.config import state_dir
+from workbench.dataclass import dataclass
 
 LOG_BOUND = 1024 * 1024
 """Bytes of the owner's log, beyond which it begins anew."""

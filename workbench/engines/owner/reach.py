@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.dataclass import dataclass
 from workbench.engines.owner.place import Place, place_of
 from workbench.errors import EngineUnavailable
 

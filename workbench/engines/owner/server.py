@@ -6,12 +6,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.build.loop import LoopState
 from workbench.build.turns import Turn
+from workbench.dataclass import dataclass
 from workbench.engines.owner.builds import Builds, Remember, state_after, told_of
 from workbench.engines.owner.journal import Left, left_in
 from workbench.engines.owner.place import LOG_BOUND, Place, peer_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from workbench.build.engine import Engine
 from workbench.build.request import BuildRequest
 from workbench.build.turns import InTurn
 from workbench.config import Config
+from workbench.dataclass import dataclass
 from workbench.engines.owner.wire import encode
 
 MakeEngine = Callable[[Config], Engine]

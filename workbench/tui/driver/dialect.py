@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from workbench.dataclass import dataclass
 from workbench.tui.driver.signs import locale_is_utf8
 
 _SEQUENCE: Final = re.compile(

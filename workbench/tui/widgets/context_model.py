@@ -6,12 +6,13 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from workbench.build.text import one_line
 from workbench.context.ignore import IgnoreRules, Rule
 from workbench.context.scan import Entry, Scan
+from workbench.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import overload
 
 from workbench.context.rarely import Rarely, rarely_sent
 from workbench.context.scan import Entry, Scan, ancestors, scan
+from workbench.dataclass import dataclass
 from workbench.tui.widgets.context_model import Model, build_model
 
 _MOST = 200

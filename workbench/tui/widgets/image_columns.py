@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
 from workbench.build.format import human_age, human_size
 from workbench.build.text import one_line
+from workbench.dataclass import dataclass
 from workbench.tui.widgets.image_rows import NONE, Facts, ImageRow, Order
 from workbench.tui.widgets.row_view import Piece
 

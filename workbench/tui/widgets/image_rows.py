@@ -4,13 +4,14 @@ a row's text is made when it is drawn or looked for, since there may be thousand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, get_args
 
 from workbench.build.images import Image
 from workbench.build.text import one_line
 from workbench.build.trash import Held, held_in, without_trash
 from workbench.build.usage import ImageUsage
+from workbench.dataclass import dataclass
 from workbench.tui.widgets.row_view import found_in
 
 NONE = "<none>"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from array import array
-from dataclasses import dataclass
 
 from workbench.build.log_text import LogText
 from workbench.build.text import clean, settle
+from workbench.dataclass import dataclass
 
 DRAWN = 4_000
 """Characters of one line that are drawn; the rest of it is kept, and not shown."""

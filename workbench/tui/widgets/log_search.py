@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from workbench.build.text import clean
+from workbench.dataclass import dataclass
 from workbench.tui.widgets.log_lines import LogLines, Match, fold
 
 _BLOCK = 2_000

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
+
+from workbench.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from rich.cells import set_cell_size
+
+from workbench.dataclass import dataclass
 
 _WIDTHS = ((90, 18), (44, 9), (0, 2))
 """From that width of the editor on, so many cells left of the line numbers: a sign, a short word and what else there is

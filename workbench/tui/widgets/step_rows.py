@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.style import Style
 from rich.text import Text
 
 from workbench.build.by_stage import StageGroup, stages_of
 from workbench.build.progress import StepState, StepStatus
+from workbench.dataclass import dataclass
 from workbench.tui.widgets.build_text import SIGNS, added_of, instruction_of, stage_of, time_of
 
 WARNINGS = 0

@@ -6,9 +6,9 @@ import json
 import threading
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from workbench.build.text import clean
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.registry.auth import Authorisation
 from workbench.engines.embedded.registry.credentials import Credentials, credentials_for
 from workbench.engines.embedded.registry.dial import Address, Unreachable, address_of

@@ -11,8 +11,8 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.registry.credentials import Credentials
 from workbench.engines.embedded.registry.dial import Unreachable, address_of
 from workbench.engines.embedded.registry.transport import Broken, Transport

@@ -12,10 +12,11 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.registry.reference import HUB
 from workbench.errors import UsageError
 

@@ -13,8 +13,8 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.registry.settings import certificates
 from workbench.engines.worker import Cancel
 from workbench.errors import UsageError

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.disk import disk_errors
 from workbench.engines.embedded.registry.access import Access, NotReached
 from workbench.engines.embedded.registry.manifests import Blob

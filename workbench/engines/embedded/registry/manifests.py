@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import CONFIG, INDEX, MANIFEST, is_digest
 from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.registry.access import USUAL, Access, Limits

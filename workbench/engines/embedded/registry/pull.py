@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from workbench.build.talk import Talk
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import LayerRef
 from workbench.engines.embedded.compression import chunks, open_plain_file, plain
 from workbench.engines.embedded.load import read_config

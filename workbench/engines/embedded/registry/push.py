@@ -8,11 +8,12 @@ import json
 import threading
 from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from workbench.build.talk import Talk
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import LayerRef, StoredImage
 from workbench.engines.embedded.compression import chunks, compression, open_plain_file, plain
 from workbench.engines.embedded.disk import disk_errors

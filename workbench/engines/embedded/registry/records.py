@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import is_digest
 from workbench.engines.embedded.registry.manifests import Blob
 from workbench.engines.embedded.store import Store

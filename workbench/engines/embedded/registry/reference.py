@@ -6,9 +6,9 @@ Source: https://github.com/distribution/reference (grammar of reference.go, Pars
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from workbench.build.request import normalise_tag
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import is_digest
 from workbench.engines.embedded.refs import familiar, split_tag
 from workbench.errors import UsageError

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.registry.reference import HUB
 
 _HUB_API = "registry-1.docker.io"

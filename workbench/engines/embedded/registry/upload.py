@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.dataclass import dataclass
 from workbench.engines.embedded.registry.access import Access, Limits, NotReached, Refused
 from workbench.engines.embedded.registry.manifests import Blob
 from workbench.engines.embedded.registry.retry import ATTEMPTS, TRANSIENT, delay, pause, too_long
