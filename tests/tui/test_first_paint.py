@@ -14,7 +14,7 @@ import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -148,6 +148,25 @@ def test_where_no_panels_come_the_terminal_is_as_it_was(tmp_path: Path, pseudo: 
     assert termios.tcgetattr(keys) == modes
     written = os.read(master, 1 << 16)
     assert written.startswith(b"\x1b[?1049h") and written.endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049l")
+
+
+def test_where_it_is_interrupted_the_terminal_is_as_it_was(
+    tmp_path: Path, pseudo: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master, keys = pseudo
+    modes = termios.tcgetattr(keys)
+    write, count = FirstPaint._write, iter((False, True))
+
+    def interrupted(*args: Any) -> None:
+        write(*args)
+        if not next(count):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(FirstPaint, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt), FirstPaint(make_context(tmp_path / "lab"), "Dockerfile"):
+        pytest.fail("the block is not begun")
+    assert termios.tcgetattr(keys) == modes
+    assert os.read(master, 1 << 16).endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049l")
 
 
 def test_a_driver_takes_the_terminal_over_as_it_was_but_for_the_screen(

@@ -120,12 +120,14 @@ class Ended(NamedTuple):
 
 def _open(request: BuildRequest, config: Config, touring: Touring) -> Ended:
     assert request.context is not None, "a screen shows a folder"
+    from workbench.tui.driver.dialect import tell_textual
     from workbench.tui.first_paint import FirstPaint
 
+    tell_textual(os.environ)
     with FirstPaint(request.context, request.dockerfile) as painted:
         gc.disable()
         try:
-            app = _make_app(painted, request.context, request, config, touring)
+            app = _make_app(painted if painted.shown else None, request.context, request, config, touring)
             gc.freeze()  # what was imported is no garbage, now or later
         finally:
             gc.enable()
@@ -134,7 +136,7 @@ def _open(request: BuildRequest, config: Config, touring: Touring) -> Ended:
 
 
 def _make_app(
-    painted: FirstPaint, context: Path, request: BuildRequest, config: Config, touring: Touring
+    painted: FirstPaint | None, context: Path, request: BuildRequest, config: Config, touring: Touring
 ) -> WorkbenchApp:
     """What takes time, once a person has something to look at."""
     from workbench.cli.engine import choose_engine
@@ -143,9 +145,6 @@ def _make_app(
 
     engine = choose_engine(config, quiet=True, request=request)
     engines = factories(config)
-    from workbench.tui.driver.dialect import tell_textual
-
-    tell_textual(os.environ)
     from workbench.tui.app import WorkbenchApp
 
     own: dict[str, Any] = {}

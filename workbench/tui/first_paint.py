@@ -74,6 +74,8 @@ class FirstPaint:
     def __init__(self, context: Path, dockerfile: str) -> None:
         self.seen = Seen()
         """What was seen last, and is shown."""
+        self.shown = False
+        """Whether the terminal showed it."""
         self._context = context
         self._dockerfile = dockerfile
         self._dialect = Dialect.of(first_environment())
@@ -86,17 +88,26 @@ class FirstPaint:
             keys, screen = terminal
             encoding = "ascii" if self._dialect.ascii else screen.encoding
             shadow = Shadow(columns, rows, fit=fit_for(encoding))
-            self._stage = _Stage(shadow, screen, keys, _hush(keys))
             self.seen = read_seen(self._context)
             drawn = picture(columns, rows, self._context, self._dockerfile, self.seen)
-            self._write(self._stage, f"\x1b[?1049h\x1b[?25l\x1b[?7l{drawn}")
+            try:
+                self._stage = _Stage(shadow, screen, keys, _hush(keys))
+                self._write(self._stage, f"\x1b[?1049h\x1b[?25l\x1b[?7l{drawn}")
+            except BaseException:  # a key or a signal that ends the program
+                self._take_down()
+                raise
+            self.shown = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._take_down()
+
+    def _take_down(self) -> None:
         if self._stage is not None:
-            self._write(self._stage, "\x1b[?7h\x1b[?25h\x1b[?1049l")
+            with suppress(OSError):  # it is gone
+                self._write(self._stage, "\x1b[?7h\x1b[?25h\x1b[?1049l")
             self.taken_over()
 
     def taken_over(self) -> Shadow | None:
@@ -105,7 +116,8 @@ class FirstPaint:
         if stage is None:
             return None
         if stage.modes is not None:
-            termios.tcsetattr(stage.keys, termios.TCSANOW, stage.modes)
+            with suppress(termios.error):
+                termios.tcsetattr(stage.keys, termios.TCSANOW, stage.modes)
         return stage.shadow
 
     def keep(self, seen: Seen) -> None:
