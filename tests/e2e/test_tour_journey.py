@@ -13,8 +13,8 @@ import pytest
 from tests.e2e.conftest import NewTerminal
 from tests.e2e.terminal import Terminal
 from tests.e2e.workbench_session import Session
-from workbench.tui.guide import TAG
 from workbench.tui.tour import STEPS
+from workbench.tui.touring import TAG
 
 WORKBENCH = str(Path(sys.executable).with_name("workbench"))
 

@@ -16,7 +16,7 @@ from tests.tui.stage import NARROW, WIDE, images, make_app, make_context, record
 from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.tui.app import WorkbenchApp
-from workbench.tui.guide import Touring
+from workbench.tui.touring import Touring
 
 TWO_WEEKS = 1209600
 MakeApp = Callable[..., WorkbenchApp]

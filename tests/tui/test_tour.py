@@ -14,8 +14,8 @@ from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import InputError
 from workbench.tui.app import WorkbenchApp
-from workbench.tui.guide import TAG, Touring
 from workbench.tui.tour import STEPS
+from workbench.tui.touring import TAG, Touring
 from workbench.tui.widgets.tour_box import TourBox, TourOffer
 
 

@@ -22,7 +22,7 @@ from workbench.errors import UsageError
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
     from workbench.tui.first_paint import FirstPaint
-    from workbench.tui.guide import Touring
+    from workbench.tui.touring import Touring
 
 
 def add_arguments(parser: Parser, name: str) -> None:
@@ -78,7 +78,7 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     the workbench is then here again. Raises UsageError where there is no terminal."""
     refuse_without_terminal()
     from workbench.cli.tour import TourCopies, first_start
-    from workbench.tui.guide import Touring
+    from workbench.tui.touring import Touring
 
     offer = first_start()
     with TourCopies() as copies:
@@ -105,7 +105,7 @@ def _open_on_tour(context: Path, config: Config) -> int:
 
 def _open_on_copy(context: Path, config: Config) -> Ended:
     """Watching is on, as the tour tells of it."""
-    from workbench.tui.guide import TAG, Touring
+    from workbench.tui.touring import TAG, Touring
 
     return _open(sample_request(context, TAG), replace(config, watch="on"), Touring(here=True))
 

@@ -64,7 +64,7 @@ def forget_images(identifiers: Collection[str], config: Config, engine: str) -> 
     from workbench.build.history import History
     from workbench.cli.engine import with_images
     from workbench.cli.trash import trash_of
-    from workbench.tui.guide import TAG
+    from workbench.tui.touring import TAG
 
     ours = set(identifiers) - {record.image for record in History().all()}
     name = f"{TAG}:latest"

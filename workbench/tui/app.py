@@ -25,12 +25,13 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import WorkbenchError
 from workbench.tui import colourless, configured, driver, ending, keys, looks, opening, seen, terminal_keys
-from workbench.tui.guide import NO_TOUR, Guide, Touring
+from workbench.tui.guide import Guide
 from workbench.tui.image_actions import ImageActions
 from workbench.tui.live import Live
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.presence import Presence
+from workbench.tui.touring import NO_TOUR, Touring
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.key_line import KeyLine
 from workbench.tui.widgets.panel import PANELS, Panel, Strip

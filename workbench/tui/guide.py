@@ -7,33 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.dataclass import dataclass
 from workbench.errors import WorkbenchError
+from workbench.tui.touring import Touring
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
     from workbench.tui.tour import Tour
     from workbench.tui.widgets.tour_box import TourOffer
-
-TAG = "workbench-tour"
-"""The name of the tour's image: one of its own, because the tour deletes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Touring:
-    """What the command line gives the app for the tour.
-
-    `make` makes a copy of the sample and returns its folder; it blocks, and raises a WorkbenchError where it cannot.
-    Without it there is no tour elsewhere. `here` says that the app stands on such a copy, and the tour begins at once.
-    `offer` says that this is the first start of all.
-    """
-
-    make: Callable[[], Path] | None = None
-    here: bool = False
-    offer: bool = False
-
-
-NO_TOUR = Touring()
 
 
 class Guide:

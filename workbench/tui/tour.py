@@ -12,7 +12,7 @@ from textual.timer import Timer
 
 from workbench.dataclass import dataclass
 from workbench.tui import keys
-from workbench.tui.guide import TAG
+from workbench.tui.touring import TAG
 from workbench.tui.widgets.tour_box import TourBox
 
 if TYPE_CHECKING:
