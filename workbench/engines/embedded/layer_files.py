@@ -7,12 +7,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workbench.engines.embedded.compression import chunks, open_plain_file, plain
-from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.view import ImageView
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.layer_index import LayerIndex
 
 KEPT = 64
 """Layers whose index stays in memory, however large; more of them while they are small."""
@@ -32,6 +34,8 @@ class LayerFiles:
 
     def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
         """The entries of a layer that was just written, so that its tar need not be read."""
+        from workbench.engines.embedded.layer_index import LayerIndex
+
         self._keep(layer.diff_id, LayerIndex.of(self._store.blob_path(layer.digest), entries))
 
     def view(self, layers: Sequence[LayerRef], scratch: Path) -> ImageView:
@@ -44,6 +48,8 @@ class LayerFiles:
             if found is not None and found.tar.exists():
                 self._known.move_to_end(layer.diff_id)
                 return found
+        from workbench.engines.embedded.layer_index import LayerIndex
+
         index = LayerIndex.read(self._plain(layer, scratch))
         self._keep(layer.diff_id, index)
         return index
@@ -51,6 +57,8 @@ class LayerFiles:
     def _plain(self, layer: LayerRef, scratch: Path) -> Path:
         if self._store.has_blob(layer.diff_id):
             return self._store.blob_path(layer.diff_id)
+        from workbench.engines.embedded.compression import chunks, open_plain_file, plain
+
         spool = scratch / f"layer-{hashlib.sha256(layer.diff_id.encode()).hexdigest()[:16]}.tar"
         with self._spooling:
             if spool.exists():

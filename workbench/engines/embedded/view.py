@@ -10,12 +10,14 @@ import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import field, replace
 from functools import cached_property
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.dataclass import dataclass
-from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.layer_index import LayerIndex
 
 _LINKS = 255
 
