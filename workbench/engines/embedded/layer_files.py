@@ -38,9 +38,13 @@ class LayerFiles:
 
         self._keep(layer.diff_id, LayerIndex.of(self._store.blob_path(layer.digest), entries))
 
-    def view(self, layers: Sequence[LayerRef], scratch: Path) -> ImageView:
-        """The file system that these layers make. `scratch` takes the plain form of compressed ones."""
-        return ImageView(tuple(self._index(layer, scratch) for layer in layers))
+    def view(self, layers: Sequence[LayerRef], scratch: Path, below: ImageView | None = None) -> ImageView:
+        """The file system that these layers make; `below` is that of the first of them. `scratch` takes the plain form
+        of compressed ones."""
+        view = below or ImageView()
+        for layer in layers[len(view.layers) :]:
+            view = view.plus(self._index(layer, scratch))
+        return view
 
     def _index(self, layer: LayerRef, scratch: Path) -> LayerIndex:
         with self._lock:

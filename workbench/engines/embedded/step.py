@@ -80,11 +80,12 @@ class StageBuild:
         self.step = 0
         """The one that is or was done last."""
         self._view: ImageView | None = None
+        """Of the layers that there were when it was last asked for."""
 
     @property
     def view(self) -> ImageView:
-        if self._view is None:
-            self._view = self._tools.files.view(self.state.layers, self._tools.scratch)
+        if self._view is None or len(self._view.layers) < len(self.state.layers):
+            self._view = self._tools.files.view(self.state.layers, self._tools.scratch, self._view)
         return self._view
 
     # -- one step ------------------------------------------------------------------------------------------------
@@ -188,7 +189,6 @@ class StageBuild:
         self.untouched = ""
         if hit.layer is not None:
             self.added = hit.layer.content
-            self._view = None
 
     # -- WORKDIR -------------------------------------------------------------------------------------------------
 
