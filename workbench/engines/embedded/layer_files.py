@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.engines.embedded.compression import chunks, open_plain_file, plain
+from workbench.engines.embedded.copied import CopiedFolders
 from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.store import LayerRef, Store
@@ -29,6 +30,7 @@ class LayerFiles:
         self._lock = threading.Lock()
         self._entries = 0
         self._spooling = threading.Lock()
+        self.copied = CopiedFolders()
 
     def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
         """The entries of a layer that was just written, so that its tar need not be read."""
