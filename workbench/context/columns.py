@@ -70,6 +70,11 @@ class Columns:
     def all_rows(self) -> Iterator[Row]:
         return _ROW.iter_unpack(self.rows)
 
+    def is_same(self, at: int, other: Columns, there: int) -> bool:
+        """Whether both rows say the same."""
+        size = _ROW.size
+        return self.rows[at * size : at * size + size] == other.rows[there * size : there * size + size]
+
     def state(self, at: int) -> bytes:
         """As `state_of`."""
         start = at * _ROW.size

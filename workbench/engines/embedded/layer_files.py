@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.engines.embedded.copied import CopiedFolders
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.view import ImageView
@@ -31,6 +32,7 @@ class LayerFiles:
         self._lock = threading.Lock()
         self._entries = 0
         self._spooling = threading.Lock()
+        self.copied = CopiedFolders()
 
     def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
         """The entries of a layer that was just written, so that its tar need not be read."""

@@ -356,7 +356,12 @@ class StageBuild:
             land(transfer, landing, tools.scratch, tools.cancel.check)
         except InputError as error:
             raise StepFailed(f"{transfer.keyword} failed: {error}", error.hint) from error
+        graft, copied = landing.graft, tools.files.copied
+        if graft is not None and not tools.request.no_cache:
+            graft.before = copied.get(graft.key)
         layer = self._write(landing)
+        if graft is not None and graft.copied is not None and layer is not None and not graft.tree.changed:
+            copied.keep(graft.key, graft.copied, tools.store.blob_path(layer.digest))
         return _Performed(created_by, layer, cacheable=changing(transfer.sources) == before)
 
     def fill(self, tree: Tree, name: str) -> bool:
