@@ -48,8 +48,8 @@ def take(transfer: Transfer, check: Callable[[], None], origin: str = "") -> Tak
 
 
 class _Fold:
-    """Of each path, or of all plain files of a folder, there is a row, a list in JSON. The digest is of one JSON list of
-    all rows, and each folder of the manifest is one of its own."""
+    """Of each path, or of all plain files of a folder, there is a row, a list in JSON. The digest is of one JSON list
+    of all rows, and each folder of the manifest is one of its own."""
 
     def __init__(self, origin: str, *, keep_owners: bool) -> None:
         self._above = f"{origin}:/" if origin else ""
