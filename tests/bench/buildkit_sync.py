@@ -8,7 +8,7 @@ classic builder; of 100,000 files at most 1.2, and less than 150 MB of memory. W
 file alone. The engine's own work is in each time and is the same for both, so that the rows of the processor's time,
 which have the client alone, say more of the clients than the ratios above them. Of 100,000 files the step only mounts
 the context: to copy them takes the engine ten times as long as to take in what changed, which is what is measured.
-`docker buildx build`, as a person starts it, has a row of its own; elsewhere it is the plugin alone, which starts sooner.
+`docker buildx build`, as a person starts it, has a row of its own; elsewhere the plugin alone is started.
 """
 
 from __future__ import annotations

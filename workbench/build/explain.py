@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from workbench.build.change import Change
 from workbench.build.engine import Build
-from workbench.build.events import BuildEvent, BuildFinished, ContextSent, StepFinished
+from workbench.build.events import BuildEvent, BuildFinished, ContextSent, StepFinished, StepStarted
 from workbench.build.images import ImageStore, short_id
 from workbench.build.request import BuildRequest
 from workbench.errors import WorkbenchError
@@ -85,6 +85,10 @@ class ExplainedBuild:
         self._over = False
         """Whether the inner build has told its end."""
         self._ended: list[StepFinished] = []
+        self._bases: set[int] = set()
+        """The steps that are a FROM."""
+        self._begun: list[StepFinished] = []
+        """Those of them that ended, and that nobody compared yet."""
         self._due = False
         """Whether the record is still to be written."""
 
@@ -93,11 +97,13 @@ class ExplainedBuild:
 
     async def __anext__(self) -> BuildEvent:
         event = self._ahead.popleft() if self._ahead else await self._read()
-        if self._looking is None and (self._tells or isinstance(event, ContextSent | BuildFinished)):
-            self._looking = asyncio.create_task(self._look(), name="looks at the steps of a build")
-        if isinstance(event, StepFinished) and event.error is None:
-            if self._tells and not (event.cached or event.why) and (found := await self._found()) is not None:
-                event = replace(event, why=await asyncio.to_thread(found.why, event))
+        if isinstance(event, ContextSent):
+            self._begin()
+        if isinstance(event, StepStarted) and event.text[:5].upper() == "FROM ":
+            self._bases.add(event.step)
+        elif isinstance(event, StepFinished) and event.error is None:
+            if self._tells and not (event.cached or event.why):
+                event = await self._explained(event)
             self._ended.append(event)
         elif isinstance(event, BuildFinished):
             self._asked = self._asked or event.lost
@@ -120,6 +126,25 @@ class ExplainedBuild:
         tasks = [task for task in (self._looking, self._reading) if task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _begin(self) -> asyncio.Task[_Explanations | None]:
+        """Looks, unless it was begun: when the engine has the context, or when the first step needs it. Before that
+        the engine waits for us, and two readers of one context would hold each other up."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="looks at the steps of a build")
+        return self._looking
+
+    async def _explained(self, event: StepFinished) -> StepFinished:
+        """The event with its reasons. A FROM has none, and does not wait for what others are compared with."""
+        if event.step in self._bases:
+            self._begun.append(event)
+            return event
+        if (found := await self._found()) is None:
+            return event
+        begun, self._begun = self._begun, []
+        for base in begun:
+            await asyncio.to_thread(found.why, base)
+        return replace(event, why=await asyncio.to_thread(found.why, event))
+
     async def _read(self) -> BuildEvent:
         """The inner build's next event."""
         if self._reading is None:
@@ -132,8 +157,7 @@ class ExplainedBuild:
 
     async def _found(self) -> _Explanations | None:
         """None where nothing was found, and where nobody waits for it any more."""
-        looking = self._looking
-        assert looking is not None
+        looking = self._begin()
         while not (looking.done() or self._asked):
             await self._look_ahead(looking)
         return looking.result() if looking.done() and not looking.cancelled() else None
@@ -169,9 +193,10 @@ class ExplainedBuild:
 
     async def _record(self) -> None:
         self._due = False
-        assert self._looking is not None
-        if self._asked and not self._looking.done():
-            self._looking.cancel()  # an engine that does not answer must not hold up the end
+        looking = self._looking
+        if self._asked and (looking is None or not looking.done()):
+            if looking is not None:
+                looking.cancel()  # an engine that does not answer must not hold up the end
             return
         if (found := await self._found()) is None:
             return
