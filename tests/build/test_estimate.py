@@ -46,7 +46,11 @@ def test_what_ran_already_counts_and_what_is_overdue_counts_nothing() -> None:
             "RUN --mount=type=bind,from=one,target=/x --mount=from=two,target=/c make --from=x",
             {"one", "two"},
         ),
+        ('RUN --mount="type=bind,from=Quoted,target=/x" <<EOF', {"quoted"}),
+        ("RUN --mount=type=cache,target=/c,source=from=me,id=from=me make", set()),
+        ("RUN --mount=type=nothing,from=x true", set()),
         ("COPY a b", set()),
+        ("COPY a --from=me b", set()),
         ("RUN echo --from=me", set()),
     ],
 )

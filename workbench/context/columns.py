@@ -31,6 +31,11 @@ def pack_stat(found: os.stat_result) -> bytes:
         )  # fmt: skip
 
 
+def row_of(found: os.stat_result) -> Row:
+    """The same, not packed."""
+    return _ROW.unpack(pack_stat(found))
+
+
 def owner_of(row: bytes) -> int:
     """The uid in a row."""
     uid: int = _ROW.unpack(row)[6]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
-from workbench.context.columns import LATE, Columns, owner_of, pack_stat
+from workbench.context.columns import LATE, Columns, Row, owner_of, pack_stat
 from workbench.context.ignore import IgnoreRules, Rule
 from workbench.errors import InputError
 
@@ -87,15 +87,15 @@ class Scan:
     @property
     def sent(self) -> Iterator[Entry]:
         """What is sent, in order, directories included."""
-        return map(self._entry, self.sent_places)
+        return (self._entry(at) for at, _ in self.sent_rows)
 
     @property
-    def sent_places(self) -> Iterator[int]:
-        """Where in `entries` that stands."""
+    def sent_rows(self) -> Iterator[tuple[int, Row]]:
+        """Where in `entries` that stands, with its row."""
         excluding = self._excluding
         for at, (rank, row) in enumerate(zip(self.columns.ranks, self.columns.all_rows(), strict=True)):
             if not excluding[rank] and row[5] & 0o170000 != stat.S_IFSOCK:
-                yield at
+                yield at, row
 
     @property
     def errors(self) -> Iterator[Entry]:

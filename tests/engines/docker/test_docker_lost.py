@@ -18,8 +18,8 @@ from workbench.errors import EngineError, EngineLost, EngineUnavailable
 
 
 @pytest.fixture
-def proxy(tmp_path: Path, docker_host: str) -> Proxy:
-    return Proxy(tmp_path / "engine.sock", docker_host.removeprefix("unix://"))
+def proxy(tmp_path: Path, docker_with_base: str) -> Proxy:
+    return Proxy(tmp_path / "engine.sock", docker_with_base.removeprefix("unix://"))
 
 
 def sleeping(text: str = "RUN echo ready; sleep 60") -> BuildRequest:
@@ -81,12 +81,12 @@ async def test_images_after_the_engine_went_away(proxy: Proxy) -> None:
     await engine.close()
 
 
-async def test_cancelling_an_upload(docker_host: str, tmp_path: Path) -> None:
+async def test_cancelling_an_upload(docker_with_base: str, tmp_path: Path) -> None:
     (tmp_path / "context").mkdir()
     with (tmp_path / "context" / "big").open("wb") as big:
         big.truncate(8 << 30)
     request = BuildRequest(context=tmp_path / "context", dockerfile_text="FROM busybox\n")
-    build = DockerEngine(docker_host).build(request)
+    build = DockerEngine(docker_with_base).build(request)
     await build.__anext__()
     began = time.monotonic()
     build.cancel()
@@ -115,8 +115,8 @@ async def test_an_engine_that_hangs_in_the_middle_of_a_step(proxy: Proxy) -> Non
 
 
 @pytest.mark.slow
-async def test_a_silent_step_is_no_hanging_engine(docker_host: str) -> None:
-    events = [event async for event in DockerEngine(docker_host, patience=1).build(sleeping("RUN sleep 4"))]
+async def test_a_silent_step_is_no_hanging_engine(docker_with_base: str) -> None:
+    events = [event async for event in DockerEngine(docker_with_base, patience=1).build(sleeping("RUN sleep 4"))]
     assert finished(events).outcome == "succeeded"
 
 
