@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from first_paint import first_paint
-from table import Row, print_table
+from table import Row, keep_bytecode, print_table
 
 from workbench.build.events import BuildEvent
 from workbench.build.progress import BuildProgress
@@ -99,6 +99,7 @@ def main() -> None:
     busybox = shutil.which("busybox")
     if busybox is None:
         sys.exit("no busybox here: the build needs a static one")
+    keep_bytecode()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from table import human_seconds
+from table import human_seconds, keep_bytecode
 
 from workbench.build.events import BuildEvent
 from workbench.build.loop import LoopState
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--engine", nargs="+", default=["embedded"])
     parser.add_argument("--quiet", type=float, default=Config().quiet)
     options = parser.parse_args()
+    keep_bytecode()
     print(f"Save to first event, median of {RUNS}; goal {human_seconds(GOAL + options.quiet)}")
     for files in options.files:
         for engine in options.engine:
