@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.rivals import BASE, make_base
-from tests.bench.table import Row, medians_of, print_table
+from tests.bench.table import Row, keep_bytecode, medians_of, print_table
 from workbench.build.engine import Engine
 from workbench.build.events import BuildFinished, ContextSent
 from workbench.build.request import BuildRequest
@@ -101,6 +101,7 @@ def medians(costs: list[Cost]) -> Cost:
 
 
 def main() -> None:
+    keep_bytecode()
     suite, count = sys.argv[1] if len(sys.argv) > 1 else "sid", int(sys.argv[2]) if len(sys.argv) > 2 else 2000
     unpacked = Path(tempfile.gettempdir()) / f"docker-{suite}"
     host = f"unix://{unpacked}/run/docker.sock"
