@@ -111,7 +111,7 @@ def _open(request: BuildRequest, config: Config, touring: Touring) -> tuple[int,
 
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
-        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context).prepare}
+        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context, engine.name).prepare}
     app = WorkbenchApp(
         engine, request.context, config, request=request, engines=engines, read_options=read_options,
         touring=touring, **own,
