@@ -1,19 +1,16 @@
-"""The start: frames first, then the panels; what is typed meanwhile arrives, and nothing heavy comes before."""
+"""The start: the panels are shown when they are filled, and what is typed meanwhile arrives."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from textual import events
 
-from tests.tui.stage import NARROW, WIDE, make_app, make_context, screen_text, until
+from tests.tui.stage import WIDE, make_app, make_context, running, until
 from workbench.config import Config
 from workbench.tui.app import WorkbenchApp
-
-HEAVY = ("workbench.dockerfile", "workbench.context.scan", "workbench.tui.workspace", "workbench.tui.screens.dialogs")
 
 
 @pytest.fixture
@@ -28,21 +25,6 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
     monkeypatch.setattr(WorkbenchApp, "_furnish", later)
     return opened
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_the_first_picture_has_the_title_and_the_frames(
-    tmp_path: Path, gate: asyncio.Event, size: tuple[int, int]
-) -> None:
-    app = make_app(make_context(tmp_path / "lab"), watch=False)
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        shown = screen_text(app)
-        assert "replay" in shown and "not watching" in shown and "saved r1" in shown
-        names = ("Context", "Dockerfile", "Build", "Images")
-        assert all(name in shown for name in names), shown
-        gate.set()
-        await until(pilot, lambda: "FROM scratch" in screen_text(app), "the Dockerfile")
 
 
 @pytest.mark.slow
@@ -65,7 +47,15 @@ async def test_a_key_for_an_action_that_does_not_exist_is_told(tmp_path: Path) -
         assert len(told) == 1 and "build.noww" in told[0] and "build.now" in told[0].replace("build.noww", ""), told
 
 
-def test_nothing_heavy_is_imported_before_the_first_paint() -> None:
-    code = f"import sys, workbench.tui.app; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+async def test_what_is_typed_while_a_panel_is_chosen_keeps_its_order(tmp_path: Path) -> None:
+    app = make_app(make_context(tmp_path / "lab"), watch=False)
+    typed = "".join(chr(ord("a") + number % 26) for number in range(60))
+    async with running(app, built=False) as pilot:
+        for times in range(1, 4):
+            await pilot.press("alt+1")
+            for key in ("alt+2", *typed):
+                app.post_message(events.Key(key, key if len(key) == 1 else None))
+                await asyncio.sleep(0)
+            await until(pilot, lambda: len(app.editor_panel.editor.text) >= len(typed) * times, "the text")  # noqa: B023
+            await pilot.pause()
+            assert app.editor_panel.editor.text.startswith(f"{typed * times}FROM")

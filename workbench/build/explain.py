@@ -1,13 +1,15 @@
 """Builds that say why a step was not reused, and leave a record of their steps, on engines that keep no manifests.
 
 While the engine builds, a thread looks at the same context; the reasons come from comparing it with the records of
-earlier builds. A build never fails, and never ends later than its cancelling allows, because of this.
+earlier builds. A build never fails, and never ends later than its cancelling allows, because of this; that the engine
+went away is told at once, reasons or not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 
@@ -21,6 +23,9 @@ from workbench.build.step_records import KnownSteps
 from workbench.build.steps import Builder, Step
 from workbench.build.survey import TROUBLE, Survey
 from workbench.errors import WorkbenchError
+
+_AHEAD = 4096
+"""Events that are read while reasons are awaited, to see whether the engine went away meanwhile."""
 
 
 async def image_ids(images: ImageStore, names: Iterable[str]) -> dict[str, str]:
@@ -60,14 +65,17 @@ class ExplainedBuild:
         self._builder: Builder = builder
         self._images = images
         self._asked = False
+        """Whether the reasons are no longer wanted: what is being read for them is left."""
         self._looking: asyncio.Task[_Explanations | None] | None = None
+        self._reading: asyncio.Task[BuildEvent] | None = None
+        self._ahead: deque[BuildEvent] = deque()
         self._ended: list[StepFinished] = []
 
     def __aiter__(self) -> AsyncIterator[BuildEvent]:
         return self
 
     async def __anext__(self) -> BuildEvent:
-        event = await self._inner.__anext__()
+        event = self._ahead.popleft() if self._ahead else await self._read()
         if self._looking is None:
             self._looking = asyncio.create_task(self._look(), name="looks at the steps of a build")
         if isinstance(event, StepFinished) and event.error is None:
@@ -75,7 +83,8 @@ class ExplainedBuild:
                 event = replace(event, why=await asyncio.to_thread(found.why, event))
             self._ended.append(event)
         elif isinstance(event, BuildFinished):
-            if (self._asked or event.lost) and not self._looking.done():
+            self._asked = self._asked or event.lost
+            if self._asked and not self._looking.done():
                 self._looking.cancel()  # an engine that does not answer must not hold up the end
             elif (found := await self._found()) is not None:
                 await self._record(found)
@@ -90,13 +99,40 @@ class ExplainedBuild:
         await self._inner.aclose()
         if self._looking is not None:
             self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        tasks = [task for task in (self._looking, self._reading) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> BuildEvent:
+        """The inner build's next event."""
+        if self._reading is None:
+            return await self._inner.__anext__()
+        event = await asyncio.shield(self._reading)
+        self._reading = None
+        return event
 
     async def _found(self) -> _Explanations | None:
-        assert self._looking is not None
-        if self._looking.cancelled():
-            return None
-        return await asyncio.shield(self._looking)
+        """None where nothing was found, and where nobody waits for it any more."""
+        looking = self._looking
+        assert looking is not None
+        while not (looking.done() or self._asked):
+            await self._look_ahead(looking)
+        return looking.result() if looking.done() and not looking.cancelled() else None
+
+    async def _look_ahead(self, looking: asyncio.Task[_Explanations | None]) -> None:
+        """Waits for what is looked for or for one more event, and gives it up where that is the engine's going away."""
+        ended = self._ahead and isinstance(self._ahead[-1], BuildFinished)
+        if ended or len(self._ahead) >= _AHEAD:
+            await asyncio.wait([looking])
+            return
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._inner.__anext__())
+        await asyncio.wait([looking, self._reading], return_when=asyncio.FIRST_COMPLETED)
+        if self._reading.done() and self._reading.exception() is None:
+            event = await self._read()
+            self._ahead.append(event)
+            self._asked = self._asked or (isinstance(event, BuildFinished) and event.lost)
+        elif self._reading.done():  # which is raised when its turn comes
+            await asyncio.wait([looking])
 
     async def _look(self) -> _Explanations | None:
         if self._request.remote is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.build.request import BuildRequest
 from workbench.cli import output
@@ -19,6 +20,7 @@ from workbench.config import Config
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from workbench.tui.first_paint import FirstPaint
     from workbench.tui.guide import Touring
 
 
@@ -64,9 +66,10 @@ def _open_tour(folder: str | None, config: Config) -> int:
 
     refuse_without_terminal()
     first_start()  # whoever takes the tour need not be offered it
+    if folder is not None:
+        return _open_on_copy(chosen_copy(Path(folder)), config).code
     with TourCopies() as copies:
-        context = copies.make() if folder is None else chosen_copy(Path(folder))
-        return _open_on_tour(context, config)
+        return _open_on_tour(copies.make(), config)
 
 
 def open_screen(request: BuildRequest, config: Config) -> int:
@@ -79,29 +82,56 @@ def open_screen(request: BuildRequest, config: Config) -> int:
     offer = first_start()
     with TourCopies() as copies:
         while True:
-            code, wanted = _open(request, config, Touring(make=copies.make, offer=offer))
-            if wanted is None or code:
-                return code
-            offer, code = False, _open_on_tour(wanted, config)
+            ended = _open(request, config, Touring(make=copies.make, offer=offer))
+            if ended.wanted is None or ended.code:
+                return ended.code
+            offer, code = False, _open_on_tour(ended.wanted, config)
             if code:
                 return code
 
 
 def _open_on_tour(context: Path, config: Config) -> int:
+    """On a copy that goes afterwards, and with it all that the tour made."""
+    from workbench.cli.tour import forget_images, images_of, state_in
+
+    with state_in(context.parent / "state"):
+        ended = _open_on_copy(context, config)
+        images = images_of(context)
+    if images:
+        forget_images(images, config, ended.engine)
+    return ended.code
+
+
+def _open_on_copy(context: Path, config: Config) -> Ended:
     """Watching is on, as the tour tells of it."""
     from workbench.tui.guide import TAG, Touring
 
-    code, _ = _open(sample_request(context, TAG), replace(config, watch="on"), Touring(here=True))
-    return code
+    return _open(sample_request(context, TAG), replace(config, watch="on"), Touring(here=True))
 
 
-def _open(request: BuildRequest, config: Config, touring: Touring) -> tuple[int, Path | None]:
-    """The exit code, and the copy that a tour is wanted on."""
+class Ended(NamedTuple):
+    """How a screen ended: the exit code, the engine that was in use, and the copy that a tour is wanted on."""
+
+    code: int
+    engine: str
+    wanted: Path | None
+
+
+def _open(request: BuildRequest, config: Config, touring: Touring) -> Ended:
+    assert request.context is not None, "a screen shows a folder"
+    from workbench.tui.first_paint import FirstPaint
+
+    with FirstPaint(request.context, request.dockerfile) as painted:
+        return _open_after(painted, request.context, request, config, touring)
+
+
+def _open_after(painted: FirstPaint, context: Path, request: BuildRequest, config: Config, touring: Touring) -> Ended:
+    """As `_open`, once a person has something to look at."""
+    gc.disable()  # what is imported is no garbage, now or later
     from workbench.cli.engine import choose_engine
     from workbench.cli.owner import owned_loop, reach
     from workbench.engines.choose import KNOWN, factories
 
-    assert request.context is not None, "a screen shows a folder"
     engine = choose_engine(config, quiet=True, request=request)
     engines = factories(config)
     from workbench.tui.driver.dialect import tell_textual
@@ -111,13 +141,15 @@ def _open(request: BuildRequest, config: Config, touring: Touring) -> tuple[int,
 
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
-        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(request.context, engine.name).prepare}
+        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(context, engine.name).prepare}
     app = WorkbenchApp(
-        engine, request.context, config, request=request, engines=engines, read_options=read_options,
-        touring=touring, **own,
+        engine, context, config, request=request, engines=engines, read_options=read_options,
+        touring=touring, painted=painted, **own,
     )  # fmt: skip
+    gc.freeze()
+    gc.enable()
     code = app.run(mouse=config.mouse)
-    return int(code or 0), app.guide.wanted
+    return Ended(int(code or 0), app.engine_in_use, app.guide.wanted)
 
 
 def refuse_without_terminal() -> None:

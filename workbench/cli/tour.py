@@ -1,18 +1,24 @@
-"""The first-run tour, outside the screen: whether it is offered, and the copies of `genesis` that it is taken on."""
+"""The first-run tour, outside the screen: whether it is offered, the copies of `genesis` that it is taken on, and what
+goes with them."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from workbench.build.images import ImageStore
 from workbench.cli import output
-from workbench.config import config_file, state_dir
-from workbench.errors import UsageError
+from workbench.config import Config, config_file, state_dir
+from workbench.errors import UsageError, WorkbenchError
 
 _OFFERED = "tour-offered"
+_STATE = "XDG_STATE_HOME"
 
 
 def first_start() -> bool:
@@ -29,6 +35,52 @@ def first_start() -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def state_in(folder: Path) -> Iterator[None]:
+    """A block whose state is kept there: builds, logs, digests. The process that builds inherits it."""
+    before = os.environ.get(_STATE)
+    os.environ[_STATE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_STATE]
+        else:
+            os.environ[_STATE] = before
+
+
+def images_of(context: Path) -> set[str]:
+    """The IDs of what was built of it, as far as this state knows."""
+    from workbench.build.history import History
+
+    return {record.image for record in History().list(context) if record.image}
+
+
+def forget_images(identifiers: Collection[str], config: Config, engine: str) -> None:
+    """Deletes what the tour built on that engine, out of its trash too. An image that has another name as well, or that
+    another build made too, stays; of what the engine does not delete it is said that it is left."""
+    from workbench.build.history import History
+    from workbench.cli.engine import with_images
+    from workbench.cli.trash import trash_of
+    from workbench.tui.guide import TAG
+
+    ours = set(identifiers) - {record.image for record in History().all()}
+    name = f"{TAG}:latest"
+
+    async def work(images: ImageStore) -> int:
+        trash = trash_of(images, config)
+        await trash.empty([held for held in await trash.held() if held.name == name])
+        for image in await images.list():
+            if image.id in ours and not set(image.tags) - {name}:
+                await images.remove([image.id])
+        return 0
+
+    try:
+        with_images(replace(config, engine=engine), work, quiet=True)
+    except WorkbenchError as error:
+        output.talk(f"images of the tour are left, as {TAG} or without a name: {error}")
 
 
 class TourCopies:

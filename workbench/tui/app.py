@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Input
@@ -22,31 +23,39 @@ from workbench.build.loop import LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import WorkbenchError
-from workbench.tui import colourless, configured, driver, ending, keys, opening, terminal_keys
+from workbench.tui import colourless, configured, driver, ending, keys, looks, opening, seen, terminal_keys
 from workbench.tui.guide import NO_TOUR, Guide, Touring
+from workbench.tui.image_actions import ImageActions
+from workbench.tui.live import Live
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
+from workbench.tui.presence import Presence
+from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
 from workbench.tui.widgets.title import TitleLine
+from workbench.tui.workspace import Workspace
 
-if TYPE_CHECKING:  # imported after the first paint
+if TYPE_CHECKING:
     from workbench.build.engine import Engine
     from workbench.build.loops import MakeLoop
-    from workbench.tui.image_actions import ImageActions
-    from workbench.tui.live import Live
-    from workbench.tui.presence import Presence
+    from workbench.tui.first_paint import FirstPaint
     from workbench.tui.screens.build_options import ReadOptions
-    from workbench.tui.widgets.context_panel import ContextPanel
     from workbench.tui.widgets.editor_panel import EditorPanel
-    from workbench.tui.workspace import Workspace
+
+
+class BaseScreen(Screen[Any]):
+    """The one with the panels, on which nothing takes the focus by itself."""
+
+    AUTO_FOCUS = ""
 
 
 class WorkbenchApp(App[int]):
     """The terminal UI on one context and one engine. `run` gives the exit code.
 
     `engines` are what the engine can be changed to, by name. `make_loop` makes the live loop, by default one of this
-    process; `prepare` is called on a thread after the first paint, for what that loop needs. `read_options` reads the
+    process; `prepare` is called on a thread, for what that loop needs. `read_options` reads the
     words of `docker build`; without it there is no form of build options. `touring` says what is known of the tour.
+    `painted` is what the terminal shows meanwhile: it stays until the panels are filled.
     """
 
     TITLE = "workbench"
@@ -88,8 +97,10 @@ class WorkbenchApp(App[int]):
         prepare: Callable[[], None] | None = None,
         read_options: ReadOptions | None = None,
         touring: Touring = NO_TOUR,
+        painted: FirstPaint | None = None,
     ) -> None:
         terminal_keys.install()
+        self.painted = painted
         super().__init__(driver_class=driver.choose())
         colourless.use(self)
         self.animation_level = "none"
@@ -113,44 +124,46 @@ class WorkbenchApp(App[int]):
         self._image_actions: ImageActions | None = None
         self._presence: Presence | None = None
         self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
+        self._unseen = ExitStack()  # nothing is drawn until it is closed
 
     # -- the screen
 
+    def get_default_screen(self) -> Screen[Any]:
+        return BaseScreen(id="_default")
+
     def compose(self) -> ComposeResult:
         yield TitleLine(id="title")
-        with Vertical(id="frames"):
-            with Horizontal(id="upper"):
-                for name, title in zip(PANELS[:3], ("Context", self.request.dockerfile, "Build"), strict=True):
-                    yield Panel(title, id=name, classes="-active" if name == self.active else "")
-            yield Panel("Images", id="images")
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
                 yield Strip(number, name, classes="-active" if name == self.active else "")
         yield Footer(show_command_palette=True, compact=True)
 
     def on_mount(self) -> None:
+        for least, name in reversed(self.HORIZONTAL_BREAKPOINTS):  # Textual itself does it after the first layout
+            if self.size.width >= least:
+                self.base.add_class(name)
+                break
         configured.take_theme(self)
         configured.take_keys(self)
         title = self.base.query_one(TitleLine)
         title.engine, title.context = self.engine.name, self.context
         title.state = LoopState(watching=self.mode != "off", on_focus=self.mode == "focus")
         ending.on_signals(self)
-        self.call_after_refresh(self._begin)
-
-    def _begin(self) -> None:
         if self._prepare is not None:
             self.work(asyncio.to_thread(self._prepare), "prepare", "prepare the live loop")
-        self.work(self._furnish(), "furnish", "put the panels into their frames")
+        self._unseen.enter_context(self.batch_update())
+        self.work(self._furnish(), "furnish", "put the panels into their places")
 
     async def _furnish(self) -> None:
-        """What takes time, after the first paint: the panels in place of their frames, and all that fills them."""
-        for module in ("workspace", "image_actions", "presence", "live"):
-            await asyncio.to_thread(importlib.import_module, f"workbench.tui.{module}")
-        from workbench.tui.image_actions import ImageActions
-        from workbench.tui.live import Live
-        from workbench.tui.presence import Presence
-        from workbench.tui.workspace import Workspace
+        """The panels, and all that fills them."""
+        with self._unseen:
+            await self._put_panels()
+        configured.tell(self)
+        await self.guide.begin()
+        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._take_early)
 
+    async def _put_panels(self) -> None:
         if self._read_options is not None and not self._options_given:
             from workbench.tui.screens.build_options import take_kept
 
@@ -158,31 +171,34 @@ class WorkbenchApp(App[int]):
         self._workspace = Workspace(self.context, self.request.dockerfile)
         self._image_actions = ImageActions(self)
         self._presence = Presence(self)
-        with self.batch_update():
-            await self.base.query_one("#frames").remove()
-            await self.base.mount(self._workspace, after="#title")
-            self.live = Live(
-                self._workspace, self.engine, lambda: self.request, self.config,
-                mode=self.mode, make_loop=self._make_loop,
-            )  # fmt: skip
-            self._workspace.follow(self.live)
-            self.activate(self.active)
+        if self.painted is not None:
+            self._workspace.context_panel.show_seen(self.painted.seen)
+        await self.base.mount(self._workspace, after="#title")
+        self.live = Live(
+            self._workspace, self.engine, lambda: self.request, self.config,
+            mode=self.mode, make_loop=self._make_loop,
+        )  # fmt: skip
+        self._workspace.follow(self.live)
         self.context_panel.use_engine(self.engine.name)
         self.context_panel.look(self.request.dockerfile)
-        self.work(self.live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
-        self.work(self.live.remember_times(), "times", "read how long steps took")
-        self.work(self.image_actions.follow(), "images", "follow the engine's images")
-        self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
-        configured.tell(self)
         self.editor_panel.use_engine(self.engine.name)
         await self.editor_panel.load()
-        await self.guide.begin()
-        self.call_after_refresh(self._take_early)
+        self._mark_active(self.active)
+        self._focus_in(self.active)
 
-    def _take_early(self) -> None:
+    def _begin(self) -> None:
+        """What nobody waits for before the panels are to be seen."""
+        live = self._live
+        self.work(live.loop.run(build_first=self.mode != "off"), "loop", "go on watching and building")
+        self.work(live.remember_times(), "times", "read how long steps took")
+        self.work(self.image_actions.follow(), "images", "follow the engine's images")
+        self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
+
+    async def _take_early(self) -> None:
+        """Here and not by a message: what is typed next may be on its way already, and would overtake it."""
         early, self._early = self._early, None
         for event in early or ():
-            self.post_message(event)
+            await self.on_event(event)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that come before the panels wait for them."""
@@ -218,6 +234,12 @@ class WorkbenchApp(App[int]):
         if event.panel.id in PANELS and self.screen_stack:
             self.base.query_one(f"#strip-{event.panel.id}", Strip).say(event.panel.strip_text)
 
+    def on_context_panel_scanned(self, event: ContextPanel.Scanned) -> None:
+        """What is seen now is what the next first paint shows."""
+        if self.painted is not None and self._there:
+            now = event.panel.seen(looks.pens(self), seen.colours_of(os.environ))
+            self.work(asyncio.to_thread(self.painted.keep, now), "seen", "keep what is seen for the next start")
+
     def on_strip_chosen(self, event: Strip.Chosen) -> None:
         self.activate(event.name)
 
@@ -237,14 +259,17 @@ class WorkbenchApp(App[int]):
         waits = self._early is None
         if waits:
             self._early = []  # what is typed now is meant for that panel
-        self.call_after_refresh(self._focus_in, name, last, waits)
+        self.call_after_refresh(self._go_on_in, name, last, waits)
 
-    def _focus_in(self, name: str, last: bool, waits: bool) -> None:
+    async def _go_on_in(self, name: str, last: bool, waits: bool) -> None:
+        self._focus_in(name, last=last)
+        if waits:
+            await self._take_early()
+
+    def _focus_in(self, name: str, *, last: bool = False) -> None:
         targets = self._box(name).focus_targets()
         if targets:
             self.base.set_focus(targets[-1 if last else 0])
-        if waits:
-            self._take_early()
 
     def _mark_active(self, name: str) -> None:
         if self.live is not None and self.active == "dockerfile" != name:
@@ -366,22 +391,22 @@ class WorkbenchApp(App[int]):
 
     @property
     def _live(self) -> Live:
-        assert self.live is not None, "only after the first paint"
+        assert self.live is not None, "only after the panels are there"
         return self.live
 
     @property
     def workspace(self) -> Workspace:
-        assert self._workspace is not None, "only after the first paint"
+        assert self._workspace is not None, "only after the panels are there"
         return self._workspace
 
     @property
     def image_actions(self) -> ImageActions:
-        assert self._image_actions is not None, "only after the first paint"
+        assert self._image_actions is not None, "only after the panels are there"
         return self._image_actions
 
     @property
     def presence(self) -> Presence:
-        assert self._presence is not None, "only after the first paint"
+        assert self._presence is not None, "only after the panels are there"
         return self._presence
 
     @property

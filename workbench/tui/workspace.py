@@ -1,5 +1,4 @@
-"""The four panels, where they stand, and what becomes of what they and the live loop say. Imported after the first
-paint: what it brings along is most of the start."""
+"""The four panels, where they stand, and what becomes of what they and the live loop say."""
 
 from __future__ import annotations
 
@@ -78,7 +77,7 @@ class ImagesBox(Panel):
 
 
 class Workspace(Vertical):
-    """Takes the place of the empty frames that the first paint shows. `active` is the panel that keys go to."""
+    """The panels, filled by what the app and the live loop tell them."""
 
     def __init__(self, context: Path, dockerfile: str) -> None:
         super().__init__(id="workspace")

@@ -248,15 +248,24 @@ def test_what_is_taken_is_one_list_in_json(tmp_path: Path) -> None:
     found = tree.lookup("d")
     assert found is not None
     taken = take(Transfer("COPY", [Source(tree, "d", "d", found)], "/", "/", (0, 0)), lambda: None)
-    rows: list[list[object]] = [["source", "d", True, False]]
+    rows: list[list[object]] = [["source", "d", True, False, False]]
+    plain: dict[str, list[list[object]]] = {}
     links: dict[object, str] = {}
+    inputs: list[tuple[object, ...]] = []
     for path, item in tree.walk("d"):
-        name, entry = path.removeprefix("d/"), item.entry
-        rows.append([name, entry.kind, entry.mode, item.digest() if entry.kind == "file" else entry.link])
-        if entry.kind == "file" and links.setdefault(item.inode, name) != name:
+        relative, entry = path.removeprefix("d/"), item.entry
+        facts = [entry.kind, entry.mode, item.digest() if entry.kind == "file" else entry.link]
+        inputs.append((path, *facts))
+        folder, slash, name = relative.rpartition("/")
+        if entry.kind == "file" and item.inode == (path,):
+            plain.setdefault(folder + slash, []).append([name, *facts])
+            continue
+        rows.append([relative, *facts])
+        if entry.kind == "file" and links.setdefault(item.inode, relative) != relative:
             rows[-1].append({"link": links[item.inode]})
+    rows += map(list, plain.items())
     assert taken.digest == hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    assert sorted((f"d/{row[0]}", *row[1:4]) for row in rows[1:]) == sorted(taken.inputs)
+    assert sorted(inputs) == sorted(taken.inputs)
 
 
 @pytest.mark.parametrize("path", ["f", "d/" + "n" * 98, "d/" + "n" * 99, "é", "\udcff", "d/" * 60 + "f"])

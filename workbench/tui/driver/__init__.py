@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -38,11 +38,18 @@ def choose() -> type[Driver] | None:
         from workbench.tui.driver.browser import BrowserDriver
 
         return BrowserDriver
-    if os.environ.get("WORKBENCH_DRIVER") == "stock" or "TEXTUAL_DRIVER" in os.environ or sys.platform != "linux":
+    if terminal() is None:
         return None
-    for stream in (sys.__stdin__, sys.__stderr__):  # where Textual reads keys, and where it draws
-        if stream is None or stream.closed or not stream.isatty():
-            return None
     from workbench.tui.driver.linux import ShadowDriver
 
     return ShadowDriver
+
+
+def terminal() -> tuple[TextIO, TextIO] | None:
+    """Where Textual reads keys and where it draws, if `choose` gives the driver of a terminal that is ours."""
+    if os.environ.get("WORKBENCH_DRIVER") == "stock" or "TEXTUAL_DRIVER" in os.environ or sys.platform != "linux":
+        return None
+    keys, screen = sys.__stdin__, sys.__stderr__
+    if keys is None or screen is None or keys.closed or screen.closed or not (keys.isatty() and screen.isatty()):
+        return None
+    return keys, screen

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from asyncio import TimerHandle
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
@@ -15,6 +15,9 @@ from workbench.tui.driver.dialect import Dialect, first_environment
 from workbench.tui.driver.sender import Sender
 from workbench.tui.driver.shadow import Shadow
 from workbench.tui.driver.signs import fit_for
+
+if TYPE_CHECKING:
+    from workbench.tui.first_paint import FirstPaint
 
 FRAME = 1 / 20
 """Seconds between two frames. The first one after a pause does not wait."""
@@ -43,6 +46,7 @@ class ShadowDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse and self._dialect.mouse, size=size)
         encoding = "ascii" if self._dialect.ascii else str(getattr(self._file, "encoding", None) or "utf-8")
         self._shadow = Shadow(*(size or self._get_terminal_size()), fit=fit_for(encoding))
+        self._painted: FirstPaint | None = getattr(app, "painted", None)
         self._sender: Sender | None = None
         self._lock = threading.RLock()  # the thread that reads keys writes too
         self._within = False
@@ -53,6 +57,9 @@ class ShadowDriver(LinuxDriver):
     # -- what Textual calls
 
     def start_application_mode(self) -> None:
+        if self._painted is not None:
+            self._shadow = self._painted.taken_over() or self._shadow
+            self._painted = None
         if self._sender is None:
             self._started = time.monotonic()
             self._sender = Sender(cast(TextIO, self._file))

@@ -97,7 +97,10 @@ class Shadow:
             self._strange(whole)
 
     def _switch(self, on: bool, whole: str) -> None:
-        """Leaves the terminal's pen as Textual's is, and knows nothing of the screen it comes to."""
+        """Leaves the terminal's pen as Textual's is, and knows nothing of the screen it comes to. Where it is there
+        already nothing is sent: some terminals would clear it."""
+        if on and self._alternate:
+            return
         if self._alternate:
             self._out += [self.frame(), self.writer.settle(self.pen)]
         self._out.append(whole)

@@ -23,6 +23,7 @@ from workbench.context.weigh import Weigher, Weight
 from workbench.dockerfile import parse
 from workbench.errors import WorkbenchError
 from workbench.files import read_text
+from workbench.tui.seen import ROWS, Seen
 from workbench.tui.widgets.context_model import Model, build_model, describe
 from workbench.tui.widgets.context_renewal import Renewal, renew
 from workbench.tui.widgets.context_tree import ContextTree
@@ -57,6 +58,13 @@ class ContextPanel(Panel):
             super().__init__()
             self.entry = entry
 
+    class Scanned(Message):
+        """All of the context was looked at, and is shown."""
+
+        def __init__(self, panel: ContextPanel) -> None:
+            super().__init__()
+            self.panel = panel
+
     def __init__(self, context: Path, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.context = context
@@ -74,6 +82,7 @@ class ContextPanel(Panel):
         self._renewing = False
         self._last_whole = 0.0
         self._resting: dict[str, Timer] = {}
+        self._seen = Seen()
 
     @property
     def context_tree(self) -> ContextTree:
@@ -85,7 +94,18 @@ class ContextPanel(Panel):
         yield Note(id="context-note")
 
     def on_mount(self) -> None:
-        self.title = "Context"
+        self.title = self._seen.title or "Context"
+        self.context_tree.seen = self._seen.rows
+
+    # -- what was seen last, until the first scan is there
+
+    def show_seen(self, seen: Seen) -> None:
+        """Call before it is mounted."""
+        self._seen = seen
+
+    def seen(self, pens: Mapping[str, str], terminal: str) -> Seen:
+        """What the next start is to show first."""
+        return Seen(self.title, self.context_tree.first_rows(ROWS), pens, terminal)
 
     # -- what is there
 
@@ -158,6 +178,7 @@ class ContextPanel(Panel):
             self._scanning -= 1
             self._renew_soon()
         self._show_more(warned)
+        self.post_message(self.Scanned(self))
 
     def _renew_soon(self) -> None:
         if self._changed and not self._scanning and not self._renewing:

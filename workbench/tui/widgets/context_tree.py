@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding
 from textual.message import Message
 
@@ -14,13 +13,11 @@ from workbench.build.text import one_line
 from workbench.context.ignore import Rule
 from workbench.context.scan import Entry, ancestors
 from workbench.tui.widgets.context_model import Model
+from workbench.tui.widgets.context_rows import TreeRow
 from workbench.tui.widgets.row_view import Piece, RowView, found_in
 
 OPEN_AT_FIRST = 60
 """Folders are open from the start where the context has at most this many entries; else only the context itself."""
-
-_SIZE = 8
-_STATE = 9
 
 
 class ContextTree(RowView):
@@ -86,6 +83,8 @@ class ContextTree(RowView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.model: Model | None = None
+        self.seen: Sequence[TreeRow] = ()
+        """What is shown until there is a model: rows of an earlier one."""
         self.warned: Mapping[str, str] = {}
         """Why what is sent should rarely be, by path."""
         self._weights: Mapping[str, int] = {}
@@ -97,7 +96,7 @@ class ContextTree(RowView):
 
     @property
     def row_count(self) -> int:
-        return 0 if self.model is None else len(self._rows) + 1
+        return len(self.seen) if self.model is None else len(self._rows) + 1
 
     @property
     def entry(self) -> Entry | None:
@@ -207,11 +206,20 @@ class ContextTree(RowView):
     # -- what is drawn
 
     def draw(self, row: int, width: int) -> list[Piece]:
+        return self._row(row).columns(width)
+
+    def first_rows(self, count: int) -> list[TreeRow]:
+        """The first ones, as they are now."""
+        return [self._row(row) for row in range(min(count, self.row_count))]
+
+    def _row(self, row: int) -> TreeRow:
         model = self.model
-        assert model is not None
+        if model is None:
+            return self.seen[row]
         if row == 0:
-            return _columns(f"{'▾' if self._root_open else '▸'} {one_line(model.name)}", "tree--root", "",
-                            human_size(model.sent_bytes, digits=4), width)  # fmt: skip
+            sign = "▾" if self._root_open else "▸"
+            size = human_size(model.sent_bytes, digits=4)
+            return TreeRow(f"{sign} {one_line(model.name)}", "tree--root", "", size)
         place = self._rows[row - 1]
         entry = model.entries[place]
         name = one_line(entry.path.rpartition("/")[2])
@@ -223,14 +231,14 @@ class ContextTree(RowView):
             sign = f"{'▾' if shown else '▸' if model.spans[place] > 1 else '·' if ignored else ' '} "
             kind = kind or "tree--folder"
         if entry.error:
-            return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", "tree--error", "unreadable", "", width)
+            return TreeRow(f"{'  ' * model.depths[place]}  {sign}{name}", "tree--error", "unreadable", "")
         unknown = entry.kind == "directory" and ignored and entry.path not in self._weights
         size = "" if unknown else human_size(self._bytes(model, place), digits=4)
         if entry.path in self.warned:
             sign, kind = f"! {'' if sign == '  ' else sign}", "tree--warned"
         if entry.kind not in ("file", "directory"):
             size = entry.kind
-        return _columns(f"{'  ' * model.depths[place]}  {sign}{name}", kind, "not sent" if ignored else "", size, width)
+        return TreeRow(f"{'  ' * model.depths[place]}  {sign}{name}", kind, "not sent" if ignored else "", size)
 
     def row_text(self, row: int) -> str:
         entry = self._at(row)
@@ -322,6 +330,8 @@ class ContextTree(RowView):
 
     def _set_open(self, shown: bool) -> None:
         entry = self.entry
+        if self.model is None:
+            return
         if entry is None:
             self._root_open = shown
         elif entry.kind == "directory" and self._open is not None:
@@ -340,16 +350,3 @@ def _before(flags: bytearray, flag: int, start: int, end: int) -> int:
     """The first place from `start` that has the flag; `end` where none has."""
     found = flags.find(flag, start, end)
     return end if found < 0 else found
-
-
-def _columns(name: str, kind: str, state: str, size: str, width: int) -> list[Piece]:
-    """A name on the left, its state and size at the right end; where there is little room the name is cut last."""
-    right = f"{state:>{_STATE}}{size:>{_SIZE + 1}}" if width >= 40 else f"{state:>{_STATE}}" if state else f"{size:>9}"
-    left = max(0, width - cell_len(right) - 1)
-    if cell_len(name) > left:
-        name = f"{set_cell_size(name, left - 1)}…" if left > 1 else ""
-    name += " " * (left - cell_len(name))
-    return [
-        (name, kind),
-        (f"{right} ", "tree--ignored" if state == "not sent" else "tree--error" if state else "tree--size"),
-    ]

@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from workbench.build.loop import LoopState
 from workbench.build.text import one_line
+from workbench.tui.naming import short_path
 
 _LEGIBLE = 16
 """Cells of the context's path that say more than the engine's version does."""
@@ -22,7 +23,7 @@ def title_text(
     becomes too short, the engine's version goes."""
     watching = {"on": "watching", "focus": "watching on focus", "off": "not watching"}[state.mode]
     right = f"{build_text(state)} · saved r{state.saved}{' · unsaved •' if unsaved else ''}"
-    place = one_line(_short(context))
+    place = one_line(short_path(context))
     silent = " gives no answer" if away else ""
     exact = f"{engine} {one_line(version.partition('+')[0])}".strip()  # after the + Debian counts its own builds
     left = f"workbench  {exact}{silent} · {place} · {watching}"
@@ -42,11 +43,6 @@ def build_text(state: LoopState) -> str:
     if state.ended is not None and state.outcome in ("failed", "cancelled"):
         return f"r{state.ended} {state.outcome}"
     return f"built r{state.built}" if state.built is not None else "not built"
-
-
-def _short(path: Path) -> str:
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
 
 
 class TitleLine(Widget):
