@@ -141,7 +141,7 @@ class Watcher:
                 await self._read_rules(context, dockerfile)
             late, self._late = self._late, None
             self._ready.set()
-            if late is not None and await asyncio.to_thread(changed_since, *late):
+            if late is not None and await asyncio.to_thread(changed_since, *late, until=time.time()):
                 await self._on_change(ContextChanged(frozenset()))
             if paths := self._of_others(context, change.paths):
                 await self._on_change(ContextChanged(paths, change.since))
