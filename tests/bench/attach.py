@@ -100,7 +100,7 @@ def main() -> None:
     if busybox is None:
         sys.exit("no busybox here: the build needs a static one")
     keep_bytecode()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # an owner writes its last record
         folder = Path(name)
         for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
             os.environ[variable] = str(folder / variable)
