@@ -132,7 +132,7 @@ class _Headless:
             await build.aclose()
         assert progress.finished is not None, "the last event of a build is BuildFinished"
         code = self._end(progress.finished, progress.failed_step.text if progress.failed_step else "")
-        if not self._source.temporary:
+        if not self._source.temporary and self._request.context is not None:
             await remember(self._request, progress, engine, self._config, made_from=made_from.read())
         return code
 
