@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from first_paint import first_paint
+from first_paint import paints
 from table import Row, keep_bytecode, print_table
 
 from workbench.build.events import BuildEvent
@@ -87,7 +87,7 @@ async def measure(contexts: list[Path], config: Config) -> tuple[list[float], li
         await display.loop.leave()
         for seconds, context in zip(painted, contexts, strict=True):
             words = [*command, str(context)]
-            seconds.append(await asyncio.to_thread(first_paint, words, last.strip().encode(), env))
+            seconds += await asyncio.to_thread(paints, words, env, last.strip().encode())
     for context in contexts:
         display = Attached(context, config)
         await display.seconds_until(last)

@@ -141,7 +141,7 @@ def _open_after(painted: FirstPaint, context: Path, request: BuildRequest, confi
 
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
-        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(context).prepare}
+        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(context, engine.name).prepare}
     app = WorkbenchApp(
         engine, context, config, request=request, engines=engines, read_options=read_options,
         touring=touring, painted=painted, **own,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.context.ignore import IgnoreRules, Rule
+from workbench.context.notify import backend
 from workbench.context.watch import ContextChanged, Tell, Watched
 from workbench.errors import WorkbenchError
 
@@ -153,9 +154,7 @@ class EventWatcher:
 
     def _set_up(self, halt: threading.Event) -> RustNotify | None:
         """A watch on every folder that matters; None when halted. Waits for a context that is not there."""
-        from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
-
-        attempts = 0
+        notify, attempts = backend(), 0
         while not halt.is_set():
             rules = self._watched.rules()
             self._rules = rules.rules
@@ -167,12 +166,13 @@ class EventWatcher:
             beside = {Path(place).parent for place in self._watched.extra}
             places = self._folders | {str(folder) for folder in beside if folder.is_dir()}
             try:
-                return RustNotify(sorted(places), False, False, 0, False, False)
+                made: RustNotify = notify.RustNotify(sorted(places), False, False, 0, False, False)
+                return made
             except (FileNotFoundError, PermissionError) as error:
                 attempts += 1
                 if attempts == _ATTEMPTS:
                     raise self._refused(error) from error
-            except (OSError, WatchfilesRustInternalError) as error:
+            except (OSError, notify.WatchfilesRustInternalError) as error:
                 raise self._refused(error) from error
         return None
 

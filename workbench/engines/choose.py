@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from workbench.build.engine import Engine, EngineInfo, Reasons
@@ -118,6 +120,22 @@ def make(name: str, config: Config, *, reasons: Reasons = "told") -> Engine:
         case "replay":
             return _replay()
     raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")
+
+
+def preload(name: str) -> None:
+    """Imports what watching, the first build on the engine of that name and its record would import: ahead of them, on
+    a thread. What cannot be imported is told by the build."""
+    with suppress(ImportError):
+        import workbench.build.bearing
+        import workbench.build.keeping
+        import workbench.context.watch_events
+        from workbench.context.notify import backend
+
+        backend()
+        if name in KNOWN:
+            import_module(f"workbench.engines.{name}.engine").preload()
+        if name == "buildkit":
+            import workbench.engines.docker.images  # noqa: F401
 
 
 def _docker_images(config: Config) -> ImageStore:

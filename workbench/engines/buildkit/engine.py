@@ -122,6 +122,20 @@ class BuildKitEngine:
             await asyncio.to_thread(close)
 
 
+def preload() -> None:
+    """Imports what a first build would import."""
+    import workbench.build.explain
+    import workbench.build.secrets
+    import workbench.engines.buildkit.auth
+    import workbench.engines.buildkit.backend
+    import workbench.engines.buildkit.run
+    import workbench.engines.buildkit.secrets
+    import workbench.engines.buildkit.watchdog
+    import workbench.engines.ssh_agents  # noqa: F401
+
+    _load()
+
+
 def _load() -> None:
     """What takes long to import, on a thread: the screen's loop does not wait for it."""
     import workbench.engines.buildkit.control  # noqa: F401

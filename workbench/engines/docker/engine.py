@@ -84,6 +84,12 @@ def _overall(address: Address) -> float:
     return CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5)
 
 
+def preload() -> None:
+    """Imports what a first build would import, the docker SDK above all."""
+    import workbench.build.explain
+    import workbench.engines.docker.client  # noqa: F401
+
+
 def _late(address: Address) -> EngineUnavailable:
     return EngineUnavailable(
         f"the Docker Engine at {address.host} ({address.origin}) does not answer",
