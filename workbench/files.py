@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from workbench.errors import InputError, StoreError
 
 LARGEST_TEXT = 4 << 20
 """Bytes of a file that an editor takes."""
+_UNFINISHED = re.compile(r"\..+\.\d+-\d+\.new", re.DOTALL)
 
 
 class Stamp(NamedTuple):
@@ -124,6 +126,11 @@ def replace_file(
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether `replace_file` writes under that name, for a moment."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def sync_folder(folder: Path) -> None:

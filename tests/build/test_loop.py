@@ -17,6 +17,7 @@ from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.request import BuildRequest
 from workbench.context.watch import ContextChanged
 from workbench.errors import DockerfileError, EngineLost, EngineUnavailable
+from workbench.files import replace_file
 
 CONTEXT = Path("/context")
 
@@ -201,6 +202,17 @@ async def test_what_the_workbench_writes_itself_starts_nothing() -> None:
         bench.disk.save("store/index.json", "storeroom/app.py")
         state = await bench.until(lambda state: state.built == 2)
         assert state.changed == {"storeroom/app.py"}
+
+
+async def test_a_save_from_here_is_told_by_the_name_of_the_file_alone(tmp_path: Path) -> None:
+    target, seen = tmp_path / ".dockerignore", list[str]()
+    replace_file(target, b"", unless=lambda: bool(seen.extend(it.name for it in tmp_path.iterdir())))
+    (unfinished,) = seen
+    async with Bench() as bench:
+        bench.disk.save(unfinished)
+        assert (await bench.settled()).saved == 1
+        bench.disk.save(f"src/{unfinished}", ".dockerignore", "a.new")
+        assert (await bench.until(lambda state: state.saved == 2)).changed == {".dockerignore", "a.new"}
 
 
 async def test_build_first_builds_what_is_there() -> None:

@@ -181,11 +181,11 @@ class Told:
 
 async def explained(context: Path, cached: str) -> list[str]:
     """The reasons of each step of a build of one stage, whose steps are cached where `cached` has a `=`."""
-    text = (context / "Dockerfile").read_text()
+    lines = (context / "Dockerfile").read_text().splitlines()
     events: list[BuildEvent] = [BuildStarted(build="1", engine="test")]
     for number, mark in enumerate(cached, 1):
         image = "a" * 12 if number == 1 else str(number) * 12
-        events.append(StepStarted(step=number, total=len(cached), text=text, line=number, end_line=number))
+        events.append(StepStarted(step=number, total=len(cached), text=lines[number - 1], line=number, end_line=number))
         events.append(StepFinished(step=number, cached=mark == "=", image=image))
     request = BuildRequest(context=context)
     build = ExplainedBuild(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.build.engine import Build
+from workbench.build.engine import Build, Reasons
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted, StepFinished
 from workbench.build.explain import ExplainedBuild
 from workbench.build.request import BuildRequest
@@ -17,11 +17,11 @@ from workbench.engines.choose import make
 
 
 @pytest.mark.parametrize("name", ["docker", "buildkit"])
-@pytest.mark.parametrize("explains", [True, False])
-async def test_a_build_explains_where_it_is_asked_to(name: str, explains: bool, tmp_path: Path) -> None:
-    engine = make(name, Config(host=f"unix://{tmp_path}/docker.sock"), explains=explains)
+@pytest.mark.parametrize("reasons", ["told", "kept", "none"])
+async def test_a_build_explains_where_it_is_asked_to(name: str, reasons: Reasons, tmp_path: Path) -> None:
+    engine = make(name, Config(host=f"unix://{tmp_path}/docker.sock"), reasons=reasons)
     build = engine.build(BuildRequest(context=tmp_path))
-    assert isinstance(build, ExplainedBuild) is explains
+    assert isinstance(build, ExplainedBuild) is (reasons != "none")
     await build.aclose()
     await engine.close()
 

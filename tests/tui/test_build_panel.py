@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from textual import events
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
@@ -254,6 +255,23 @@ async def test_the_log_can_have_the_panel_and_be_searched() -> None:
         assert app.focused is app.panel.step_list
         await pilot.press("slash", "escape", "escape")
         assert app.panel.following
+
+
+async def test_what_is_typed_in_one_go_with_the_key_that_asks_is_looked_for() -> None:
+    app = Host()
+    async with app.run_test(size=(50, 20)) as pilot:
+        app.apply(RUNNING)
+        app.apply([StepLog(step=3, text="".join(f"word {number}\n" for number in range(100)))])
+        log = app.panel.log_view
+        await pilot.press("l")
+        for key in ("slash", *"word 5", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: log.match is not None and log.match.line == 6, "the line that is looked for")
+        await until(pilot, lambda: app.focused is log, "the log has the focus again")
+        for key in ("ampersand", *"wo9", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: log.filtered, "the filter")
+        assert not log.line_count
 
 
 async def test_a_click_selects_and_a_second_one_goes_to_the_line() -> None:

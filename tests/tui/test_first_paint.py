@@ -56,6 +56,9 @@ async def test_all_is_where_the_panels_then_have_it(tmp_path: Path, size: tuple[
     left = box.x + 1 + mark_width(box.width - 2)
     for row in rows:
         assert before[row][left : left + 24] == now[row][left : left + 24], "\n".join([*before, *now])
+    strips = [row for row in now if row.startswith(" alt+")]
+    assert [row.split("  ")[0] for row in before if row.startswith(" alt+")] == [row.split("  ")[0] for row in strips]
+    assert all(before[now.index(row)].startswith(row.split("  ")[0]) for row in strips)
     assert before[box.y].startswith("╭─ Dockerfile ─", box.x) and now[box.y].startswith("╭─ Dockerfile ─", box.x)
 
 
@@ -66,6 +69,8 @@ def test_the_tree_is_shown_as_it_was_seen_last(tmp_path: Path) -> None:
     screen = shown(picture(140, 45, context, "Dockerfile", read_seen(context)), 140, 45)
     assert screen[1].startswith("╭─ Context  3 files ─") and screen[2].startswith("│▾ lab")
     assert "old.py" in screen[3] and "not sent" in screen[3]
+    narrow = shown(picture(80, 24, context, "Dockerfile", read_seen(context)), 80, 24)
+    assert [row.rstrip() for row in narrow[-4:-1]] == [" alt+1 Context  3 files", " alt+3 Build", " alt+4 Images"]
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"title": "", "rows": [1], "pens": {}, "terminal": ""}'])

@@ -254,6 +254,26 @@ async def test_ages_go_on_and_draw_only_what_reads_otherwise(monkeypatch: pytest
         assert "6 minutes ago" in "\n".join(await rows(pilot))
 
 
+async def test_until_somebody_chooses_the_built_image_is_chosen() -> None:
+    """A build that reuses all of its steps makes no newer image."""
+    async with Host().run_test(size=(140, 12)) as pilot:
+        panel = pilot.app.query_one(ImagesPanel)
+        panel.screen.set_focus(None)
+        await pilot.pause()
+        panel.show([DANGLING, OLD, GENESIS], NOW, built=OLD.id)
+        assert reference(pilot) == OLD.tags[0]
+        panel.show([DANGLING, OLD, GENESIS], NOW, built=DANGLING.id)
+        assert reference(pilot) == DANGLING.id
+        panel.show([OLD, GENESIS], NOW, built=DANGLING.id)
+        assert reference(pilot) == GENESIS.tags[0], "of one that is not shown it goes back to the newest"
+        panel.focus()
+        await pilot.press("j")
+        panel.screen.set_focus(None)
+        await pilot.pause()
+        panel.show([DANGLING, OLD, GENESIS], NOW, built=DANGLING.id)
+        assert reference(pilot) == GENESIS.tags[1], "somebody has chosen"
+
+
 async def test_until_somebody_chooses_the_newest_image_is_chosen() -> None:
     app = Host()
     async with app.run_test(size=(80, 12)) as pilot:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.build.request import BuildRequest
 from workbench.errors import WorkbenchError
+from workbench.files import is_unfinished
 
 if TYPE_CHECKING:
     from workbench.context.ignore import IgnoreRules
@@ -147,8 +148,10 @@ class Watcher:
                 await self._on_change(ContextChanged(paths, change.since))
 
     def _of_others(self, context: Path, paths: frozenset[str]) -> frozenset[str]:
-        """Without what lies below `own`: a context may hold the store, as a home folder does, and each build writes
-        there, which must not start the next one."""
+        """Without files that are being saved here, which are told again by their names, and without what lies below
+        `own`: a context may hold the store, as a home folder does, and each build writes there, which must not start
+        the next one."""
+        paths = frozenset(path for path in paths if not is_unfinished(path.rpartition("/")[2]))
         root = context.resolve()
         own = [folder for folder in self._own if folder.is_relative_to(root)]
         if not own:

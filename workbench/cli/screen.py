@@ -20,6 +20,7 @@ from workbench.config import Config
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from workbench.tui.app import WorkbenchApp
     from workbench.tui.first_paint import FirstPaint
     from workbench.tui.guide import Touring
 
@@ -122,12 +123,20 @@ def _open(request: BuildRequest, config: Config, touring: Touring) -> Ended:
     from workbench.tui.first_paint import FirstPaint
 
     with FirstPaint(request.context, request.dockerfile) as painted:
-        return _open_after(painted, request.context, request, config, touring)
+        gc.disable()
+        try:
+            app = _make_app(painted, request.context, request, config, touring)
+            gc.freeze()  # what was imported is no garbage, now or later
+        finally:
+            gc.enable()
+        code = app.run(mouse=config.mouse)
+    return Ended(int(code or 0), app.engine_in_use, app.guide.wanted)
 
 
-def _open_after(painted: FirstPaint, context: Path, request: BuildRequest, config: Config, touring: Touring) -> Ended:
-    """As `_open`, once a person has something to look at."""
-    gc.disable()  # what is imported is no garbage, now or later
+def _make_app(
+    painted: FirstPaint, context: Path, request: BuildRequest, config: Config, touring: Touring
+) -> WorkbenchApp:
+    """What takes time, once a person has something to look at."""
     from workbench.cli.engine import choose_engine
     from workbench.cli.owner import owned_loop, reach
     from workbench.engines.choose import KNOWN, factories
@@ -142,14 +151,10 @@ def _open_after(painted: FirstPaint, context: Path, request: BuildRequest, confi
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
         own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(context, engine.name).prepare}
-    app = WorkbenchApp(
+    return WorkbenchApp(
         engine, context, config, request=request, engines=engines, read_options=read_options,
         touring=touring, painted=painted, **own,
     )  # fmt: skip
-    gc.freeze()
-    gc.enable()
-    code = app.run(mouse=config.mouse)
-    return Ended(int(code or 0), app.engine_in_use, app.guide.wanted)
 
 
 def refuse_without_terminal() -> None:

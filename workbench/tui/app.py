@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,7 +17,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from workbench.build.loop import LoopState, Mode
@@ -31,6 +32,7 @@ from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.presence import Presence
 from workbench.tui.widgets.context_panel import ContextPanel
+from workbench.tui.widgets.key_line import KeyLine
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
 from workbench.tui.widgets.title import TitleLine
 from workbench.tui.workspace import Workspace
@@ -41,12 +43,6 @@ if TYPE_CHECKING:
     from workbench.tui.first_paint import FirstPaint
     from workbench.tui.screens.build_options import ReadOptions
     from workbench.tui.widgets.editor_panel import EditorPanel
-
-
-class BaseScreen(Screen[Any]):
-    """The one with the panels, on which nothing takes the focus by itself."""
-
-    AUTO_FOCUS = ""
 
 
 class WorkbenchApp(App[int]):
@@ -62,15 +58,15 @@ class WorkbenchApp(App[int]):
     CSS_PATH = "workbench.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     BINDINGS = [
+        Binding("f1", "help", "Help", id="help", priority=True),
         Binding("f5,ctrl+r", "build_now", "Build", id="build.now"),
         Binding("ctrl+s", "save", "Save", id="file.save"),
-        Binding("f6,ctrl+t", "toggle_watching", "Watching", id="watching.toggle"),
+        Binding("f6,ctrl+t", "toggle_watching", "Watch", id="watching.toggle"),
         Binding("f8,ctrl+x", "cancel_build", "Cancel", id="build.cancel"),
         Binding("f2,alt+1", "panel('context')", "Context", id="panel.context", show=False, priority=True),
         Binding("f3,alt+2", "panel('dockerfile')", "Editor", id="panel.editor", show=False, priority=True),
         Binding("f4,alt+3", "panel('build')", "Build panel", id="panel.build", show=False, priority=True),
         Binding("f7,alt+4", "panel('images')", "Images", id="panel.images", show=False, priority=True),
-        Binding("f1", "help", "Help", id="help", key_display="F1", priority=True),
         Binding("question_mark", "help", "Help", id="help.sign", show=False),
         Binding("f9,alt+6", "build_options", "Build options", id="build.options", show=False),
         Binding("b,alt+5", "builds", "Builds", id="builds.open", key_display="alt+5"),
@@ -129,14 +125,17 @@ class WorkbenchApp(App[int]):
     # -- the screen
 
     def get_default_screen(self) -> Screen[Any]:
-        return BaseScreen(id="_default")
+        """One on which nothing takes the focus by itself: the first panel would."""
+        screen = super().get_default_screen()
+        screen.AUTO_FOCUS = ""  # type: ignore[misc]  # of the class, for Textual; here it is the one screen's
+        return screen
 
     def compose(self) -> ComposeResult:
         yield TitleLine(id="title")
         with Vertical(id="strips"):
             for number, name in enumerate(PANELS, 1):
                 yield Strip(number, name, classes="-active" if name == self.active else "")
-        yield Footer(show_command_palette=True, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         for least, name in reversed(self.HORIZONTAL_BREAKPOINTS):  # Textual itself does it after the first layout
@@ -416,6 +415,11 @@ class WorkbenchApp(App[int]):
     @property
     def context_panel(self) -> ContextPanel:
         return self.workspace.context_panel
+
+    def get_key_display(self, binding: Binding) -> str:
+        """As Textual shows it in the line of keys, and function keys as they are labelled."""
+        shown = super().get_key_display(binding)
+        return shown.upper() if re.fullmatch(r"f\d+", shown) else shown
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels behind a dialog do nothing."""

@@ -30,6 +30,8 @@ from workbench.tui.widgets.marks import mark_width
 _LEAST = (60, 16)
 """Columns and rows from which on it is worth it."""
 _WIDE = 120
+_STRIPS = ((1, "context"), (3, "build"), (4, "images"))
+"""The panels that have a line each where there is little room, with their numbers."""
 _TABULATOR = 4
 _SCROLLBAR = 2
 
@@ -50,8 +52,7 @@ def layout(columns: int, rows: int) -> dict[str, Box]:
     """The panels that are shown, as `workbench.tcss` has them."""
     body = rows - 2
     if columns < _WIDE:
-        strips = 3
-        return {"dockerfile": Box(0, 1, columns, body - strips)}
+        return {"dockerfile": Box(0, 1, columns, body - len(_STRIPS))}
     images = max(7, min(body * 30 // 100, 16))
     left, right = columns * 32 // 100, (columns * 68 + 50) // 100
     upper = body - images
@@ -155,7 +156,15 @@ def picture(columns: int, rows: int, context: Path, dockerfile: str, seen: Seen)
         elif name == "context":
             content = [row.columns(width - (len(seen.rows) > height)) for row in seen.rows[:height]]
         drawn += _panel(box, name, titles[name], content, pens)
+    if columns < _WIDE:
+        drawn += _strips(columns, rows - 1 - len(_STRIPS), titles, pens)
     return "".join(drawn)
+
+
+def _strips(columns: int, y: int, titles: Mapping[str, str], pens: Mapping[str, str]) -> Iterator[str]:
+    for row, (number, name) in enumerate(_STRIPS, y):
+        said = one_line(titles[name].removeprefix(name.title()).lstrip())
+        yield _at(0, row, [(set_cell_size(f" alt+{number} {name.title()}  {said}", columns), "strip")], pens)
 
 
 def _at(x: int, y: int, pieces: Iterable[Piece], pens: Mapping[str, str]) -> str:

@@ -79,7 +79,7 @@ class ImageActions:
             return
         self._app.presence.found()
         self._problem, self._images = "", images
-        panel.show(images, time.time())
+        panel.show(images, time.time(), built=self._just_built())
         self._app.work(self._learn, "image-facts", "look up what uses the images")
 
     async def _list(self, *, all: bool) -> Sequence[Image]:

@@ -9,6 +9,7 @@ from rich.style import Style
 from textual.widget import Widget
 from textual.widgets import Footer
 
+from workbench.tui.widgets.panel import Strip
 from workbench.tui.widgets.title import TitleLine
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def _styles(app: WorkbenchApp) -> Iterator[tuple[str, Style]]:
     editor, tree = workspace.editor_panel.editor, workspace.context_panel.context_tree
     yield "screen", screen.rich_style
     yield "title", screen.query_one(TitleLine).rich_style
+    yield "strip", screen.query(Strip).first().rich_style
     yield "footer", screen.query_one(Footer).rich_style
     yield "gutter", editor.rich_style + editor.get_component_rich_style("text-area--gutter")
     for name, widget in (

@@ -13,7 +13,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from workbench.build.builds_text import build_lines, comparison_lines
 from workbench.build.compare import compare
@@ -23,6 +23,7 @@ from workbench.build.text import clean, one_line
 from workbench.tui import driver
 from workbench.tui.screens.text import TextScreen
 from workbench.tui.widgets.build_list import BuildList
+from workbench.tui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
@@ -50,7 +51,7 @@ class BuildsScreen(ModalScreen[None]):
         Binding("enter,l", "log", "Log", id="builds.log"),
         Binding("i", "details", "Details", id="builds.details"),
         Binding("o", "dockerfile", "Dockerfile", id="builds.dockerfile"),
-        Binding("e", "edit", "Edit it", id="builds.edit"),
+        Binding("e", "edit", "Edit", id="builds.edit"),
         Binding("r", "roll_back", "Roll back", id="builds.rollback"),
         Binding("escape,q,b", "dismiss", "Close", key_display="esc"),
         Binding("question_mark", "app.help", "Help", show=False),
@@ -68,7 +69,7 @@ class BuildsScreen(ModalScreen[None]):
         with Vertical():
             yield Static("", id="builds-lines", markup=False)
             yield BuildList(self._builds, time.time())
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(palette=False)
 
     def on_mount(self) -> None:
         box = self.query_one(Vertical)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -95,6 +96,7 @@ class BuildPanel(Widget):
         self._all = False  # whether the log of all steps is wanted
         self._merged: LogMerge | None = None  # where the logs of several steps are shown, of all or of a stage
         self._filtering = False
+        self._ahead: list[events.Key] | None = None  # typed behind the key that asks, before the line has the focus
         self._steps = StepList(id="build-steps")
         self._log = LogView(id="build-log")
 
@@ -249,6 +251,31 @@ class BuildPanel(Widget):
         large = not self.has_class("-log-large")
         self.set_class(large, "-log-large")
         (self._log if large else self._steps).focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """The keys that ask for a text, here and not by their bindings: what is typed behind one may be there before
+        those are run, and is meant for the line."""
+        asked = {it.action for it in self._bindings.key_to_bindings.get(event.key, ())} & {"search", "filter"}
+        if self._ahead is not None:
+            self._ahead.append(event)
+        elif asked:
+            self._ahead = []
+            self._ask(filtering="filter" in asked)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_descendant_blur(self) -> None:
+        """The line has the focus: it gets what came before."""
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            self.app.call_later(self._type, ahead)
+
+    def _type(self, keys: Sequence[events.Key]) -> None:
+        """Presses them again. For the app to call: what the panel sends itself does not get above it."""
+        for key in keys:
+            self.app.post_message(events.Key(key.key, key.character))
 
     def action_search(self) -> None:
         self._ask(filtering=False)

@@ -221,14 +221,21 @@ class ContextPanel(Panel):
 
     def _sum(self) -> None:
         """The title: what is sent of what is there, and what should rarely be."""
+        files, size = self._totals()
+        self.strip_text = f"{files} files · {size}"
+        warned = len(self.context_tree.warned)
+        self.title = f"Context  {self.strip_text}{f' · {warned} !' if warned else ''}"
+        if self.context_tree.entry is None:
+            self._explain()
+
+    def _totals(self) -> tuple[str, str]:
+        """Files and bytes, sent of all."""
         model = self.context_tree.model
         assert model is not None, "only of what is shown"
         files = model.files + sum(weight.files for weight in self._weights.values())
         size = model.bytes + sum(weight.bytes for weight in self._weights.values())
         whole = f" of {human_size(size)}" if size > model.sent_bytes else ""
-        self.strip_text = f"{model.sent_files:,} of {files:,} files · {human_size(model.sent_bytes)}{whole}"
-        warned = len(self.context_tree.warned)
-        self.title = f"Context  {self.strip_text}{f' · {warned} !' if warned else ''}"
+        return f"{model.sent_files:,} of {files:,}", f"{human_size(model.sent_bytes)}{whole}"
 
     def _ignore_text(self) -> tuple[str, str] | None:
         """The ignore file's name and its unsaved text."""
@@ -275,6 +282,11 @@ class ContextPanel(Panel):
     def _explain(self) -> None:
         """Whether the entry is sent, which line decided, which lines take it; and whether it should be."""
         entry = self.context_tree.entry
+        if entry is None and self.context_tree.model is not None:
+            files, size = self._totals()
+            self._say(f"Sending {size}, {files} files")
+            self.query_one("#context-warning", Note).remove_class("-there")
+            return
         why = self.context_tree.warned.get(entry.path, "") if entry is not None else ""
         warning = self.query_one("#context-warning", Note)
         warning.set_class(bool(why), "-there")

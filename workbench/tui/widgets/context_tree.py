@@ -234,11 +234,12 @@ class ContextTree(RowView):
             return TreeRow(f"{'  ' * model.depths[place]}  {sign}{name}", "tree--error", "unreadable", "")
         unknown = entry.kind == "directory" and ignored and entry.path not in self._weights
         size = "" if unknown else human_size(self._bytes(model, place), digits=4)
+        lead = "  "
         if entry.path in self.warned:
-            sign, kind = f"! {'' if sign == '  ' else sign}", "tree--warned"
+            lead, kind = "! ", "tree--warned"
         if entry.kind not in ("file", "directory"):
             size = entry.kind
-        return TreeRow(f"{'  ' * model.depths[place]}  {sign}{name}", kind, "not sent" if ignored else "", size)
+        return TreeRow(f"{'  ' * model.depths[place]}{lead}{sign}{name}", kind, "not sent" if ignored else "", size)
 
     def row_text(self, row: int) -> str:
         entry = self._at(row)

@@ -36,6 +36,7 @@ _EMPTY = {
     "dangling": "no image is without a name · v shows others",
     "trash": "the trash is empty · v shows the images",
 }
+_HELD = "no images but in the trash · u takes back what was deleted last"
 
 
 class ImagesPanel(RowView):
@@ -97,6 +98,8 @@ class ImagesPanel(RowView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._images: Sequence[Image] = ()
+        self._built = ""
+        self._led: tuple[str, str] | None = None  # where the cursor went by itself
         self._listed = False
         self._held = 0
         self._all: list[ImageRow] = []
@@ -143,11 +146,12 @@ class ImagesPanel(RowView):
         """Whether there may be room for what images share."""
         return self.size.width >= 100
 
-    def show(self, images: Sequence[Image], now: float) -> None:
-        """Replaces the rows; the cursor stays on its image and tag. Ages are those of `now`. The names of the trash are
-        among the images, and shown in its view alone."""
+    def show(self, images: Sequence[Image], now: float, *, built: str = "") -> None:
+        """Replaces the rows; the cursor stays on its image and tag, and where nobody has moved it, it goes to the image
+        that was `built` last, an ID. Ages are those of `now`. The names of the trash are among the images, and shown in
+        its view alone."""
         first, self._listed = not self._listed, True
-        self._images, self._now = images, now
+        self._images, self._now, self._built = images, now, built
         if first and len(images) > _PAGE:  # they come newest first: the first page does not wait for the thousands
             self._all = self._rows = rows_of(images[:_PAGE], self.view)
             self._columns = None
@@ -246,13 +250,17 @@ class ImagesPanel(RowView):
         before, place = self.row, self.cursor
         self._rows = filtered(self._all, self.needle)
         self._columns = None
-        self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else _EMPTY[self.view]
-        following = place <= 1 and not self.has_focus  # nobody has chosen: the newest image is the one of interest
-        if before is not None and not following:
-            key = before.key
-            place = next((at for at, row in enumerate(self._rows, 1) if row.key == key), place)
+        empty = _HELD if self._held and self.view == "images" else _EMPTY[self.view]
+        self.empty_text = f"no image has “{self.needle}” · escape shows all" if self._all else empty
+        nobodys = not self.has_focus and (before is None or place <= 1 or before.key == self._led)
+        if nobodys:
+            place = next((at for at, row in enumerate(self._rows, 1) if row.image.id == self._built), 1)
+        elif before is not None:
+            place = next((at for at, row in enumerate(self._rows, 1) if row.key == before.key), place)
         self.rows_changed()
         self.cursor = place
+        if nobodys:
+            self._led = self.row.key if self.row is not None else None
         self._looks_otherwise()
 
     def _looks_otherwise(self) -> None:
