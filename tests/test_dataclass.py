@@ -185,11 +185,27 @@ def test_pickled() -> None:
     assert pickle.loads(pickle.dumps(Layer("a", 3, ["x"]))) == Layer("a", 3, ["x"])
 
 
-def test_the_first_instance_compiles_and_the_second_finds_it() -> None:
+def test_compiled_once_a_few_were_made() -> None:
     layer = _layer(ours)
     before = layer.__init__
-    layer("a")
+    made = [layer("a")]
+    assert layer.__init__ is before
+    made += [layer("a") for _ in range(5)]
     compiled = layer.__init__
-    layer("b")
+    made.append(layer("a"))
     assert before is not compiled
     assert layer.__init__ is compiled
+    assert made == [layer("a")] * 7
+
+
+@pytest.mark.parametrize("made_before", [0, 10])
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((), {}), (("a", 1, [], None, 5), {}), (("a",), {"digest": "a"}), (("a",), {"more": 1})]
+)
+def test_arguments_that_do_not_fit(args: tuple[Any, ...], kwargs: dict[str, Any], made_before: int) -> None:
+    layer = _layer(ours, frozen=True, slots=True)
+    for _ in range(made_before):
+        layer("a")
+    with pytest.raises(TypeError):
+        layer(*args, **kwargs)
+    assert layer("a", names=["b"]) == layer(digest="a", size=0, names=["b"])

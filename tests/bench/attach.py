@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from first_paint import first_paint
-from table import Row, print_table
+from first_paint import paints
+from table import Row, keep_bytecode, print_table
 
 from workbench.build.events import BuildEvent
 from workbench.build.progress import BuildProgress
@@ -87,7 +87,7 @@ async def measure(contexts: list[Path], config: Config) -> tuple[list[float], li
         await display.loop.leave()
         for seconds, context in zip(painted, contexts, strict=True):
             words = [*command, str(context)]
-            seconds.append(await asyncio.to_thread(first_paint, words, last.strip().encode(), env))
+            seconds += await asyncio.to_thread(paints, words, env, last.strip().encode())
     for context in contexts:
         display = Attached(context, config)
         await display.seconds_until(last)
@@ -99,7 +99,8 @@ def main() -> None:
     busybox = shutil.which("busybox")
     if busybox is None:
         sys.exit("no busybox here: the build needs a static one")
-    with tempfile.TemporaryDirectory() as name:
+    keep_bytecode()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # an owner writes its last record
         folder = Path(name)
         for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
             os.environ[variable] = str(folder / variable)

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.buildkit_sync import Context, cost_of, medians
-from tests.bench.table import Row, print_table
+from tests.bench.table import Row, keep_bytecode, print_table
 
 LABEL = "workbench-bench-upload"
 SIZE = 512
@@ -23,6 +23,7 @@ ROUNDS = 3
 
 
 def main() -> None:
+    keep_bytecode()
     host = sys.argv[1] if len(sys.argv) > 1 else "unix:///var/run/docker.sock"
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
     ours = [sys.executable, "-m", "workbench", "build", "-q", "--engine", "docker", "-H", host, "."]

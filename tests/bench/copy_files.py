@@ -1,43 +1,32 @@
 """`COPY . /` of very many small files: the embedded engine against `docker build`, classic and BuildKit.
 
-    python tests/bench/copy_files.py [--files 1000 10000 100000] [--buildkit unix:///path/to/docker.sock]
+    python tests/bench/copy_files.py [--files 1000 10000 100000]
 
 Files of 200 bytes, a thousand in a folder. Ours is the whole command, `workbench build`, with the most memory that its
 process had. Goals, for 100,000 files: the first time at most 1/10 of classic and 1/1.5 of BuildKit, after one file
 changed at most 1/20 and 1/2, and below 200 MB; for fewer, where most of the time is that of starting, to be no slower.
-The cost is to grow with the number of files and no faster. BuildKit is measured where `--buildkit` names a Docker
-Engine that has it; its client is the `docker` of the PATH with buildx.
+The cost is to grow with the number of files and no faster.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
+from rivals import Rival, rivals
 from table import Row, human_seconds, print_table, seconds_of
 
-TAG = "workbench-bench-copy-files"
+LABEL = "workbench-bench-copy-files"
 MEMORY_MB = 200
 MANY = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Who builds: the first time and after one file changed."""
-
-    name: str
-    build: Callable[[Path], None]
-    first_goal: float = 0
-    changed_goal: float = 0
+GOALS = {"classic": (1 / 10, 1 / 20), "BuildKit": (1 / 1.5, 1 / 2)}
+"""The first time, and after one file changed."""
 
 
 @dataclass(slots=True)
@@ -56,7 +45,7 @@ def make_context(context: Path, files: int) -> None:
         if number % 1000 == 0:
             folder.mkdir(parents=True)
         (folder / f"f{number % 1000:03}.txt").write_text(f"{number} ".ljust(200, "x"))
-    (context / "Dockerfile").write_text(f"FROM scratch\nLABEL bench={TAG}\nCOPY . /\n")
+    (context / "Dockerfile").write_text(f"FROM scratch\nLABEL bench={LABEL}\nCOPY . /\n")
 
 
 def change(context: Path) -> None:
@@ -77,21 +66,7 @@ def peak_mb(root: Path, context: Path) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def docker(context: Path, *, buildkit: str = "") -> None:
-    env = {**os.environ, "DOCKER_BUILDKIT": "1" if buildkit else "0"}
-    if buildkit:
-        env["DOCKER_HOST"] = buildkit
-    subprocess.run(["docker", "build", "-q", "-t", TAG, context], env=env, check=True, capture_output=True)
-
-
-def sides(buildkit: str) -> list[Side]:
-    found = [Side("classic", docker, 1 / 10, 1 / 20)] if shutil.which("docker") else []
-    if buildkit:
-        found.append(Side("BuildKit", partial(docker, buildkit=buildkit), 1 / 1.5, 1 / 2))
-    return found
-
-
-def measure(context: Path, root: Path, others: list[Side]) -> Measured:
+def measure(context: Path, root: Path, others: list[Rival]) -> Measured:
     """Both sides in turns; what the context has is in the page cache, for it was just written."""
     it = Measured()
     for times, prepare in ((it.first, lambda: None), (it.changed, lambda: change(context))):
@@ -103,21 +78,19 @@ def measure(context: Path, root: Path, others: list[Side]) -> Measured:
     return it
 
 
-def clean(buildkit: str) -> None:
-    for env in ({"DOCKER_HOST": buildkit}, {}) if buildkit else ({},):
-        known = {**os.environ, **env}
-        left = ["docker", "image", "prune", "-f", "--filter", f"label=bench={TAG}"]
-        for command in (["docker", "rmi", "-f", TAG], left):
-            subprocess.run(command, env=known, check=False, capture_output=True)
+def clean(rival: Rival) -> None:
+    """Takes away every image that was built for this, the dangling ones too."""
+    rival.clean()
+    left = ["docker", "image", "prune", "-f", "--filter", f"label=bench={LABEL}"]
+    subprocess.run(left, env=rival.environment, check=False, capture_output=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--buildkit", default="", help="a Docker Engine with BuildKit, as DOCKER_HOST names it")
     parser.add_argument("--alone", action="store_true", help="measure nobody else")
     options = parser.parse_args()
-    others = [] if options.alone else sides(options.buildkit)
+    others = [] if options.alone else rivals()
     rows: list[Row] = []
     print(f"{'files':>8} {'first':>10} {'changed':>10} {'the same':>10} {'us a file':>10} {'peak':>8}")
     try:
@@ -133,12 +106,12 @@ def main() -> None:
             print(f"{files:>8} {shown} {it.first['ours'] / files * 1e6:>10.0f} {peak:>5.0f} MB{memory}", flush=True)
             for side in others:
                 name = f"{files:,} files / {side.name}"
-                goals = (side.first_goal, side.changed_goal) if files >= MANY else (1, 1)
+                goals = GOALS[side.name] if files >= MANY else (1, 1)
                 rows.append(Row(f"{name}, first", it.first["ours"], it.first[side.name], goals[0]))
                 rows.append(Row(f"{name}, changed", it.changed["ours"], it.changed[side.name], goals[1]))
     finally:
-        if others:
-            clean(options.buildkit)
+        for side in others:
+            clean(side)
     if rows:
         print_table("COPY . / of files of 200 bytes", rows)
 

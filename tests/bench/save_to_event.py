@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from table import human_seconds
+from table import human_seconds, keep_bytecode
 
 from workbench.build.events import BuildEvent
 from workbench.build.loop import LoopState
@@ -57,7 +57,7 @@ class Open:
         self.moved = asyncio.Event()
         self.engine = make(config.engine, config)
         request = BuildRequest(context=context, tags=(TAG,))
-        reach(context).prepare()
+        reach(context, self.engine.name).prepare()
         self.loop: Loop = owned_loop(
             self.engine, lambda: request, config=config, quiet=config.quiet,
             on_event=self._on_event, on_state=self._on_state,
@@ -98,7 +98,7 @@ async def measure(context: Path, config: Config) -> tuple[float, list[float]]:
     await workbench.loop.stop()
     await workbench.task
     await workbench.engine.close()
-    while (line := reach(context).there()) is not None:  # the owner ends by itself
+    while (line := reach(context, config.engine).there()) is not None:  # the owner ends by itself
         line.close()
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)  # and writes its last record
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--engine", nargs="+", default=["embedded"])
     parser.add_argument("--quiet", type=float, default=Config().quiet)
     options = parser.parse_args()
+    keep_bytecode()
     print(f"Save to first event, median of {RUNS}; goal {human_seconds(GOAL + options.quiet)}")
     for files in options.files:
         for engine in options.engine:

@@ -7,6 +7,7 @@ in turns (`medians_of`), so that a machine that gets slower in the middle slows 
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,11 @@ class Row:
     @property
     def met(self) -> bool:
         return self.ratio <= self.goal
+
+
+def keep_bytecode() -> None:
+    """What is started from here on finds what Python compiled before, as a user's programs do."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def seconds_of(measured: Callable[[], object]) -> float:

@@ -488,6 +488,31 @@ async def test_what_is_saved_while_a_slow_watch_is_set_up_is_built(monkeypatch: 
     await task
 
 
+async def test_a_slow_watch_that_missed_nothing_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "READY_WITHIN", 0.05)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    await asyncio.sleep(0.05)  # older than a tick of the file system's clock
+    bench = Bench()
+    bench.make = lambda: BuildRequest(context=tmp_path)
+    set_up = asyncio.Event()
+    watch = bench.disk.watch
+
+    async def slow(context: Path, **options: Any) -> AsyncIterator[Any]:
+        await set_up.wait()
+        async for change in watch(context, **options):
+            yield change
+
+    bench.loop._watcher._watch = slow  # type: ignore[assignment]
+    task = asyncio.create_task(bench.loop.run(build_first=True))
+    await bench.until(lambda state: state.built == 1)
+    set_up.set()
+    bench.disk.save()
+    await bench.until(lambda state: state.settled and state.saved > 1)
+    assert (bench.loop.state.saved, len(bench.engine.images)) == (2, 2), "the save alone"
+    await bench.loop.stop()
+    await task
+
+
 async def test_stop_cancels_and_waits() -> None:
     bench = Bench()
     async with bench:

@@ -179,18 +179,22 @@ class Told:
     async def aclose(self) -> None: ...
 
 
-async def explained(context: Path, cached: str) -> list[str]:
-    """The reasons of each step of a build of one stage, whose steps are cached where `cached` has a `=`."""
-    text = (context / "Dockerfile").read_text()
+def explained_build(context: Path, cached: str, *, tells: bool = True) -> ExplainedBuild:
+    """A build of one stage, whose steps are cached where `cached` has a `=`."""
+    lines = (context / "Dockerfile").read_text().splitlines()
     events: list[BuildEvent] = [BuildStarted(build="1", engine="test")]
     for number, mark in enumerate(cached, 1):
         image = "a" * 12 if number == 1 else str(number) * 12
-        events.append(StepStarted(step=number, total=len(cached), text=text, line=number, end_line=number))
+        events.append(StepStarted(step=number, total=len(cached), text=lines[number - 1], line=number, end_line=number))
         events.append(StepFinished(step=number, cached=mark == "=", image=image))
+    told = Told(*events, BuildFinished(outcome="succeeded"))
     request = BuildRequest(context=context)
-    build = ExplainedBuild(
-        Told(*events, BuildFinished(outcome="succeeded")), request, "test", "classic", ReplayImages()
-    )  # type: ignore[arg-type]
+    return ExplainedBuild(told, request, "test", "classic", ReplayImages(), tells=tells)  # type: ignore[arg-type]
+
+
+async def explained(context: Path, cached: str) -> list[str]:
+    """The reasons of each step."""
+    build = explained_build(context, cached)
     found = [event async for event in build]
     await build.aclose()
     return [sentence(event.why) for event in found if isinstance(event, StepFinished)]
@@ -209,6 +213,20 @@ async def test_a_build_says_why_and_leaves_a_record(context: Path) -> None:
     assert forecast is not None
     fetched = BuildRequest(context=None, remote="https://h.invalid/x.git")
     assert await forecast_from_records(ReplayImages(), fetched, "test", "classic") is None  # type: ignore[arg-type]
+
+
+async def test_a_build_that_tells_no_reasons_leaves_a_record_after_its_end(context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM base\nCOPY src /app\nRUN make\n")
+    build = explained_build(context, "...", tells=False)
+    found = [event async for event in build]
+    assert isinstance(found[-1], BuildFinished)
+    assert not any(event.why for event in found if isinstance(event, StepFinished))
+    records = StepRecords(BuildRequest(context=context), "test")
+    assert records.load() == []
+    await build.aclose()
+    assert [len(steps) for steps in records.load()] == [3]
+    (context / "src" / "a.py").write_text("b")
+    assert await explained(context, "...") == ["", "src/a.py changed", "step 2 before it was not reused"]
 
 
 async def test_a_cancelled_build_waits_for_no_reasons(context: Path) -> None:

@@ -98,13 +98,19 @@ def test_what_answers_and_is_no_docker_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_explain_says_what_it_compares_with(image: Path, run: Run) -> None:
-    """A build without --explain leaves no record of its steps: the next reasons are those against an older one."""
+    """With the build before, explained or not; one with -q leaves no record of its steps, which is said."""
     first = run("build", "--explain", "-t", NAME, str(image))
     assert "no build before left a record of its steps" in first.err
     second = run("build", "--explain", "-t", NAME, str(image))
     assert "compared with build 1, of " in second.err and "since" not in second.err
     (image / "file").write_text(f"{NAME} changed")
     os.utime(next(Path(os.environ["XDG_STATE_HOME"]).rglob("steps/*/builds.json")), (time.time() - 100,) * 2)
-    assert run("build", "-t", NAME, str(image)).code == 0
+    assert run("build", "-q", "-t", NAME, str(image)).code == 0
     third = run("build", "--explain", "-t", NAME, str(image))
     assert "of About a minute ago: the 3 builds since left no record of steps" in third.err, third.err
+    (image / "file").write_text(f"{NAME} changed again")
+    plain = run("build", "-t", NAME, str(image))
+    assert plain.code == 0 and "why" not in plain.out
+    (image / "file").write_text(f"{NAME} changed once more")
+    fourth = run("build", "--explain", "-t", NAME, str(image))
+    assert "compared with build 5, of " in fourth.err and "since" not in fourth.err, fourth.err

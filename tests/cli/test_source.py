@@ -193,6 +193,46 @@ def test_a_git_repository_at_a_branch_and_a_folder(site: tuple[str, Path], tmp_p
                 pytest.fail("it was taken")
 
 
+def test_a_git_server_that_only_has_files(site: tuple[str, Path], tmp_path: Path) -> None:
+    """The dumb protocol has no shallow fetch: branches, tags and commits are found among all that there is."""
+    url, folder = site
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def git(*words: str, where: Path = work) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "init.defaultBranch=main"]
+        return subprocess.run(
+            ["git", *identity, *words], cwd=where, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def commit(text: str) -> str:
+        (work / "Dockerfile").write_text(text)
+        git("add", ".")
+        git("commit", "-m", text)
+        return git("rev-parse", "HEAD")
+
+    git("init")
+    first = commit("first")
+    git("tag", "v1")
+    git("tag", "both")
+    git("checkout", "-b", "side/one")
+    commit("side")
+    git("branch", "both")
+    git("checkout", "main")
+    commit("last")
+    git("clone", "--bare", str(work), str(folder / "r.git"), where=tmp_path)
+    git("update-server-info", where=folder / "r.git")
+    wanted = {
+        "": "last", "#main": "last", "#side/one": "side", "#refs/heads/side/one": "side", "?branch=main": "last",
+        "#v1": "first", "?tag=v1": "first", f"#{first}": "first", "#both": "first", "#refs/heads/both": "side",
+    }  # fmt: skip
+    for name, text in wanted.items():
+        with open_source(f"{url}/r.git{name}", None) as source:
+            assert source.context is not None and (source.context / "Dockerfile").read_text() == text, name
+    with pytest.raises(InputError, match="nowhere"), open_source(f"{url}/r.git#nowhere", None):
+        pytest.fail("it was taken")
+
+
 def test_what_is_git_and_what_is_a_url() -> None:
     assert is_git("https://h/r.git") and is_git("https://h/r.git#b:f") and is_git("git@h:r")
     assert not is_git("https://h/r.tar") and not is_git("r.git")

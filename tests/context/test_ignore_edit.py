@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.context.ignore import IgnoreRules
@@ -14,6 +14,8 @@ NAMES = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=(
 
 
 @given(st.lists(NAMES, min_size=1, max_size=3).map("/".join))
+@example("\r^")
+@example("a]^")
 def test_a_line_excludes_its_path(path: str) -> None:
     rules = IgnoreRules.parse(with_line("# comment\n!keep", line_for(path)))
     assert rules.decide(path).excluded

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.context.ignore import IgnoreRules
-from workbench.context.scan import Cancelled, scan
+from workbench.context.scan import Cancelled, scan, walk
 from workbench.errors import InputError
 
 FILES = [
@@ -64,6 +64,7 @@ def test_a_pruned_scan_sends_what_a_full_walk_sends(tree: Path, patterns: list[s
     listed = {entry.path for entry in found.entries}
     for path in expected.keys() - listed:
         assert not rules.may_include_below(os.path.dirname(path)), path
+    assert list(walk(tree, rules)) == list(found.entries)
     only_sent = scan(tree, rules, list_ignored=False)
     assert list(only_sent.entries) == list(found.sent)
 
@@ -176,14 +177,23 @@ def test_a_folder_that_vanishes_is_an_error(tmp_path: Path, monkeypatch: pytest.
         return real_open(path, *rest)
 
     monkeypatch.setattr(os, "open", vanishing)
-    assert [(entry.path, entry.error) for entry in scan(tmp_path, IgnoreRules()).errors] == [
-        ("folder", "No such file or directory")
-    ]
+    expected = [("folder", "No such file or directory")]
+    assert [(entry.path, entry.error) for entry in scan(tmp_path, IgnoreRules()).errors] == expected
+    assert [(entry.path, entry.error) for entry in walk(tmp_path, IgnoreRules())] == expected
 
 
 def test_cancel(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         scan(tmp_path, IgnoreRules(), cancel=lambda: True)
+
+
+def test_a_walk_tells_what_it_has_read_before_it_goes_on(tree: Path) -> None:
+    ended: list[bool] = []
+    entries = walk(tree, IgnoreRules(), cancel=lambda: bool(ended))
+    assert next(entries).path == next(iter(scan(tree, IgnoreRules()).entries)).path
+    ended.append(True)
+    with pytest.raises(Cancelled):
+        list(entries)
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -283,3 +284,34 @@ async def test_a_file_that_is_written_without_a_name_is_told_by_the_one_it_gets(
         assert await changes.until("named", "#12") == {"named", "#12"}
         (context / "#12").unlink()
         assert await changes.until("#12") == {"#12"}
+
+
+@pytest.mark.slow
+async def test_half_the_quiet_is_enough_after_a_rename(context: Path) -> None:
+    """A file that came by a rename is whole; of one that is written where it lies the rest may be on its way."""
+    file, quiet = context / "src/a", 1.0
+    file.write_text("1")
+
+    def rename() -> None:
+        file.with_name(".a.new").write_text("2")
+        file.with_name(".a.new").replace(file)
+
+    def write_anew() -> None:
+        file.rename(file.with_name("a~"))
+        file.write_text("3")
+        file.with_name("a~").unlink()
+
+    stop = asyncio.Event()
+    changes = watch(context, rules=IgnoreRules, quiet=quiet, stop=stop)
+    await anext(changes)
+    seconds = []
+    for save in (rename, write_anew, lambda: file.write_text("4")):
+        start = time.monotonic()
+        save()
+        assert "src/a" in (await anext(changes)).paths
+        seconds.append(time.monotonic() - start)
+    stop.set()
+    async for _ in changes:
+        pass
+    assert quiet / 2 <= seconds[0] < quiet * 0.9
+    assert all(quiet <= took + 0.02 for took in seconds[1:])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import NewTerminal
 from tests.e2e.workbench_session import Session
-from tests.engines.own_docker import OwnDocker
+from tests.engines.own_engine import OwnDocker
 
 pytestmark = pytest.mark.slow
 

@@ -82,6 +82,12 @@ class Bench:
         return events
 
 
+async def put_base(engine: Engine, conformance: Path) -> None:
+    """Sees to it that the engine has `busybox:latest`, whichever test came before."""
+    if not await engine.images.list(name="busybox:latest"):
+        await engine.images.load(conformance / "bases" / "busybox.tar")
+
+
 def finished(events: list[BuildEvent]) -> BuildFinished:
     """The last event, which is the only one of its kind."""
     ends = [event for event in events if isinstance(event, BuildFinished)]

@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import missing
-from tests.engines.bench import BUILDERS, Bench
+from tests.engines.bench import BUILDERS, Bench, put_base
 from tests.engines.containerd import ContainerdEngine
 from tests.engines.podman import Podman
 from workbench.build.engine import Engine
@@ -85,6 +85,15 @@ def docker_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     podman.stop()
 
 
+@pytest_asyncio.fixture
+async def docker_with_base(docker_host: str, conformance: Path) -> str:
+    """The address of a Docker Engine that has `busybox:latest`, for tests that make engines of it themselves."""
+    engine = make("docker", Config(engine="docker", host=docker_host))
+    await put_base(engine, conformance)
+    await engine.close()
+    return docker_host
+
+
 def _generations() -> list[object]:
     """Each engine that builds, and slow: the newer generations of those that a Docker Engine has."""
     newer = [f"{name}-{generation}" for generation in (26, 28) for name in ("docker", "buildkit")]
@@ -94,7 +103,6 @@ def _generations() -> list[object]:
 @pytest_asyncio.fixture(params=_generations())
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     """Each engine that builds, with `busybox:latest` in its store."""
-    base = request.getfixturevalue("conformance") / "bases" / "busybox.tar"
     name, _, generation = request.param.partition("-")
     engine: Engine
     if name == "docker":
@@ -107,8 +115,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         from workbench.engines.embedded.engine import EmbeddedEngine
 
         engine = EmbeddedEngine(tmp_path / "store")
-    if not await engine.images.list(name="busybox:latest"):
-        await engine.images.load(base)
+    await put_base(engine, request.getfixturevalue("conformance"))
     context = tmp_path / "context"
     context.mkdir()
     bench = Bench(engine, context, f"contract-{uuid.uuid4().hex[:8]}", podman=generation == "podman")

@@ -1,4 +1,5 @@
-"""A real engine that is killed, hangs or fills its disk, under both builders: told within two seconds, nothing left."""
+"""A real engine of each generation that is killed, hangs or fills its disk, under both builders: told within two
+seconds, nothing left."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.engines.bench import finished
-from tests.engines.own_docker import OwnDocker
+from tests.engines.own_engine import OwnDocker, OwnEngine, OwnPodman
 from workbench.build.engine import Engine
-from workbench.build.events import BuildEvent, StepLog
+from workbench.build.events import BuildEvent, BuildStarted, ContextSent, StepLog
 from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.engines.choose import make
@@ -23,12 +24,31 @@ from workbench.errors import EngineUnavailable, ImageError
 
 pytestmark = pytest.mark.slow
 
-BUILDERS = pytest.mark.parametrize("name", ["docker", "buildkit"])
+GENERATIONS = ["20", "26", "28", "podman"]
+BUILDERS = [
+    (name, generation)
+    for generation in GENERATIONS
+    for name in ("docker", "buildkit")
+    if (name, generation) != ("buildkit", "podman")
+]
 SMALL = 40 << 20
 
 
-def own(bytes: int = 0) -> Iterator[OwnDocker]:
-    engine = OwnDocker(bytes=bytes)
+def on_each(engine: str) -> pytest.MarkDecorator:
+    """Each builder, on an engine of each generation that has it."""
+    return pytest.mark.parametrize(("name", engine), BUILDERS, indirect=[engine])
+
+
+def own(request: pytest.FixtureRequest, bytes: int = 0) -> Iterator[OwnEngine]:
+    """An engine of the generation that the parameter names."""
+    engine: OwnEngine
+    if request.param == "podman":
+        engine = OwnPodman(bytes=bytes)
+    elif request.param == "20":
+        engine = OwnDocker(bytes=bytes)
+    else:
+        standing = Path(request.getfixturevalue(f"docker_{request.param}").removeprefix("unix://"))
+        engine = OwnDocker(bytes=bytes, unpacked=standing.parent.parent)
     try:
         engine.start()
         yield engine
@@ -37,17 +57,17 @@ def own(bytes: int = 0) -> Iterator[OwnDocker]:
 
 
 @pytest.fixture(scope="module")
-def killable() -> Iterator[OwnDocker]:
-    yield from own()
+def killable(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
+    yield from own(request)
 
 
 @pytest.fixture
-def small() -> Iterator[OwnDocker]:
-    yield from own(SMALL)
+def small(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
+    yield from own(request, SMALL)
 
 
-async def open_engine(name: str, dockerd: OwnDocker, base: Path, patience: float = 60) -> Engine:
-    engine = make(name, Config(engine=name, host=dockerd.host, engine_timeout=patience))
+async def open_engine(name: str, standing: OwnEngine, base: Path, patience: float = 60) -> Engine:
+    engine = make(name, Config(engine=name, host=standing.host, engine_timeout=patience))
     await engine.images.load(base / "bases" / "busybox.tar")
     return engine
 
@@ -74,15 +94,23 @@ async def left_since(before: set[str]) -> set[str]:
     return left
 
 
-async def ends(engine: Engine, text: str, act: Callable[[], None]) -> tuple[list[BuildEvent], float]:
-    """All events of a build; `act` is called at the first line of its log; the seconds from then to the end."""
+async def ends(
+    engine: Engine, built: BuildRequest, act: Callable[[], None], *, at: type[BuildEvent] = StepLog, after: float = 0
+) -> tuple[list[BuildEvent], float]:
+    """All events of a build; `act` is called `after` seconds after the first event of that kind; the seconds from then
+    to the end."""
     events: list[BuildEvent] = []
     acted = 0.0
-    async for event in engine.build(request(text)):
+
+    def strike() -> None:
+        nonlocal acted
+        acted = time.monotonic()
+        act()
+
+    async for event in engine.build(built):
         events.append(event)
-        if isinstance(event, StepLog) and not acted:
-            acted = time.monotonic()
-            act()
+        if isinstance(event, at) and not any(isinstance(it, at) for it in events[:-1]):
+            asyncio.get_running_loop().call_later(after, strike) if after else strike()
     return events, time.monotonic() - acted
 
 
@@ -93,15 +121,15 @@ def own_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
 
 
-@BUILDERS
+@on_each("killable")
 @pytest.mark.usefixtures("own_temp")
-async def test_killed_during_a_step_and_started_again(name: str, killable: OwnDocker, conformance: Path) -> None:
+async def test_killed_during_a_step_and_started_again(name: str, killable: OwnEngine, conformance: Path) -> None:
     engine = await open_engine(name, killable, conformance)
     assert finished([it async for it in engine.build(request("RUN true"))]).outcome == "succeeded"
     await engine.close()
     before = holdings()
     try:
-        events, seconds = await ends(engine, "RUN echo ready; sleep 20", killable.kill)
+        events, seconds = await ends(engine, request("RUN echo ready; sleep 20"), killable.kill)
         assert seconds < 2
         end = finished(events)
         assert (end.outcome, end.lost, end.step, end.line) == ("failed", True, 2, 2)
@@ -119,29 +147,58 @@ async def test_killed_during_a_step_and_started_again(name: str, killable: OwnDo
     assert not await left_since(before)
 
 
-@BUILDERS
+@on_each("killable")
+@pytest.mark.usefixtures("own_temp")
+async def test_killed_while_the_context_is_sent(
+    name: str, killable: OwnEngine, conformance: Path, tmp_path: Path
+) -> None:
+    engine = await open_engine(name, killable, conformance)
+    await engine.close()
+    (tmp_path / "context").mkdir()
+    with (tmp_path / "context" / "big").open("wb") as big:
+        big.truncate(8 << 30)
+    built = request("COPY big /", tmp_path / "context")
+    before = holdings()
+    try:
+        events, seconds = await ends(engine, built, killable.kill, at=BuildStarted, after=0.5)
+        assert seconds < 2
+        assert not any(isinstance(it, ContextSent) for it in events), "it was on its way"
+        end = finished(events)
+        assert (end.outcome, end.lost) == ("failed", True)
+        assert "went away" in (end.error or "") and killable.host in (end.error or "") and end.hint
+        await engine.close()
+        assert not await left_since(before)
+    finally:
+        killable.start()
+    assert finished([it async for it in engine.build(request("RUN true"))]).outcome == "succeeded"
+    await engine.close()
+
+
+@on_each("killable")
 @pytest.mark.usefixtures("own_temp")
 async def test_an_engine_that_hangs_ends_the_build_after_the_users_time(
-    name: str, killable: OwnDocker, conformance: Path
+    name: str, killable: OwnEngine, conformance: Path
 ) -> None:
     engine = await open_engine(name, killable, conformance, patience=1)
     await engine.close()
     before = holdings()
     try:
-        events, seconds = await ends(engine, "RUN echo ready; sleep 20", killable.freeze)
+        events, seconds = await ends(engine, request("RUN echo ready; sleep 20"), killable.freeze)
         assert 0.9 < seconds < 5  # a second until the question, a second for the answer, and the farewell
         end = finished(events)
         assert (end.outcome, end.lost, end.step) == ("failed", True, 2)
         assert "has not answered for 1 s" in (end.error or "") and "WORKBENCH_ENGINE_TIMEOUT" in end.hint
     finally:
         killable.freeze(on=False)
+    await engine.close()
+    engine = make(name, Config(engine=name, host=killable.host))  # it has much to do now, and a second is short
     assert finished([it async for it in engine.build(request("RUN true"))]).outcome == "succeeded"
     await engine.close()
     assert not await left_since(before)
 
 
-@BUILDERS
-async def test_a_full_disk(name: str, small: OwnDocker, conformance: Path, tmp_path: Path) -> None:
+@on_each("small")
+async def test_a_full_disk(name: str, small: OwnEngine, conformance: Path, tmp_path: Path) -> None:
     engine = await open_engine(name, small, conformance)
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "big").write_bytes(os.urandom(SMALL))
@@ -149,15 +206,19 @@ async def test_a_full_disk(name: str, small: OwnDocker, conformance: Path, tmp_p
     end = finished(events)
     assert (end.outcome, end.lost) == ("failed", False)
     assert "speaks of a full disk" in end.hint or "disk" in (end.error or "")
-    assert f"{small.folder}/data" in end.hint and "workbench prune" in end.hint
+    assert str(small.data) in end.hint and "workbench prune" in end.hint
     end = finished([it async for it in engine.build(request("COPY big /", tmp_path / "context"))])
     assert (end.outcome, end.lost) == ("failed", False)
-    assert (end.error or "").startswith(f"the disk of the Docker Engine at {small.host} is full: ")
-    assert f"{small.folder}/data" in end.hint and "workbench prune" in end.hint
+    if isinstance(small, OwnPodman):
+        assert "did not say why" in (end.error or "") and "full disk" in end.hint
+    else:
+        assert (end.error or "").startswith(f"the disk of the Docker Engine at {small.host} is full: ")
+    assert str(small.data) in end.hint and "workbench prune" in end.hint
     await engine.close()
 
 
-async def test_an_image_that_the_disk_has_no_room_for(small: OwnDocker, conformance: Path) -> None:
+@pytest.mark.parametrize("small", GENERATIONS, indirect=True)
+async def test_an_image_that_the_disk_has_no_room_for(small: OwnEngine, conformance: Path) -> None:
     engine = await open_engine("docker", small, conformance)
     text = "RUN dd if=/dev/urandom of=/x bs=1M count=8"
     built = BuildRequest(context=None, dockerfile_text=f"FROM busybox\n{text}\n", tags=("fail-big:latest",))
@@ -165,11 +226,11 @@ async def test_an_image_that_the_disk_has_no_room_for(small: OwnDocker, conforma
     archive = small.folder / "big.tar"
     await engine.images.save(["fail-big:latest"], archive)
     await engine.images.remove(["fail-big:latest"])
-    with (small.folder / "data" / "filler").open("wb") as filler:
+    with (small.data / "filler").open("wb") as filler:
         filler.write(bytes(SMALL - (10 << 20)))
     with pytest.raises(ImageError, match=f"the disk of the Docker Engine at {small.host} is full") as caught:
         await engine.images.load(archive)
     assert "workbench prune" in caught.value.hint
-    (small.folder / "data" / "filler").unlink()
+    (small.data / "filler").unlink()
     assert await engine.images.load(archive)
     await engine.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.engines.bench import Bench, finished
+from tests.engines.bench import Bench, finished, put_base
 from workbench.build.events import BuildEvent, ContainerEvent, ContextSent, StepFinished, StepLog
 from workbench.engines.docker.client import Client
 from workbench.engines.docker.engine import DockerEngine
@@ -57,8 +57,7 @@ INSIDE: list[tuple[dict[str, Any], str, str]] = [
 @pytest_asyncio.fixture(params=["docker_20", "docker_26", "docker_28", "docker_podman"])
 async def classic(request: pytest.FixtureRequest, tmp_path: Path, conformance: Path) -> AsyncIterator[Bench]:
     engine = DockerEngine(request.getfixturevalue(request.param))
-    if not await engine.images.list(name="busybox:latest"):
-        await engine.images.load(conformance / "bases" / "busybox.tar")
+    await put_base(engine, conformance)
     (tmp_path / "context").mkdir()
     bench = Bench(engine, tmp_path / "context", f"options-{request.param[7:]}", podman=request.param == "docker_podman")
     yield bench

@@ -115,6 +115,7 @@ def test_every_source(engine: list[str], place: Place) -> None:
         command = [WORKBENCH, words[0], *engine, *words[1:]]
         done = subprocess.run(command, input=given, capture_output=True, env=environment, timeout=60, check=False)
         assert done.returncode == 0, (words, done.stderr.decode())
+        assert b"RuntimeWarning" not in done.stderr, done.stderr.decode()
         return done.stdout
 
     names = [f"{name}:{number}" for number in range(len(SOURCES))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,15 @@ from textual import events
 from textual.app import App
 
 from tests.tui.stage import NARROW, make_app, make_context, running, screen_text, until
-from workbench.build.events import BuildFinished, BuildStarted, PlannedStep, StepFinished, StepLog, StepStarted
+from workbench.build.events import (
+    BuildEvent,
+    BuildFinished,
+    BuildStarted,
+    PlannedStep,
+    StepFinished,
+    StepLog,
+    StepStarted,
+)
 from workbench.build.history import History
 from workbench.build.progress import StepState
 from workbench.build.request import BuildRequest
@@ -36,14 +46,15 @@ EVENTS = [
 
 
 class Host(App[None]):
-    def __init__(self, context: Path) -> None:
+    def __init__(self, context: Path, recording: Sequence[BuildEvent] = EVENTS, *, speed: float = 0.0) -> None:
         super().__init__()
         self.context = context
+        self.recording = ReplayEngine(recording, speed=speed)
         self.moves: list[Live.Moved] = []
 
     def on_mount(self) -> None:
         request = BuildRequest(context=self.context, tags=("x",))
-        self.live = Live(self.screen, ReplayEngine(EVENTS), lambda: request, Config(), mode="off")
+        self.live = Live(self.screen, self.recording, lambda: request, Config(), mode="off")
         self.run_worker(self.live.loop.run(build_first=True), exit_on_error=False)
 
     def on_live_moved(self, event: Live.Moved) -> None:
@@ -63,6 +74,21 @@ async def test_a_build_is_folded_whole_told_seldom_and_kept_in_the_history(tmp_p
         assert len(app.moves) < 40, "20,000 events are not 20,000 messages"
         record = History().list(tmp_path)[0]
         assert (record.outcome, record.image, record.revision) == ("succeeded", IMAGE, 1)
+        await app.live.loop.stop()
+
+
+async def test_the_first_line_after_a_pause_is_told_at_once(tmp_path: Path) -> None:
+    """And every later one with the next look, not with the build's end."""
+    started = EVENTS[0].at
+    lines = [StepLog(step=2, text=f"line {number}\n", at=started + number * 0.2) for number in range(1, 5)]
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nRUN x\n")
+    app = Host(tmp_path, [*EVENTS[:4], *lines, replace(EVENTS[-1], at=started + 1.0)], speed=1.0)
+    async with app.run_test() as pilot:
+        end = time.monotonic() + 20
+        while not (app.moves and app.moves[-1].finished):
+            assert time.monotonic() < end, "the build ended"
+            await pilot.pause(0.02)
+        assert len(app.moves) >= len(lines)
         await app.live.loop.stop()
 
 

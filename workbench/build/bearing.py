@@ -15,6 +15,7 @@ from typing import Literal
 
 from workbench.build.engine import Engine
 from workbench.build.facts import Facts
+from workbench.build.keeping import read_text
 from workbench.build.request import BuildRequest
 from workbench.build.taken import Taken, taken_by
 from workbench.build.text import one_line
@@ -24,7 +25,7 @@ from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Cancelled
 from workbench.context.watch import ContextChanged
 from workbench.dataclass import dataclass
-from workbench.dockerfile import Dockerfile, decode, parse
+from workbench.dockerfile import Dockerfile, parse
 from workbench.errors import WorkbenchError
 
 _MOST_PATHS = 200
@@ -252,13 +253,6 @@ def _read_basis(request: BuildRequest, engine: Engine) -> Basis:
     except (WorkbenchError, OSError):
         pass  # the build says what is wrong
     return Basis(request, engine, text, dockerfile, taken, rules, time.monotonic())
-
-
-def read_text(request: BuildRequest) -> str:
-    """The Dockerfile of now. Blocks. Raises OSError, DockerfileError where it is not UTF-8."""
-    if request.dockerfile_text is not None:
-        return request.dockerfile_text
-    return decode(((request.context or Path()) / request.dockerfile).read_bytes())
 
 
 def _same_steps(basis: Basis) -> str | None:

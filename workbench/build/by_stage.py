@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from workbench.build.progress import StepState, StepStatus
 from workbench.build.text import one_line
 from workbench.dataclass import dataclass
-
-_FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE)
-_TAKES = re.compile(r"(?:^(?:COPY|ADD)\b.*?\s--from=|\s--mount=\S*?\bfrom=)([^\s,]+)", re.IGNORECASE | re.DOTALL)
+from workbench.dockerfile.arguments import split_command
+from workbench.dockerfile.mounts import MountError, parse_mount
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,16 @@ def stages_of(steps: Sequence[StepState]) -> Iterator[StageGroup]:
 
 def taken_from(step: StepState) -> frozenset[str]:
     """What the step's FROM, `--from=` and `--mount=from=` name, in lower case: stages, their numbers, or images."""
-    names = [found.lower() for found in _TAKES.findall(step.text)]
-    if base := _FROM.match(step.text):
-        names.append(base[1].lower())
-    return frozenset(names)
+    keyword, flags, rest = split_command(step.text, "\\")
+    names: list[str] = []
+    match keyword.upper():
+        case "FROM":
+            names = rest.split()[:1]
+        case "COPY" | "ADD":
+            names = [flag.removeprefix("--from=") for flag in flags if flag.startswith("--from=")]
+        case "RUN":
+            for flag in flags:
+                if flag.startswith("--mount="):
+                    with suppress(MountError):  # the engine says what is wrong with it
+                        names.append(parse_mount(flag.removeprefix("--mount=")).from_)
+    return frozenset(name.lower() for name in names if name)

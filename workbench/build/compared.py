@@ -1,7 +1,7 @@
 """Which build the reasons of `--explain` compare with, where not every build leaves a record of its steps.
 
-A Docker Engine keeps none. A build leaves one where somebody is told the reasons: a headless build that only wants its
-image does not pay for a second look at the context.
+A Docker Engine keeps none. A build leaves one, but for a headless one that only wants its image: that does not pay for
+a second look at the context.
 """
 
 from __future__ import annotations
@@ -33,4 +33,4 @@ def compared_with(request: BuildRequest, engine: str, now: float) -> str:
     if not since:
         return told
     builds_since = "the build since left" if since == 1 else f"the {since} builds since left"
-    return f"{told}: {builds_since} no record of steps, as --explain, --progress json and the workbench itself do"
+    return f"{told}: {builds_since} no record of steps, as -q has it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from workbench.build.events import BuildEvent
 from workbench.build.images import ImageStore
@@ -14,6 +14,11 @@ from workbench.errors import Unsupported
 
 if TYPE_CHECKING:
     from workbench.build.forecast import Forecast
+
+
+Reasons = Literal["told", "kept", "none"]
+"""What becomes of the reasons why a step was not reused, on an engine that keeps no manifests: a build tells them, or
+keeps only what the next one is compared with, or does neither, and does not look at the context a second time."""
 
 
 @dataclass(frozen=True, slots=True)

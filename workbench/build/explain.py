@@ -1,26 +1,35 @@
 """Builds that say why a step was not reused, and leave a record of their steps, on engines that keep no manifests.
 
 While the engine builds, a thread looks at the same context; the reasons come from comparing it with the records of
-earlier builds. A build never fails, and never ends later than its cancelling allows, because of this.
+earlier builds. Where nobody is told reasons, the record alone is left, and no event waits for it. A build never fails,
+and never ends later than its cancelling allows, because of this; that the engine went away is told at once, reasons or
+not. What looks at steps is imported when it begins to: a build does not begin later for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from workbench.build.change import Change
 from workbench.build.engine import Build
-from workbench.build.events import BuildEvent, BuildFinished, StepFinished
-from workbench.build.forecast import Forecast
+from workbench.build.events import BuildEvent, BuildFinished, ContextSent, StepFinished, StepStarted
 from workbench.build.images import ImageStore, short_id
 from workbench.build.request import BuildRequest
-from workbench.build.step_records import KnownSteps
-from workbench.build.steps import Builder, Step
-from workbench.build.survey import TROUBLE, Survey
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.build.forecast import Forecast
+    from workbench.build.step_records import KnownSteps
+    from workbench.build.steps import Builder, Step
+    from workbench.build.survey import Survey
+
+_AHEAD = 4096
+"""Events that are read while reasons are awaited, to see whether the engine went away meanwhile."""
 
 
 async def image_ids(images: ImageStore, names: Iterable[str]) -> dict[str, str]:
@@ -38,6 +47,8 @@ async def forecast_from_records(
 ) -> Forecast | None:
     """What the next build of `request` will reuse, as far as records tell; None where there is no telling: a context
     that is fetched. Cancelling ends it soon. Raises WorkbenchError, OSError."""
+    from workbench.build.survey import Survey
+
     if request.remote is not None:
         return None
     asked: list[bool] = []
@@ -51,34 +62,54 @@ async def forecast_from_records(
 
 
 class ExplainedBuild:
-    """Implements `build.engine.Build` over another one."""
+    """Implements `build.engine.Build` over another one.
 
-    def __init__(self, inner: Build, request: BuildRequest, engine: str, builder: Builder, images: ImageStore) -> None:
+    Unless it `tells` the reasons it only leaves a record, made while the engine builds and written by `aclose`.
+    """
+
+    def __init__(
+        self, inner: Build, request: BuildRequest, engine: str, builder: Builder, images: ImageStore, *,
+        tells: bool = True,
+    ) -> None:  # fmt: skip
         self._inner = inner
         self._request = request
         self._engine = engine
         self._builder: Builder = builder
         self._images = images
+        self._tells = tells
         self._asked = False
+        """Whether the reasons are no longer wanted: what is being read for them is left."""
         self._looking: asyncio.Task[_Explanations | None] | None = None
+        self._reading: asyncio.Task[BuildEvent] | None = None
+        self._ahead: deque[BuildEvent] = deque()
+        self._over = False
+        """Whether the inner build has told its end."""
         self._ended: list[StepFinished] = []
+        self._bases: set[int] = set()
+        """The steps that are a FROM."""
+        self._begun: list[StepFinished] = []
+        """Those of them that ended, and that nobody compared yet."""
+        self._due = False
+        """Whether the record is still to be written."""
 
     def __aiter__(self) -> AsyncIterator[BuildEvent]:
         return self
 
     async def __anext__(self) -> BuildEvent:
-        event = await self._inner.__anext__()
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="looks at the steps of a build")
-        if isinstance(event, StepFinished) and event.error is None:
-            if not (event.cached or event.why) and (found := await self._found()) is not None:
-                event = replace(event, why=await asyncio.to_thread(found.why, event))
+        event = self._ahead.popleft() if self._ahead else await self._read()
+        if isinstance(event, ContextSent):
+            self._begin()
+        if isinstance(event, StepStarted) and event.text[:5].upper() == "FROM ":
+            self._bases.add(event.step)
+        elif isinstance(event, StepFinished) and event.error is None:
+            if self._tells and not (event.cached or event.why):
+                event = await self._explained(event)
             self._ended.append(event)
         elif isinstance(event, BuildFinished):
-            if (self._asked or event.lost) and not self._looking.done():
-                self._looking.cancel()  # an engine that does not answer must not hold up the end
-            elif (found := await self._found()) is not None:
-                await self._record(found)
+            self._asked = self._asked or event.lost
+            self._due = True
+            if self._asked or self._tells:
+                await self._record()
         return event
 
     def cancel(self) -> None:
@@ -86,19 +117,69 @@ class ExplainedBuild:
         self._inner.cancel()
 
     async def aclose(self) -> None:
+        if self._due:
+            await self._record()
         self._asked = True
         await self._inner.aclose()
         if self._looking is not None:
             self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        tasks = [task for task in (self._looking, self._reading) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self) -> asyncio.Task[_Explanations | None]:
+        """Looks, unless it was begun: when the engine has the context, or when the first step needs it. Before that
+        the engine waits for us, and two readers of one context would hold each other up."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="looks at the steps of a build")
+        return self._looking
+
+    async def _explained(self, event: StepFinished) -> StepFinished:
+        """The event with its reasons. A FROM has none, and does not wait for what others are compared with."""
+        if event.step in self._bases:
+            self._begun.append(event)
+            return event
+        if (found := await self._found()) is None:
+            return event
+        begun, self._begun = self._begun, []
+        for base in begun:
+            await asyncio.to_thread(found.why, base)
+        return replace(event, why=await asyncio.to_thread(found.why, event))
+
+    async def _read(self) -> BuildEvent:
+        """The inner build's next event."""
+        if self._reading is None:
+            event = await self._inner.__anext__()
+        else:
+            event = await asyncio.shield(self._reading)
+            self._reading = None
+        self._over = isinstance(event, BuildFinished)
+        return event
 
     async def _found(self) -> _Explanations | None:
-        assert self._looking is not None
-        if self._looking.cancelled():
-            return None
-        return await asyncio.shield(self._looking)
+        """None where nothing was found, and where nobody waits for it any more."""
+        looking = self._begin()
+        while not (looking.done() or self._asked):
+            await self._look_ahead(looking)
+        return looking.result() if looking.done() and not looking.cancelled() else None
+
+    async def _look_ahead(self, looking: asyncio.Task[_Explanations | None]) -> None:
+        """Waits for what is looked for or for one more event, and gives it up where that is the engine's going away."""
+        if self._over or len(self._ahead) >= _AHEAD:
+            await asyncio.wait([looking])
+            return
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._inner.__anext__())
+        await asyncio.wait([looking, self._reading], return_when=asyncio.FIRST_COMPLETED)
+        if self._reading.done() and self._reading.exception() is None:
+            event = await self._read()
+            self._ahead.append(event)
+            self._asked = self._asked or (isinstance(event, BuildFinished) and event.lost)
+        elif self._reading.done():  # which is raised when its turn comes
+            await asyncio.wait([looking])
 
     async def _look(self) -> _Explanations | None:
+        from workbench.build.survey import TROUBLE, Survey
+
         if self._request.remote is not None:
             return None
         try:
@@ -110,7 +191,17 @@ class ExplainedBuild:
         except TROUBLE:
             return None
 
-    async def _record(self, found: _Explanations) -> None:
+    async def _record(self) -> None:
+        self._due = False
+        looking = self._looking
+        if self._asked and (looking is None or not looking.done()):
+            if looking is not None:
+                looking.cancel()  # an engine that does not answer must not hold up the end
+            return
+        if (found := await self._found()) is None:
+            return
+        from workbench.build.survey import TROUBLE
+
         bases = found.told_bases(self._ended)
         if missing := [name for name in found.base_names if name not in bases]:
             bases = {**bases, **await image_ids(self._images, missing)}  # it came while the build ran

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from workbench.context.columns import Row, row_of, state_of
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
-from workbench.context.scan import KINDS, Cancelled, Entry, scan
+from workbench.context.opening import Opener
+from workbench.context.scan import KINDS, Cancelled, scan
 from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
@@ -105,10 +107,13 @@ class Facts:
         if found.sent_files > _MOST_FILES or found.sent_bytes > _MOST_BYTES:
             return None
         whole: dict[str, Fact | None] = {}
-        for number, entry in enumerate(found.sent):
-            if number % 64 == 0 and cancel():
-                raise Cancelled
-            whole[entry.path] = self._fact(context, entry)
+        with Opener(context) as files:
+            columns = found.columns
+            for number, (at, row) in enumerate(found.sent_rows):
+                if number % 64 == 0 and cancel():
+                    raise Cancelled
+                path = columns.paths[at]
+                whole[path] = self._fact(files, path, row, columns.state(at), columns.links.get(at, ""))
         return _looked(whole, whole=True)
 
     def fact(self, context: Path, rules: IgnoreRules, path: str) -> Fact | None:
@@ -122,29 +127,24 @@ class Facts:
             return None
         except OSError as error:
             raise InputError(f"cannot read {path} of the build context: {error.strerror}") from error
-        kind = KINDS[stat.S_IFMT(found.st_mode)]
-        if kind == "socket":
+        if stat.S_ISSOCK(found.st_mode):
             return None
-        return self._fact(
-            context,
-            Entry(
-                path, kind, found.st_size if kind == "file" else 0, stat.S_IMODE(found.st_mode), found.st_uid,
-                found.st_gid, found.st_mtime_ns, link, True, None, "", found.st_dev, found.st_ino, found.st_ctime_ns,
-                found.st_nlink,
-            ),
-        )  # fmt: skip
+        with Opener(context) as files:
+            return self._fact(files, path, row_of(found), state_of(found), link)
 
     def save(self) -> None:
         """Keeps the digests for the next time. Blocks. Raises StoreError."""
         self._digests.save()
 
-    def _fact(self, context: Path, entry: Entry) -> Fact:
-        content = entry.link
-        if entry.kind == "file":
-            content = self._digests.digest(context, entry)
-            if entry.mode & 0o111:
-                content += _capability(context / entry.path)
-        return entry.kind, entry.mode, entry.uid, entry.gid, entry.size, content
+    def _fact(self, files: Opener, path: str, row: Row, state: bytes, link: str) -> Fact:
+        _, _, size, _, _, mode, uid, gid, _ = row
+        kind = KINDS[stat.S_IFMT(mode)]
+        if kind != "file":
+            return kind, stat.S_IMODE(mode), uid, gid, 0, link if kind == "symlink" else ""
+        content = f"sha256:{self._digests.of_file(files, path, state, _go_on).hex()}"
+        if mode & 0o111:
+            content += _capability(f"{files.root}/{path}")
+        return kind, stat.S_IMODE(mode), uid, gid, size, content
 
 
 def _looked(facts: dict[str, Fact | None], *, whole: bool) -> Looked:
@@ -152,7 +152,11 @@ def _looked(facts: dict[str, Fact | None], *, whole: bool) -> Looked:
     return Looked({path: (fact, at) for path, fact in facts.items()}, at, whole)
 
 
-def _capability(file: Path) -> str:
+def _go_on() -> None:
+    """A file is read to its end."""
+
+
+def _capability(file: str) -> str:
     """What `setcap` gave a program, which goes into an image with it; "" for nothing."""
     try:
         return " " + os.getxattr(file, "security.capability").hex()

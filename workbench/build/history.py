@@ -237,14 +237,14 @@ class History:
                 file.unlink(missing_ok=True)
 
     def _bound_details(self, place: Path) -> None:
-        files = sorted(
-            self._details(place, 0).parent.glob("*.json.gz"), key=lambda file: -int(file.name.partition(".")[0])
-        )
-        total = 0
-        for number, file in enumerate(files):
-            total += file.stat().st_size
-            if number and total > self._bounds.megabytes * 1_000_000:
-                file.unlink(missing_ok=True)
+        left = self._bounds.megabytes * 1_000_000
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._details(place, 0).parent) as files:
+            sizes = {int(it.name.partition(".")[0]): it.stat().st_size for it in files if it.name.endswith(".json.gz")}
+            newest = max(sizes, default=0)
+            for number in sorted(sizes, reverse=True):
+                left -= sizes[number]
+                if left < 0 and number != newest:
+                    self._details(place, number).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

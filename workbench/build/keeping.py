@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from workbench.build.details import details_of
 from workbench.build.engine import Engine
 from workbench.build.history import Bounds, History, LayerRecord, record_of
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
+from workbench.dockerfile import decode
 from workbench.errors import WorkbenchError
 
 _WITHIN = 2.0
@@ -51,10 +53,16 @@ async def _image(engine: Engine, image: str) -> tuple[int | None, list[LayerReco
     return inspected.get("Size"), [LayerRecord(*pair) for pair in zip(diff_ids, known, strict=True)]
 
 
+def read_text(request: BuildRequest) -> str:
+    """The Dockerfile of now. Blocks. Raises OSError, DockerfileError where it is not UTF-8."""
+    if request.dockerfile_text is not None:
+        return request.dockerfile_text
+    return decode(((request.context or Path()) / request.dockerfile).read_bytes())
+
+
 def read_now(request: BuildRequest, asked: Callable[[], bool] = lambda: False) -> tuple[str | None, str]:
     """The Dockerfile and the digest of the context as they are. Blocks; gives the digest up after a while, and when
     `asked` answers True."""
-    from workbench.build.bearing import read_text
     from workbench.build.facts import Facts
     from workbench.config import state_dir
     from workbench.context.digest import DigestCache

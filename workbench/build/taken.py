@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
@@ -191,7 +190,11 @@ def _places(context: Path, source: str) -> set[str]:
     places = {place}
     wild = any(letter in place for letter in "*?[\\")
     root = os.path.realpath(context)
-    found = glob.glob(place, root_dir=root, include_hidden=True) if wild else [place]  # noqa: PTH207
+    found: Iterable[str] = [place]
+    if wild:
+        import glob
+
+        found = glob.glob(place, root_dir=root, include_hidden=True)  # noqa: PTH207
     for name in found:
         real = os.path.realpath(os.path.join(root, name))  # noqa: PTH118
         if real == root:

@@ -7,6 +7,7 @@ given the ignore rules as they are on disk, and replaced by polling where events
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,11 +73,12 @@ class Watcher:
         self._task: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
         self._ready = asyncio.Event()
-        self._late = False  # somebody went on before the watch was ready: a save may have been missed
+        self._late: tuple[BuildRequest, float] | None = None
+        """For what, and since when, somebody went on before the watch was ready: a save may have been missed."""
 
     async def follow(self, request: BuildRequest) -> None:
         """Watches what `request` is built from, and returns when changes from here on are seen, or after
-        READY_WITHIN seconds; in that case a change is told as soon as they are."""
+        READY_WITHIN seconds; in that case what changed meanwhile is told as soon as they are."""
         place = (request.context, request.dockerfile) if request.context is not None else None
         if place is None:
             self._on_notice("no folder belongs to this build; there is nothing to watch", False)
@@ -88,12 +90,12 @@ class Watcher:
             try:
                 await asyncio.wait_for(self._ready.wait(), READY_WITHIN)
             except TimeoutError:
-                self._late = True
+                self._late = request, time.time()
 
     def revive(self) -> None:
         """Starts the watch again where it ended by an error."""
         if self._place is not None and (self._task is None or self._task.done()):
-            self._end, self._ready, self._late = asyncio.Event(), asyncio.Event(), False
+            self._end, self._ready, self._late = asyncio.Event(), asyncio.Event(), None
             self._task = asyncio.create_task(self._run(*self._place), name="watch")
 
     def release(self) -> None:
@@ -132,17 +134,18 @@ class Watcher:
         changes = self._watch(
             context, extra=extra, rules=self._current_rules, quiet=self._quiet, stop=self._end, force_polling=polling
         )
+        from workbench.build.changed import changed_since
         from workbench.context.watch import ContextChanged
 
         async for change in changes:
             if any(path.endswith(".dockerignore") for path in change.paths):
                 await self._read_rules(context, dockerfile)
-            doubtful = self._late
-            self._late = False
+            late, self._late = self._late, None
             self._ready.set()
-            paths = self._of_others(context, change.paths)
-            if paths or doubtful:
-                await self._on_change(ContextChanged(paths, None if doubtful else change.since))
+            if late is not None and await asyncio.to_thread(changed_since, *late, until=time.time()):
+                await self._on_change(ContextChanged(frozenset()))
+            if paths := self._of_others(context, change.paths):
+                await self._on_change(ContextChanged(paths, change.since))
 
     def _of_others(self, context: Path, paths: frozenset[str]) -> frozenset[str]:
         """Without files that are being saved here, which are told again by their names, and without what lies below

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.build.engine import Engine
+from workbench.build.engine import Engine, Reasons
 from workbench.build.events import BuildFinished, ContextSent
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
@@ -50,8 +50,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
     asked = build_request(fields, None)
     if args.check:
         return _check(args)
-    explains = not args.quiet and (args.explain or args.progress == "json")  # nobody else is told the reasons
-    engine = choose_engine(config, quiet=args.quiet, request=asked, explains=explains)
+    reasons: Reasons = "kept"
+    if args.quiet:
+        reasons = "none"
+    elif args.explain or args.progress == "json":
+        reasons = "told"
+    engine = choose_engine(config, quiet=args.quiet, request=asked, reasons=reasons)
     if args.iidfile:
         _forget(Path(args.iidfile))
     if args.watch:
@@ -128,7 +132,7 @@ class _Headless:
             await build.aclose()
         assert progress.finished is not None, "the last event of a build is BuildFinished"
         code = self._end(progress.finished, progress.failed_step.text if progress.failed_step else "")
-        if not self._source.temporary:
+        if not self._source.temporary and self._request.context is not None:
             await remember(self._request, progress, engine, self._config, made_from=made_from.read())
         return code
 

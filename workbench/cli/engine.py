@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from workbench.build.engine import OPTIONS, Engine, refuse_unsupported
+from workbench.build.engine import OPTIONS, Engine, Reasons, refuse_unsupported
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
@@ -14,9 +14,9 @@ from workbench.errors import Unsupported
 
 
 def choose_engine(
-    config: Config, *, quiet: bool = False, request: BuildRequest | None = None, explains: bool = True
+    config: Config, *, quiet: bool = False, request: BuildRequest | None = None, reasons: Reasons = "told"
 ) -> Engine:
-    """The engine; says which one and why on stderr, unless it was asked for by name or `quiet`. `explains` as in
+    """The engine; says which one and why on stderr, unless it was asked for by name or `quiet`. `reasons` as in
     `engines.choose.make`.
 
     Raises Unsupported for an option of `request` that it does not honour, before it is even imported.
@@ -26,7 +26,7 @@ def choose_engine(
         output.talk(f"engine {choice.name} ({choice.why})")
     if request is not None and choice.name in OPTIONS:
         refuse_unsupported(request, choice.name)
-    engine = make(choice.name, config, explains=explains)
+    engine = make(choice.name, config, reasons=reasons)
     if request is not None:
         _refuse_what_it_has_not(request, engine)
     return engine

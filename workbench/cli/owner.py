@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The context is the one argument. Everything imported is imported after the fork: that costs a thread nothing."""
+    """The arguments are the engine that will be asked for first, and the context. Everything imported is imported after
+    the fork: that costs a thread nothing."""
     if os.fork():
         os._exit(0)  # whoever started this waits for no child
     try:
-        _serve(Path(sys.argv[1]))
+        _serve(sys.argv[1], Path(sys.argv[2]))
     except Exception as error:
         from workbench.cli.crash import show_crash
 
@@ -33,7 +34,7 @@ def main() -> None:
         os._exit(1)
 
 
-def _serve(context: Path) -> None:
+def _serve(engine: str, context: Path) -> None:
     import asyncio
 
     from workbench import __version__
@@ -41,16 +42,21 @@ def _serve(context: Path) -> None:
     from workbench.engines.owner.server import Owner
 
     owner = Owner(context, place_of(context), _make_engine, _remember, version=__version__)
-    asyncio.run(owner.serve(_ready))
+    asyncio.run(owner.serve(lambda: _ready(engine)))
 
 
-def _ready() -> None:
-    """Says so, and lets go of the pipe."""
+def _ready(engine: str) -> None:
+    """Says so, and lets go of the pipe. While the first display comes, what it will ask for is imported."""
+    from threading import Thread
+
+    from workbench.engines.choose import preload
+
     try:
         os.write(1, b"ready")
     except BrokenPipeError:
         pass  # whoever started this has gone: the next one finds it
     os.dup2(2, 1)
+    Thread(target=preload, args=(engine,), name="preload", daemon=True).start()
 
 
 def _make_engine(config: Config) -> Engine:
@@ -77,11 +83,11 @@ async def _remember(
         print(f"the build is not in the history: {error}", file=sys.stderr, flush=True)
 
 
-def reach(context: Path) -> Reach:
-    """How the owner of a context is reached, and started where there is none."""
+def reach(context: Path, engine: str) -> Reach:
+    """How the owner of a context is reached, and started where there is none: for builds on the engine of that name."""
     from workbench.engines.owner.reach import reach_for
 
-    return reach_for(context, __name__)
+    return reach_for(context, __name__, engine)
 
 
 def owned_loop(
@@ -93,4 +99,6 @@ def owned_loop(
 
     context = make_request().context
     assert context is not None, "a live loop is one of a folder"
-    return OwnedLoop(engine, make_request, reach=reach(context), config=config, version=__version__, **options)
+    return OwnedLoop(
+        engine, make_request, reach=reach(context, engine.name), config=config, version=__version__, **options
+    )

@@ -149,7 +149,7 @@ def _make_app(
 
     own: dict[str, Any] = {}
     if engine.name in KNOWN:  # a recorded build is told in this process
-        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(context).prepare}
+        own = {"make_loop": partial(owned_loop, config=config), "prepare": reach(context, engine.name).prepare}
     return WorkbenchApp(
         engine, context, config, request=request, engines=engines, read_options=read_options,
         touring=touring, painted=painted, **own,

@@ -126,11 +126,8 @@ def config_file() -> Path:
 def load_config(environment: Mapping[str, str] | None = None, path: Path | None = None) -> Config:
     """File, then environment. What is not understood of the file is in `remarks`; raises UsageError for the
     environment."""
-    from workbench.config.reading import read_file
-
     environment = os.environ if environment is None else environment
-    read = read_file(config_file() if path is None else path)
-    values = read.values
+    values, remarks, places = _of_file(config_file() if path is None else path)
     for name, variable in ENVIRONMENT.items():
         if value := environment.get(variable):
             values[name] = _read_variable(name, variable, value)
@@ -138,7 +135,21 @@ def load_config(environment: Mapping[str, str] | None = None, path: Path | None 
         values["mirrors"] = _read_mirrors(given)
     if given := environment.get(_INSECURE):
         values["insecure"] = _words(given)
-    return Config(remarks=tuple(read.remarks), places=read.places).with_flags(**values)
+    return Config(remarks=tuple(remarks), places=places).with_flags(**values)
+
+
+def _of_file(path: Path) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    """Values, remarks and places. Most have no such file, and do not wait for what reads it."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return {}, [], {}
+    except OSError:
+        pass  # what is wrong with it is a remark
+    from workbench.config.reading import read_file
+
+    read = read_file(path)
+    return read.values, read.remarks, read.places
 
 
 def _read_variable(name: str, variable: str, value: str) -> Any:

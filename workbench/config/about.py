@@ -13,7 +13,7 @@ ABOUT: Final[dict[str, str]] = {
     "root": "Folder of the embedded engine's store.",
     "watch": "When the workbench builds what was saved: on (at once), focus (when the terminal gets the focus back or "
     "the editor is left), off (when asked for).",
-    "quiet": "Seconds without a change before a rebuild starts.",
+    "quiet": "Seconds without a change before a rebuild starts; half of them after a save by renaming.",
     "on_disconnect": "What becomes of a running build when the line to the workbench drops: continue or cancel.",
     "theme": "Colours of the screen; the command palette (ctrl+p) lists them, and what is chosen there is kept here.",
     "mouse": "false leaves the mouse to the terminal.",

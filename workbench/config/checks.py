@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,6 +14,8 @@ Reader = Callable[[Any], Any]
 
 def near(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'theme'?`, or nothing."""
+    import difflib
+
     found = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 

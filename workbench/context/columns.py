@@ -31,6 +31,11 @@ def pack_stat(found: os.stat_result) -> bytes:
         )  # fmt: skip
 
 
+def row_of(found: os.stat_result) -> Row:
+    """The same, not packed."""
+    return _ROW.unpack(pack_stat(found))
+
+
 def owner_of(row: bytes) -> int:
     """The uid in a row."""
     uid: int = _ROW.unpack(row)[6]
@@ -64,6 +69,11 @@ class Columns:
 
     def all_rows(self) -> Iterator[Row]:
         return _ROW.iter_unpack(self.rows)
+
+    def is_same(self, at: int, other: Columns, there: int) -> bool:
+        """Whether both rows say the same."""
+        size = _ROW.size
+        return self.rows[at * size : at * size + size] == other.rows[there * size : there * size + size]
 
     def state(self, at: int) -> bytes:
         """As `state_of`."""

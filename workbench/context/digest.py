@@ -28,7 +28,7 @@ _RECORD = struct.Struct("40s32s")
 _CHUNK = 1 << 20
 _MOST = 200_000
 """Digests that are kept on disk: those used last."""
-_SETTLED_NS = 100_000_000
+SETTLED_NS = 100_000_000
 """A file changed less than this ago may change again within one tick of the file system's clock: not remembered."""
 
 
@@ -106,7 +106,7 @@ class DigestCache:
                 if not stat.S_ISREG(before.st_mode):
                     raise InputError(f"{path} of the build context is no file any more")
                 # What changes it from here on leaves a later ctime than this one, so one look is enough.
-                settled = time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED_NS
+                settled = time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > SETTLED_NS
                 found = _digest(fd, before.st_size, check)
             finally:
                 os.close(fd)

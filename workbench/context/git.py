@@ -147,8 +147,12 @@ def _check_out(run: _Git, checkout: Path, ref: str) -> None:
         run(checkout, "fetch", "--quiet", "--depth=1", "--", run.url, ref or "HEAD")
     except InputError:
         # A server that speaks plain HTTP has no depth, and one that does not hand out a bare commit hands out all.
-        run(checkout, "fetch", "--quiet", "--tags", "--", run.url, "+refs/heads/*:refs/remotes/origin/*", "HEAD")
-        run(checkout, "checkout", "--quiet", "--detach", ref.removeprefix("refs/heads/") or "FETCH_HEAD")
+        run(checkout, "fetch", "--quiet", "--tags", "--", run.url, "HEAD", "+refs/heads/*:refs/remotes/origin/*")
+        branch = f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}"
+        heads = run(checkout, "for-each-ref", "--format=%(refname)", branch, f"refs/tags/{ref}").split()
+        tagged = f"refs/tags/{ref}" in heads  # which comes before a branch, as in a fetch of it
+        found = branch if branch in heads and not tagged else ref or "FETCH_HEAD"
+        run(checkout, "checkout", "--quiet", "--detach", found)
     else:
         run(checkout, "checkout", "--quiet", "--detach", "FETCH_HEAD")
 

@@ -8,11 +8,12 @@ from workbench.context.ignore import _SPACE, Rule, read_patterns
 def line_for(path: str) -> str:
     """The line that excludes just `path` (and what is below it), whatever letters it has.
 
-    Wildcards get a backslash, and so does a leading `#` or `!`: a `/` before it would be dropped by ignorefile.ReadAll
-    before patternmatcher.New looks for the `!` of an exception (seen with Docker 20.10). What no line can hold as it
-    stands (a line end; a space at either end, which ignorefile.ReadAll strips) is matched by `?`.
+    Wildcards and `^` (which patternmatcher leaves to its regular expression) get a backslash, and so does a leading `#`
+    or `!`: a `/` before it would be dropped by ignorefile.ReadAll before patternmatcher.New looks for the `!` of an
+    exception (seen with Docker 20.10). What no line can hold as it stands (a line end; a space at either end, which
+    ignorefile.ReadAll strips) is matched by `?`.
     """
-    escaped = "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in path)
+    escaped = "".join(f"\\{letter}" if letter in "*?[\\^" else letter for letter in path)
     escaped = "".join("?" if letter in "\n\r" else letter for letter in escaped)
     if escaped[-1:] in _SPACE:
         escaped = f"{escaped[:-1]}?"

@@ -24,7 +24,7 @@ class Opener:
     files of a folder are read, its path is looked up once. A context manager."""
 
     def __init__(self, root: Path | str) -> None:
-        self._root = os.fspath(root)
+        self.root = os.fspath(root)
         self._parent: str | None = None
         self._folder = -1
 
@@ -37,10 +37,10 @@ class Opener:
 
     def _enter(self, parent: str) -> None:
         self.close()
-        path = f"{self._root}/{parent}" if parent else self._root
+        path = f"{self.root}/{parent}" if parent else self.root
         folder = os.open(path, _FOLDER | (os.O_NOFOLLOW if parent else 0))
         try:
-            if not f"{_real(folder, path)}/".startswith(_root(self._root)):
+            if not f"{_real(folder, path)}/".startswith(_root(self.root)):
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         except OSError:
             os.close(folder)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
-from workbench.context.columns import LATE, Columns, owner_of, pack_stat
+from workbench.context.columns import LATE, Columns, Row, owner_of, pack_stat
 from workbench.context.ignore import IgnoreRules, Rule
 from workbench.errors import InputError
 
@@ -72,6 +72,7 @@ class Scan:
         self.rules = rules
         self.columns = columns
         self._excluding = excluding(rules)
+        self._entry = _entry_maker(columns, rules)
         self._index: dict[str, int] | None = None
         self.files = 0
         """How many entries are no directories."""
@@ -87,15 +88,15 @@ class Scan:
     @property
     def sent(self) -> Iterator[Entry]:
         """What is sent, in order, directories included."""
-        return map(self._entry, self.sent_places)
+        return (self._entry(at) for at, _ in self.sent_rows)
 
     @property
-    def sent_places(self) -> Iterator[int]:
-        """Where in `entries` that stands."""
+    def sent_rows(self) -> Iterator[tuple[int, Row]]:
+        """Where in `entries` that stands, with its row."""
         excluding = self._excluding
         for at, (rank, row) in enumerate(zip(self.columns.ranks, self.columns.all_rows(), strict=True)):
             if not excluding[rank] and row[5] & 0o170000 != stat.S_IFSOCK:
-                yield at
+                yield at, row
 
     @property
     def errors(self) -> Iterator[Entry]:
@@ -135,29 +136,6 @@ class Scan:
                 self.sent_files += 1
                 self.sent_bytes += size
 
-    def _entry(self, at: int) -> Entry:
-        columns = self.columns
-        rank = columns.ranks[at]
-        device, inode, size, mtime_ns, ctime_ns, mode, uid, gid, nlink = columns.row(at)
-        kind = KINDS[stat.S_IFMT(mode)]
-        return Entry(
-            columns.paths[at],
-            kind,
-            size if kind == "file" else 0,
-            stat.S_IMODE(mode),
-            uid,
-            gid,
-            columns.late.get(at, mtime_ns) if columns.late else mtime_ns,
-            columns.links.get(at, "") if kind == "symlink" else "",
-            kind != "socket" and not self._excluding[rank],
-            self.rules.rules[rank] if rank >= 0 else None,
-            columns.errors.get(at, ""),
-            device,
-            inode,
-            ctime_ns,
-            nlink,
-        )
-
 
 class _Entries(Sequence[Entry]):
     """The rows of a scan's columns, made when they are looked at."""
@@ -182,6 +160,48 @@ class _Entries(Sequence[Entry]):
         return map(self._scan._entry, range(len(self)))
 
 
+def _entry_maker(columns: Columns, rules: IgnoreRules) -> Callable[[int], Entry]:
+    """What makes the entry at a place of `columns`."""
+    excludes = excluding(rules)
+
+    def make(at: int) -> Entry:
+        rank = columns.ranks[at]
+        device, inode, size, mtime_ns, ctime_ns, mode, uid, gid, nlink = columns.row(at)
+        kind = KINDS[stat.S_IFMT(mode)]
+        return Entry(
+            columns.paths[at],
+            kind,
+            size if kind == "file" else 0,
+            stat.S_IMODE(mode),
+            uid,
+            gid,
+            columns.late.get(at, mtime_ns) if columns.late else mtime_ns,
+            columns.links.get(at, "") if kind == "symlink" else "",
+            kind != "socket" and not excludes[rank],
+            rules.rules[rank] if rank >= 0 else None,
+            columns.errors.get(at, ""),
+            device,
+            inode,
+            ctime_ns,
+            nlink,
+        )
+
+    return make
+
+
+def walk(context: Path, rules: IgnoreRules, *, cancel: Callable[[], bool] | None = None) -> Iterator[Entry]:
+    """The entries of a `scan`, each as soon as its folder is read: who sends them on does not wait for the last.
+
+    Blocks and raises as `scan` does, the errors of `context` itself at the first entry.
+    """
+    walking = _Walk(context, rules)
+    make = _entry_maker(walking.columns, rules)
+    told = 0
+    for known in walking.run(cancel):
+        yield from map(make, range(told, known))
+        told = known
+
+
 def scan(
     context: Path,
     rules: IgnoreRules,
@@ -197,9 +217,11 @@ def scan(
     What cannot be read, or vanishes meanwhile, is no failure: it is an entry's `error`, or no entry.
     Raises InputError when `context` itself is no readable folder, Cancelled when `cancel` answers True.
     """
-    walk = _Walk(context, rules)
-    walk.run(cancel, below)
-    return Scan(context, rules, walk.columns if list_ignored else walk.columns.only_sent(excluding(rules)))
+    walking = _Walk(context, rules)
+    for _ in walking.run(cancel, below):
+        pass
+    columns = walking.columns
+    return Scan(context, rules, columns if list_ignored else columns.only_sent(excluding(rules)))
 
 
 class _Folder:
@@ -236,7 +258,8 @@ class _Walk:
         self._me = os.geteuid()
         self.columns = Columns()
 
-    def run(self, cancel: Callable[[], bool] | None, below: str) -> None:
+    def run(self, cancel: Callable[[], bool] | None, below: str = "") -> Iterator[int]:
+        """Reads folder by folder; how many entries are known after each, and will not change."""
         parent, slash, name = below.rpartition("/")
         stack = [self._read(parent + slash, self._rules.rank(parent) if parent else -1, name)]
         while stack:
@@ -250,6 +273,7 @@ class _Walk:
             else:
                 self._emit(folder, len(folder.names))
                 stack.pop()
+            yield len(self.columns.paths)
 
     def _emit(self, folder: _Folder, end: int) -> None:
         """Appends the entries from where the last call ended."""

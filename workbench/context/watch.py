@@ -76,7 +76,8 @@ async def watch(
     stop: asyncio.Event,
     force_polling: bool = False,
 ) -> AsyncIterator[ContextChanged]:
-    """Tells each batch of changes once there was none for `quiet` seconds, or a while has passed.
+    """Tells each batch of changes once there was none for `quiet` seconds (half of that where files came by renames
+    alone, and so are whole), or a while has passed.
 
     The first item has no paths and says that the watch is set up: a build that starts after it misses nothing.
     Excluded paths are silent, `extra` files (relative to the context, or absolute) never are, even where they do

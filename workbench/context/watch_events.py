@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.context.ignore import IgnoreRules, Rule
+from workbench.context.notify import backend
 from workbench.context.watch import ContextChanged, Tell, Watched
 from workbench.errors import WorkbenchError
 
@@ -25,6 +26,9 @@ _STEP_MS = 5
 """How long the backend sleeps between two looks while changes come in."""
 _IDLE_STEP_MS = 10
 """The same while nothing happens: 0.3 % of a processor."""
+_OF_QUIET = 0.5
+"""The part of the quiet that is enough where files came by renames alone: what is on the way is a second file, and not
+the rest of the first."""
 _LONGEST = 1.0
 """Seconds after which changes are told although more of them come."""
 _ATTEMPTS = 20
@@ -100,13 +104,16 @@ class EventWatcher:
         when halted, or when the rules are to be looked at."""
         events: set[tuple[int, str]] = set()
         end = since = 0.0
+        silent = 0  # milliseconds without a change, at least
         while True:
             if events:
-                batch = notify.watch(4 * _STEP_MS, _STEP_MS, self._quiet_ms, halt)
+                quiet = max(1, self._quiet_after(events) - silent)
+                batch, silent = notify.watch(4 * _STEP_MS, _STEP_MS, quiet, halt), _STEP_MS
             else:
                 since = time.monotonic()
                 doubtful = since < self._doubtful_until
-                batch = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, _LOOK_MS if doubtful else _EXACT_MS, halt)
+                timeout = _LOOK_MS if doubtful else _EXACT_MS
+                batch, silent = notify.watch(4 * _STEP_MS, _IDLE_STEP_MS, timeout, halt), _IDLE_STEP_MS
                 if batch == "timeout" and not doubtful:
                     continue
             if isinstance(batch, str):
@@ -116,6 +123,13 @@ class EventWatcher:
             events |= batch
             if time.monotonic() > end:
                 return since, events
+
+    def _quiet_after(self, events: set[tuple[int, str]]) -> int:
+        """The milliseconds of quiet to wait for: fewer where files came by renames alone, and so are whole."""
+        came = {place for kind, place in events if kind == _ADDED}
+        went = {place for kind, place in events if kind == _DELETED}
+        whole = bool(came - went) and bool(went) and len(events) == len(came) + len(went)
+        return round(self._quiet_ms * _OF_QUIET) if whole else self._quiet_ms
 
     def _counts(self, kind: int, place: str, rules: IgnoreRules) -> str | None:
         """How a change is told, None where it does not matter."""
@@ -140,9 +154,7 @@ class EventWatcher:
 
     def _set_up(self, halt: threading.Event) -> RustNotify | None:
         """A watch on every folder that matters; None when halted. Waits for a context that is not there."""
-        from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
-
-        attempts = 0
+        notify, attempts = backend(), 0
         while not halt.is_set():
             rules = self._watched.rules()
             self._rules = rules.rules
@@ -154,12 +166,13 @@ class EventWatcher:
             beside = {Path(place).parent for place in self._watched.extra}
             places = self._folders | {str(folder) for folder in beside if folder.is_dir()}
             try:
-                return RustNotify(sorted(places), False, False, 0, False, False)
+                made: RustNotify = notify.RustNotify(sorted(places), False, False, 0, False, False)
+                return made
             except (FileNotFoundError, PermissionError) as error:
                 attempts += 1
                 if attempts == _ATTEMPTS:
                     raise self._refused(error) from error
-            except (OSError, WatchfilesRustInternalError) as error:
+            except (OSError, notify.WatchfilesRustInternalError) as error:
                 raise self._refused(error) from error
         return None
 

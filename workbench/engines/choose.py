@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
-from workbench.build.engine import Engine, EngineInfo
+from workbench.build.engine import Engine, EngineInfo, Reasons
 from workbench.build.images import ImageStore
 from workbench.config import Config
 from workbench.dataclass import dataclass
@@ -82,11 +84,10 @@ def _check_far(config: Config) -> None:
     asyncio.run(look())
 
 
-def make(name: str, config: Config, *, explains: bool = True) -> Engine:
+def make(name: str, config: Config, *, reasons: Reasons = "told") -> Engine:
     """The engine of that name. Constructing one looks at nothing but a recording. Raises UsageError.
 
-    Without `explains` an engine that keeps no manifests does not look at the context a second time: its builds tell no
-    reasons and leave no record of their steps. The embedded engine explains in any case, at no cost.
+    `reasons` is for engines that keep no manifests. The embedded engine tells the reasons in any case, at no cost.
     """
     match name:
         case "embedded":
@@ -101,7 +102,7 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
         case "docker":
             from workbench.engines.docker.engine import DockerEngine
 
-            return DockerEngine(config.host, config.docker_context, config.engine_timeout, explains=explains)
+            return DockerEngine(config.host, config.docker_context, config.engine_timeout, reasons=reasons)
         case "buildkit":
             from workbench.engines.buildkit.engine import BuildKitEngine
 
@@ -110,15 +111,31 @@ def make(name: str, config: Config, *, explains: bool = True) -> Engine:
 
                 return BuildKitEngine(
                     config.host, config.docker_context, make_images=lambda: NoImages(where),
-                    patience=config.engine_timeout, explains=explains,
+                    patience=config.engine_timeout, reasons=reasons,
                 )  # fmt: skip
             return BuildKitEngine(
                 config.host, config.docker_context, make_images=lambda: _docker_images(config),
-                patience=config.engine_timeout, explains=explains,
+                patience=config.engine_timeout, reasons=reasons,
             )  # fmt: skip
         case "replay":
             return _replay()
     raise UsageError(f"there is no engine called {name!r}", hint=f"Engines: {', '.join(KNOWN)}.")
+
+
+def preload(name: str) -> None:
+    """Imports what watching, the first build on the engine of that name and its record would import: ahead of them, on
+    a thread. What cannot be imported is told by the build."""
+    with suppress(ImportError):
+        import workbench.build.bearing
+        import workbench.build.keeping
+        import workbench.context.watch_events
+        from workbench.context.notify import backend
+
+        backend()
+        if name in KNOWN:
+            import_module(f"workbench.engines.{name}.engine").preload()
+        if name == "buildkit":
+            import workbench.engines.docker.images  # noqa: F401
 
 
 def _docker_images(config: Config) -> ImageStore:

@@ -68,6 +68,11 @@ def full_hint(address: Address) -> str:
     return f"{place[0].upper()}{place[1:]}. {_FREE}"
 
 
+def wordless_hint(address: Address) -> str:
+    """What to do about an engine that fails and does not say why. Blocks, for two seconds at most."""
+    return f"See its log. A full disk is one reason for it, and {_place(address)}: {_FREE}"
+
+
 def _place(address: Address) -> str:
     root = _data_root(address)
     where = f"its data are in {root}" if root else "its data are where its log says"

@@ -74,7 +74,7 @@ def _own_agent(name: str, keys: list[Path]) -> Iterator[str]:
         assert shell.stdin is not None, "it is a pipe"
         try:
             end = time.monotonic() + _START
-            while not Path(socket).exists() and shell.poll() is None and time.monotonic() < end:
+            while not _listens(socket) and shell.poll() is None and time.monotonic() < end:
                 time.sleep(0.01)
             environment = {**os.environ, "SSH_AUTH_SOCK": socket, "SSH_ASKPASS_REQUIRE": "never"}
             for key in keys:
@@ -92,3 +92,11 @@ def _own_agent(name: str, keys: list[Path]) -> Iterator[str]:
         finally:
             shell.stdin.close()
             shell.wait()
+
+
+def _listens(path: str) -> bool:
+    """Whether somebody does: an agent's socket has its name a moment before."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0

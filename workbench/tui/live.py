@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 
 from workbench.build.events import BuildEvent, BuildFinished, BuildStarted
@@ -75,7 +74,7 @@ class Live:
         self._past: Sequence[Record] = ()  # builds of earlier runs, newest first
         self._done: dict[str, float] = {}  # what was built meanwhile
         self._target = target
-        self._timer: Timer | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
         self._make_request = make_request
         self._config = config
@@ -116,11 +115,12 @@ class Live:
                 )  # fmt: skip
         elif self._timer is None:
             wait = max(0.0, self._last + 1 / PER_SECOND - time.monotonic())
-            self._timer = self._target.set_timer(wait, self._flush, name="build moved")
+            # A timer of Textual's fires never where it has nothing to wait for (8.2.8, Timer._run divides by that).
+            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
 
     def _flush(self, finished: BuildFinished | None = None) -> None:
         if self._timer is not None:
-            self._timer.stop()
+            self._timer.cancel()
             self._timer = None
         self._last = time.monotonic()
         self._target.post_message(self.Moved(finished))

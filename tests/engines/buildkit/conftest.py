@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.engines.bench import Bench
+from tests.engines.bench import Bench, put_base
 from tests.engines.conftest import buildkit_engine
 
 
@@ -21,8 +21,7 @@ from tests.engines.conftest import buildkit_engine
 async def standing(host: str, conformance: Path, folder: Path) -> AsyncIterator[Bench]:
     """A Bench on that engine; what it made is removed in the end."""
     engine = buildkit_engine(host)
-    if not await engine.images.list(name="busybox:latest"):
-        await engine.images.load(conformance / "bases" / "busybox.tar")
+    await put_base(engine, conformance)
     (folder / "context").mkdir()
     bench = Bench(engine, folder / "context", f"buildkit-{uuid.uuid4().hex[:8]}")
     try:

@@ -15,6 +15,7 @@ from tests.engines.conftest import buildkit_engine
 from tests.engines.docker.proxy import Canned, Proxy
 from workbench.build.events import BuildEvent, BuildFinished, ContextSent, StepFinished, StepLog, StepStarted
 from workbench.build.request import BuildRequest
+from workbench.engines.buildkit.engine import BuildKitEngine
 from workbench.errors import EngineUnavailable, Unsupported
 
 pytestmark = pytest.mark.slow  # the contract on a real engine is in the quick tests
@@ -169,8 +170,9 @@ async def test_what_the_engine_says_of_itself(buildkit: Bench) -> None:
     assert info.details[0].startswith("BuildKit ")
 
 
-async def test_killed_in_the_middle_of_a_step(docker_host: str, buildkit: Bench, tmp_path: Path) -> None:
-    proxy = Proxy(tmp_path / "engine.sock", docker_host.removeprefix("unix://"))
+async def test_killed_in_the_middle_of_a_step(buildkit: Bench, tmp_path: Path) -> None:
+    assert isinstance(buildkit.engine, BuildKitEngine)
+    proxy = Proxy(tmp_path / "engine.sock", buildkit.engine.address.rest)
     events: list[BuildEvent] = []
     cut_at = 0.0
     request = buildkit.request("FROM busybox\nRUN echo ready; sleep 60\n", no_cache=True)

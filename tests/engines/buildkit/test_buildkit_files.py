@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from multidict import MultiDict
 
 from workbench.engines.buildkit import files
-from workbench.engines.buildkit.files import File, FolderTree, MemoryTree, Tree, Wanted
+from workbench.engines.buildkit.files import NO_DATA, File, FolderTree, MemoryTree, Tree, Wanted
 from workbench.engines.buildkit.filesync import Transfer, read_wanted
 from workbench.engines.buildkit.messages import DATA, FAILED, FINISHED, REQUEST, STAT, messages
 from workbench.engines.buildkit.session import shared_key
@@ -46,7 +45,7 @@ def test_modes_are_gos(tmp_path: Path) -> None:
     assert (found[b"file"].size, found[b"file"].mtime_ns) == (4, (tmp_path / "file").stat().st_mtime_ns)
     assert (found[b"link"].mode & ~0o777, found[b"link"].link, found[b"link"].size) == (1 << 27, b"file", 4)
     assert found[b"pipe"].mode == 1 << 25 | 0o600
-    assert [path for path, file in found.items() if file.has_data] == [b"file"]
+    assert [path for path, file in found.items() if not file.mode & NO_DATA] == [b"file"]
 
 
 def test_a_second_name_of_a_file_is_a_hard_link(tmp_path: Path) -> None:
@@ -82,6 +81,9 @@ def test_only_what_is_followed(tmp_path: Path) -> None:
     assert names(tmp_path, follow=("src/deep/y", "*.txt")) == ["b.txt", "src", "src/deep", "src/deep/y"]
     assert names(tmp_path, follow=("src", "/")) == names(tmp_path)
     assert names(tmp_path, follow=("nosuch",)) == []
+    assert names(tmp_path, ("src", "b.txt"), ("**/y", "b.*")) == ["src", "src/deep", "src/x"]
+    # What an exception brings back is not sent where it is not followed.
+    assert names(tmp_path, ("src",), ("**", "!src/deep", "!b.txt")) == ["src", "src/deep", "src/deep/y"]
 
 
 def test_links_are_followed_within_the_context(tmp_path: Path) -> None:
@@ -98,10 +100,14 @@ def test_links_are_followed_within_the_context(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "closed/file", "open/file")
-    found = files.scan(tmp_path, files.IgnoreRules())
-    entries = [entry for entry in found.entries if entry.path != "closed/file"]
-    closed = SimpleNamespace(entries=[entries[0]._replace(error="Permission denied"), *entries[1:]])
-    monkeypatch.setattr(files, "scan", lambda *args, **options: closed)  # root may read everything
+    real_open = os.open
+
+    def refusing(path: str, *rest: int) -> int:
+        if path == f"{tmp_path}/closed":  # root may read everything
+            raise PermissionError(13, "Permission denied")
+        return real_open(path, *rest)
+
+    monkeypatch.setattr(os, "open", refusing)
     with pytest.raises(InputError, match="closed: Permission denied"):
         names(tmp_path)
     assert names(tmp_path, follow=("open",)) == ["open", "open/file"]
@@ -220,7 +226,7 @@ def test_a_file_of_the_root_is_found_without_a_walk(tmp_path: Path, monkeypatch:
     make(tmp_path, ".dockerignore", "src/a")
     (tmp_path / ".dockerignore").chmod(0o640)
     walked = listed(tmp_path, (".dockerignore", "./.dockerignore"))
-    monkeypatch.setattr(files, "scan", lambda *_, **__: pytest.fail("the folder was walked"))
+    monkeypatch.setattr(files, "walk", lambda *_, **__: pytest.fail("the folder was walked"))
     assert listed(tmp_path, (".dockerignore",)) == walked
     assert listed(tmp_path, (".dockerignore", ".absent")) == walked
     assert listed(tmp_path, (".absent",)) == []

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import missing
-from tests.engines.bench import Bench, finished
+from tests.engines.bench import Bench, finished, put_base
 from tests.engines.conftest import buildkit_engine
 from tests.engines.docker.proxy import Proxy
 from workbench.build.events import BuildEvent, BuildWarning, ContextSent, StepFinished, StepLog
@@ -181,6 +181,7 @@ async def test_a_certificate_that_is_not_trusted(
 
 async def test_over_ssh(docker_20: str, sshd: str, conformance: Path, tmp_path: Path) -> None:
     engine = buildkit_engine(sshd)
+    await put_base(engine, conformance)
     info = await engine.check()
     assert info.address == sshd and info.version.startswith("20.")
     (tmp_path / "c").mkdir()

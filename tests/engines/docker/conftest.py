@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.engines.bench import Bench
+from tests.engines.bench import Bench, put_base
 from workbench.engines.docker.engine import DockerEngine
 
 
 @pytest_asyncio.fixture
 async def docker(docker_host: str, conformance: Path, tmp_path: Path) -> AsyncIterator[Bench]:
     engine = DockerEngine(docker_host)
-    if not await engine.images.list(name="busybox:latest"):
-        await engine.images.load(conformance / "bases" / "busybox.tar")
+    await put_base(engine, conformance)
     (tmp_path / "context").mkdir()
     bench = Bench(engine, tmp_path / "context", f"docker-{uuid.uuid4().hex[:8]}")
     yield bench

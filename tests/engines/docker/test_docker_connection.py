@@ -15,7 +15,7 @@ import pytest
 from proxy import Canned, Proxy
 
 from tests.conftest import missing
-from tests.engines.bench import finished
+from tests.engines.bench import finished, put_base
 from workbench.build.events import BuildEvent, ContainerEvent
 from workbench.build.request import BuildRequest
 from workbench.config import Config
@@ -141,12 +141,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def test_over_tls(docker_host: str, tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_over_tls(
+    docker_with_base: str, tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     server.verify_mode = ssl.CERT_REQUIRED
     server.load_verify_locations(certificate / "ca.pem")
-    proxy = Proxy(tmp_path / "x", docker_host.removeprefix("unix://"), tls=server)
+    proxy = Proxy(tmp_path / "x", docker_with_base.removeprefix("unix://"), tls=server)
     monkeypatch.setenv("DOCKER_HOST", proxy.host)
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(certificate))
@@ -209,10 +211,10 @@ def certificates_of_the_system() -> str:
 
 
 @pytest.fixture
-def fake_ssh(tmp_path: Path, docker_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def fake_ssh(tmp_path: Path, docker_with_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "bin" / "ssh"
     script.parent.mkdir()
-    script.write_text(SSH.format(python=sys.executable, socket=docker_host.removeprefix("unix://")))
+    script.write_text(SSH.format(python=sys.executable, socket=docker_with_base.removeprefix("unix://")))
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
 
@@ -227,8 +229,9 @@ async def test_over_ssh() -> None:
 
 
 @pytest.mark.slow
-async def test_over_a_real_ssh(sshd: str) -> None:
+async def test_over_a_real_ssh(sshd: str, conformance: Path) -> None:
     engine = DockerEngine(sshd)
+    await put_base(engine, conformance)
     assert (await engine.check()).address == sshd
     events = [it async for it in engine.build(BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n"))]
     assert finished(events).outcome == "succeeded"
@@ -244,7 +247,9 @@ async def test_over_a_real_ssh(sshd: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["docker", "buildkit"])
-async def test_ssh_asks_its_agent(name: str, sshd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ssh_asks_its_agent(
+    name: str, sshd: str, conformance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The key is the agent's alone: no file of it is left."""
     config = tmp_path / "home" / "client"
     kept = [it for it in config.read_text().splitlines() if "Identit" not in it]
@@ -263,6 +268,7 @@ async def test_ssh_asks_its_agent(name: str, sshd: str, tmp_path: Path, monkeypa
         subprocess.run(["ssh-add", "-q", key.with_name("elsewhere")], check=True, capture_output=True)
         key.with_name("elsewhere").unlink()
         assert (await engine.check()).address == sshd
+        await put_base(engine, conformance)
         request = BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n")
         assert finished([it async for it in engine.build(request)]).outcome == "succeeded"
         await engine.close()
@@ -273,7 +279,7 @@ async def test_ssh_asks_its_agent(name: str, sshd: str, tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["docker", "buildkit"])
-async def test_ssh_goes_through_its_control_master(name: str, sshd: str, tmp_path: Path) -> None:
+async def test_ssh_goes_through_its_control_master(name: str, sshd: str, conformance: Path, tmp_path: Path) -> None:
     """One login, whose connection the others use: the key is gone when they come. It outlives the engine."""
     home = tmp_path / "home"
     with tempfile.TemporaryDirectory(prefix="wb-ssh-") as short:  # a socket's path has at most 107 bytes
@@ -282,6 +288,7 @@ async def test_ssh_goes_through_its_control_master(name: str, sshd: str, tmp_pat
         engine = make(name, Config(engine=name, host=sshd))
         assert (await engine.check()).address == sshd
         (home / "user").unlink()
+        await put_base(engine, conformance)
         request = BuildRequest(context=None, dockerfile_text="FROM busybox\nRUN true\n")
         assert finished([it async for it in engine.build(request)]).outcome == "succeeded"
         assert (await engine.check()).address == sshd

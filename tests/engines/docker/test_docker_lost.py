@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from proxy import Proxy
 
-from tests.engines.bench import finished
+from tests.engines.bench import finished, put_base
 from workbench.build.events import BuildEvent, StepLog, StepStarted
 from workbench.build.request import BuildRequest
 from workbench.engines.docker.engine import DockerEngine
 from workbench.errors import EngineError, EngineLost, EngineUnavailable
 
 
+@pytest_asyncio.fixture(params=["20", *(pytest.param(it, marks=pytest.mark.slow) for it in ("26", "28", "podman"))])
+async def host(request: pytest.FixtureRequest, conformance: Path) -> str:
+    """An engine of each generation, with `busybox:latest`."""
+    host: str = request.getfixturevalue(f"docker_{request.param}")
+    engine = DockerEngine(host)
+    await put_base(engine, conformance)
+    await engine.close()
+    return host
+
+
 @pytest.fixture
-def proxy(tmp_path: Path, docker_host: str) -> Proxy:
-    return Proxy(tmp_path / "engine.sock", docker_host.removeprefix("unix://"))
+def proxy(tmp_path: Path, host: str) -> Proxy:
+    return Proxy(tmp_path / "engine.sock", host.removeprefix("unix://"))
 
 
 def sleeping(text: str = "RUN echo ready; sleep 60") -> BuildRequest:
@@ -56,7 +68,7 @@ async def test_killed_while_the_context_is_sent(proxy: Proxy, tmp_path: Path) ->
 
 
 async def test_nonsense_in_the_stream(proxy: Proxy) -> None:
-    proxy.on_data = lambda data: data.replace(b'{"stream":"Step 2', b"<html>502 Bad Gatewa")
+    proxy.on_data = lambda data: re.sub(rb'\{"stream":"(Step|STEP) 2', b"<html>502 Bad Gatewa", data)
     events = [event async for event in DockerEngine(proxy.host).build(sleeping("RUN true"))]
     end = finished(events)
     assert (end.outcome, end.lost) == ("failed", True)
@@ -81,12 +93,12 @@ async def test_images_after_the_engine_went_away(proxy: Proxy) -> None:
     await engine.close()
 
 
-async def test_cancelling_an_upload(docker_host: str, tmp_path: Path) -> None:
+async def test_cancelling_an_upload(host: str, tmp_path: Path) -> None:
     (tmp_path / "context").mkdir()
     with (tmp_path / "context" / "big").open("wb") as big:
         big.truncate(8 << 30)
     request = BuildRequest(context=tmp_path / "context", dockerfile_text="FROM busybox\n")
-    build = DockerEngine(docker_host).build(request)
+    build = DockerEngine(host).build(request)
     await build.__anext__()
     began = time.monotonic()
     build.cancel()
@@ -115,8 +127,8 @@ async def test_an_engine_that_hangs_in_the_middle_of_a_step(proxy: Proxy) -> Non
 
 
 @pytest.mark.slow
-async def test_a_silent_step_is_no_hanging_engine(docker_host: str) -> None:
-    events = [event async for event in DockerEngine(docker_host, patience=1).build(sleeping("RUN sleep 4"))]
+async def test_a_silent_step_is_no_hanging_engine(host: str) -> None:
+    events = [event async for event in DockerEngine(host, patience=1).build(sleeping("RUN sleep 4"))]
     assert finished(events).outcome == "succeeded"
 
 

@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from builds import Builder
 
-from workbench.context.digest import DigestCache
+from workbench.context.digest import SETTLED_NS, DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.scan import scan
 from workbench.engines.embedded import graft
@@ -138,21 +139,133 @@ async def test_a_file_that_changes_on_the_way_is_not_in_the_cache(
     assert built.cached[-1] is False
 
 
+def old(context: Path) -> None:
+    """Every file is older than one that may still be in motion, as those that nobody writes are."""
+    wait_until = max(path.lstat().st_ctime_ns for path in context.rglob("*")) + SETTLED_NS
+    while time.time_ns() <= wait_until:
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files whose content a graft read."""
+    found: list[str] = []
+    real = graft._Writing._read
+
+    def read(self: graft._Writing, at: int, seen: tuple[int, int, int]) -> bytes:
+        found.append(self._tree.scan.columns.paths[at])
+        return real(self, at, seen)
+
+    monkeypatch.setattr(graft._Writing, "_read", read)
+    return found
+
+
+@pytest.mark.parametrize("remembered", [0, 5_000])
+@pytest.mark.parametrize("copy", ["COPY . /x", "COPY --chown=5:6 d /x/", "COPY --chmod=4751 d /x/", "COPY --link . /x"])
+async def test_only_what_changed_is_read_again(
+    scratch_build: Builder, reads: list[str], in_memory: Callable[[], None], copy: str, remembered: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(graft, "_REMEMBERED", remembered)
+    fill(scratch_build.context)
+    text = f"FROM scratch AS a\n{copy}\nFROM scratch\nCOPY --from=a / /\n"
+    scratch_build.put({"Dockerfile": text})
+    old(scratch_build.context)
+    await scratch_build(text)
+    scratch_build.put({"d/sub/b": "changed", "d/another": "new"})
+    (scratch_build.context / "d/a.txt").unlink()
+    (scratch_build.context / "d/run").chmod(0o755)
+    reads.clear()
+    built = await scratch_build(text)
+    assert not built.cached[1]
+    assert {"d/sub/b", "d/another"} <= set(reads)
+    assert not {"d/sub/none", "gone/kept/f"} & set(reads)
+    in_memory()
+    assert (await scratch_build(text, no_cache=True)).diff_ids() == built.diff_ids()
+
+
+async def test_what_may_still_be_in_motion_is_read_again(scratch_build: Builder, reads: list[str]) -> None:
+    text = "FROM scratch\nCOPY d /d\n"
+    scratch_build.put({"d/old": "old"})
+    old(scratch_build.context)
+    (await scratch_build(text, {"d/young": "young", "d/f": "1"})).diff_ids()
+    reads.clear()
+    await scratch_build(text, {"d/f": "2"})
+    assert reads == ["d/f", "d/young"]
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda tar: os.truncate(tar, 700)], ids=["removed", "cut off"])
+async def test_without_the_layer_before_all_is_read(
+    scratch_build: Builder, reads: list[str], harm: Callable[[Path], None]
+) -> None:
+    text = "FROM scratch\nCOPY d /d\n"
+    scratch_build.put({"d/a": "a", "d/b": "b", "d/c": "c"})
+    old(scratch_build.context)
+    built = await scratch_build(text)
+    harm(scratch_build.store.blob_path(built.diff_ids()[0]))
+    reads.clear()
+    built = await scratch_build(text, {"d/b": "changed"})
+    assert reads == ["d/a", "d/b", "d/c"]
+    assert set(built.layer()) == {"d", "d/a", "d/b", "d/c"}
+
+
+async def test_no_cache_reads_all(scratch_build: Builder, reads: list[str]) -> None:
+    scratch_build.put({"d/a": "a", "d/b": "b"})
+    old(scratch_build.context)
+    await scratch_build("FROM scratch\nCOPY d /d\n")
+    reads.clear()
+    await scratch_build("FROM scratch\nCOPY d /d\n", no_cache=True)
+    assert reads == ["d/a", "d/b"]
+
+
+async def test_what_was_not_as_it_was_seen_is_read_again(
+    scratch_build: Builder, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The layer has what was there for a moment, under the signs of what is there again."""
+    scratch_build.put({"d/f": "before", "d/g": "g"})
+    old(scratch_build.context)
+    real = Graft.write
+    place = scratch_build.context / "d/f"
+
+    def write(self: Graft, writer: object) -> None:
+        place.rename(place.with_name("aside"))
+        place.write_text("after!")
+        real(self, writer)  # type: ignore[arg-type]
+        place.with_name("aside").rename(place)
+
+    monkeypatch.setattr(Graft, "write", write)
+    await scratch_build("FROM scratch\nCOPY d /d\n")
+    monkeypatch.setattr(Graft, "write", real)
+    reads.clear()
+    built = await scratch_build("FROM scratch\nCOPY d /d\n", {"d/g": "changed"})
+    assert reads == ["d/f", "d/g"]
+    assert built.end.outcome == "succeeded"
+
+
 def test_what_is_taken_is_one_list_in_json(tmp_path: Path) -> None:
     fill(tmp_path)
     tree = ContextTree(scan(tmp_path, IgnoreRules()), DigestCache(None))
     found = tree.lookup("d")
     assert found is not None
     taken = take(Transfer("COPY", [Source(tree, "d", "d", found)], "/", "/", (0, 0)), lambda: None)
-    rows: list[list[object]] = [["source", "d", True, False]]
+    rows: list[list[object]] = [["source", "d", True, False, False]]
+    plain: dict[str, list[list[object]]] = {}
     links: dict[object, str] = {}
+    inputs: list[tuple[object, ...]] = []
     for path, item in tree.walk("d"):
-        name, entry = path.removeprefix("d/"), item.entry
-        rows.append([name, entry.kind, entry.mode, item.digest() if entry.kind == "file" else entry.link])
-        if entry.kind == "file" and links.setdefault(item.inode, name) != name:
+        relative, entry = path.removeprefix("d/"), item.entry
+        facts = [entry.kind, entry.mode, item.digest() if entry.kind == "file" else entry.link]
+        inputs.append((path, *facts))
+        folder, slash, name = relative.rpartition("/")
+        if entry.kind == "file" and item.inode == (path,):
+            plain.setdefault(folder + slash, []).append([name, *facts])
+            continue
+        rows.append([relative, *facts])
+        if entry.kind == "file" and links.setdefault(item.inode, relative) != relative:
             rows[-1].append({"link": links[item.inode]})
+    rows += map(list, plain.items())
     assert taken.digest == hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    assert sorted((f"d/{row[0]}", *row[1:4]) for row in rows[1:]) == sorted(taken.inputs)
+    assert sorted(inputs) == sorted(taken.inputs)
 
 
 @pytest.mark.parametrize("path", ["f", "d/" + "n" * 98, "d/" + "n" * 99, "é", "\udcff", "d/" * 60 + "f"])

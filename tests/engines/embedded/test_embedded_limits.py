@@ -14,7 +14,7 @@ import pytest
 from builds import Builder
 
 from workbench.build.request import BuildRequest
-from workbench.engines.embedded.cgroups import Hierarchy, hierarchies, plan_limits
+from workbench.engines.embedded.cgroups import Hierarchy, Limits, Place, hierarchies, plan_limits
 from workbench.errors import Unsupported, UsageError, WorkbenchError
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -118,6 +118,22 @@ async def test_a_fork_bomb_ends(build: Builder) -> None:
     built = await build(f"FROM busybox\n{line}\n", memory=256 << 20)
     stopped = any(word in built.log for word in ("fork", "Killed"))  # by the bound of processes, or of memory before it
     assert stopped or built.end.outcome == "failed"
+    assert left() == []
+
+
+async def test_a_group_of_version_2(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one, on machines too whose controllers are all in version 1: what every group has is set and read."""
+    place = next((one for one in hierarchies() if one.version == 2), None)
+    if place is None or not os.access(place.own, os.W_OK):
+        pytest.skip("no cgroup v2 that this user may make groups in")
+    limits = Limits((Place(place, place.own, (), {"cgroup.max.descendants": "0"}),))
+    monkeypatch.setattr("workbench.engines.embedded.plan.plan_limits", lambda request: limits)
+    built = await build(
+        "FROM busybox\nRUN cd /sys/fs/cgroup; cat cgroup.max.descendants; grep -c . cgroup.procs; ! mkdir x\n"
+        "RUN sleep 60 & grep -c . /sys/fs/cgroup/cgroup.procs; true\n"
+    )
+    assert built.end.outcome == "succeeded", built.end
+    assert [line for line in built.log.splitlines() if line.isdigit()] == ["0", "2", "3"]
     assert left() == []
 
 

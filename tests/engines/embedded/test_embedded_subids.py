@@ -10,6 +10,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,7 +45,26 @@ def ranged() -> None:
         missing("no range of sub-UIDs: install uidmap, and give this user one in /etc/subuid and /etc/subgid")
 
 
-def test_users_and_owners(ranged: None, tmp_path: Path, conformance: Path) -> None:
+Command = Callable[..., str]
+
+
+@pytest.fixture
+def workbench(ranged: None, tmp_path: Path, conformance: Path) -> Command:
+    """Runs the command as this user, on a store that has busybox, and returns its output."""
+
+    def run(*words: object, **env: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench", *map(str, words), "--engine", "embedded", "--root", tmp_path / "store"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, env={**os.environ, **env},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("load", "-q", "-i", conformance / "bases" / "busybox.tar")
+    return run
+
+
+def test_users_and_owners(workbench: Command, tmp_path: Path) -> None:
     """Built, saved, removed: nothing is left that the user could not remove."""
     store, context = tmp_path / "store", tmp_path / "context"
     context.mkdir()
@@ -53,15 +75,6 @@ def test_users_and_owners(ranged: None, tmp_path: Path, conformance: Path) -> No
         "RUN grep NoNewPrivs /proc/self/status\n"
     )
 
-    def workbench(*words: object) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "workbench", *map(str, words), "--engine", "embedded", "--root", store],
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    workbench("load", "-q", "-i", conformance / "bases" / "busybox.tar")
     assert "sub-UIDs" in workbench("engines")
     said = workbench("build", "-t", "x", context)
     assert "\n1000\n" in said and "NoNewPrivs:\t0\n" in said  # a program may gain rights there
@@ -78,3 +91,51 @@ def test_users_and_owners(ranged: None, tmp_path: Path, conformance: Path) -> No
     workbench("rmi", "-f", "x")
     workbench("prune", "-af")
     assert not list((store / "workbench" / "layers-subids").glob("*/root/d"))
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """The socket of a real agent of this user, and the fingerprint of the key that it holds."""
+    if shutil.which("ssh-agent") is None:
+        missing("no ssh-agent on this machine: install Debian's openssh-client")
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    with tempfile.TemporaryDirectory() as folder:  # the name of a socket must be short
+        socket = Path(folder) / "agent"
+        process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+        env = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+        while not socket.exists():
+            assert process.poll() is None, "ssh-agent ended"
+            time.sleep(0.01)
+        subprocess.run(["ssh-add", "-q", key], check=True, env=env, stderr=subprocess.DEVNULL)
+        listed = subprocess.run(["ssh-add", "-l"], check=True, env=env, capture_output=True, text=True).stdout
+        yield socket, listed.split()[1]
+        process.terminate()
+        process.wait()
+
+
+def test_an_agent_of_the_user(workbench: Command, agent: tuple[Path, str], tmp_path: Path) -> None:
+    """The agent answers who is root in the namespace, whom a RUN is there, and nobody whom the mount leaves out."""
+    socket, fingerprint = agent
+    context = tmp_path / "context"
+    linked = subprocess.run(["ldd", shutil.which("ssh-add") or ""], capture_output=True, text=True, check=True).stdout
+    for path in {word for word in linked.split() if word.startswith("/")} | {str(shutil.which("ssh-add"))}:
+        target = context / "root" / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+        target.chmod(0o755)
+    (context / "root/etc").mkdir()
+    (context / "root/etc/passwd").write_text("root:x:0:0::/root:/bin/sh\njoe:x:1000:1000::/:/bin/sh\n")
+    add = shutil.which("ssh-add")
+    (context / "Dockerfile").write_text(
+        f"FROM busybox\nCOPY root /\nRUN --mount=type=ssh {add} -l && ! {add} -D\nUSER joe\n"
+        f"RUN --mount=type=ssh,uid=1000,gid=1000 {add} -l && stat -c %u:%g $SSH_AUTH_SOCK\n"
+        f"RUN --mount=type=ssh ! {add} -l\nRUN test -z $SSH_AUTH_SOCK\n"
+    )
+    said = workbench("build", "--ssh", "default", context, SSH_AUTH_SOCK=str(socket))
+    assert said.count(f" {fingerprint} ") == 2
+    assert "\n1000:1000\n" in said
+    held = subprocess.run(["ssh-add", "-l"], env={"SSH_AUTH_SOCK": str(socket)}, capture_output=True, text=True)
+    assert fingerprint in held.stdout, "a build cannot take a key away"
+    said = workbench("build", "--no-cache", "--ssh", f"default={tmp_path / 'key'}", context, SSH_AUTH_SOCK="")
+    assert said.count(f" {fingerprint} ") == 2

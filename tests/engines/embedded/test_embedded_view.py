@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -96,3 +97,34 @@ def test_accounts() -> None:
     assert it.group("b") == 8
     assert it.groups_of("5") == it.groups_of("joe") == [7, 9]
     assert Accounts("5:x:6:7::/:\n", "5:x:8:5\n").user("5") is None
+
+
+_PATHS = ("", "a", "a/b", "a/b/c", "a/d", "e", "e/b", "e/f")
+
+
+def test_what_a_view_knows_is_what_the_layers_say(view: Any) -> None:
+    """A view that was asked before each new layer says what one says that sees all of them for the first time."""
+    random = Random(7)
+    for _ in range(60):
+        layers: list[dict[str, dict[str, Any]]] = []
+        for _ in range(random.randint(1, 5)):
+            names = random.sample(_PATHS[1:], random.randint(1, 3))
+            layers.append({})
+            for name in names:
+                parent, _, last = name.rpartition("/")
+                hidden = random.choice((last, f".wh.{last}", ".wh..wh..opq"))
+                kind = random.choice(({"data": b"x"}, DIRECTORY, link("a/b")))
+                layers[-1][f"{parent}/{hidden}".lstrip("/")] = kind if hidden == last else {}
+        fresh: ImageView = view(*layers)
+        grown = ImageView()
+        for layer in fresh.layers:
+            for path in _PATHS:
+                grown.lookup(path)
+            grown = grown.plus(layer)
+        assert [grown.lookup(path) for path in _PATHS] == [fresh.lookup(path) for path in _PATHS], layers
+
+
+def test_a_view_knows_only_so_many_paths(view: Any) -> None:
+    it = view({f"f{number}": {} for number in range(300)})
+    assert all(it.lookup(f"f{number}") is not None for number in range(300))
+    assert it.lookup("f300") is None

@@ -9,8 +9,11 @@ import io
 import json
 import lzma
 import os
+import select
 import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable
@@ -284,3 +287,30 @@ def test_zstd_that_nobody_reads_to_its_end(tmp_path: Path) -> None:
     with plain(io.BytesIO(packed), "x.zst") as stream:
         assert len(stream.read(100)) == 100
     assert not [thread for thread in threading.enumerate() if thread.name == "zstd"]
+
+
+_READS_A_LITTLE = """
+import sys, time
+from workbench.engines.embedded.zstd import decompressed
+packed = decompressed(open(sys.argv[1], "rb"), "x")
+packed.read(1)
+print(packed._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="no zstd command")
+@pytest.mark.parametrize("ends", [signal.SIGKILL, signal.SIGTERM])
+def test_zstd_ends_with_who_reads_it(tmp_path: Path, ends: signal.Signals) -> None:
+    """However that ends: nothing else holds the ends of its pipes."""
+    file = tmp_path / "x.zst"
+    with file.open("wb") as out:
+        subprocess.run(["zstd", "-cq", "-1"], input=os.urandom(3_000_000), stdout=out, check=True)
+    with subprocess.Popen([sys.executable, "-c", _READS_A_LITTLE, file], stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        zstd = os.pidfd_open(int(reader.stdout.readline()))
+        reader.send_signal(ends)
+    try:
+        assert select.select([zstd], [], [], 10)[0], "zstd is left alone"
+    finally:
+        os.close(zstd)

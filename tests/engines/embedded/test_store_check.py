@@ -132,6 +132,15 @@ def test_what_a_kill_leaves_is_a_note(filled: Store) -> None:
     assert after.findings == []
 
 
+def test_the_next_command_clears_it_away(filled: Store) -> None:
+    (filled.layout.scratch.folder / "file-0123").write_bytes(b"left")
+    (filled.layout.scratch.leases / "0123").write_text("")
+    with filled.keep():
+        again = Store(filled.root).open()
+        assert not [finding for finding in examine(again).findings if finding.kind == "leftover"]
+        assert len(list(again.layout.scratch.leases.iterdir())) == 1, "the lease of who lives stays"
+
+
 def test_a_lost_index_is_written_anew(filled: Store) -> None:
     ids = set(filled.catalog().images)
     (filled.root / "index.json").write_text("{")

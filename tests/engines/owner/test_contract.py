@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.engines.bench import Bench
+from tests.engines.bench import Bench, put_base
 from tests.engines.owner.owned import OwnedEngine
 from tests.engines.test_contract import (
     test_a_command_cannot_speak_for_the_engine,
@@ -59,14 +59,12 @@ pytestmark = pytest.mark.slow
 @pytest_asyncio.fixture(params=["embedded", "docker"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     """An engine of this process, and one elsewhere, owned, with `busybox:latest` in its store."""
-    base = request.getfixturevalue("conformance") / "bases" / "busybox.tar"
     host = None if request.param == "embedded" else request.getfixturevalue("docker_host")
     config = Config(engine=request.param, host=host, root=tmp_path / "store")
     context = tmp_path / "context"
     context.mkdir()
     engine = OwnedEngine(make(request.param, config), context, config)
-    if not await engine.images.list(name="busybox:latest"):
-        await engine.images.load(base)
+    await put_base(engine, request.getfixturevalue("conformance"))
     bench = Bench(engine, context, f"wb-owner-{uuid.uuid4().hex[:8]}")  # type: ignore[arg-type]
     yield bench
     for tag in bench.made:

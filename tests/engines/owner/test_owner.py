@@ -172,6 +172,7 @@ async def test_a_build_that_was_cut_off_unseen_is_told(context: Path, config: Co
     record(lines=50, seconds=LONG)
     display = Display(context, config).start()
     await display.until_running()
+    await display.until(lambda: display.log.endswith("line 49\n"), "the log is not told")
     await display.leave()
     os.kill(owners_of(context)[0], signal.SIGKILL)
     await until_gone(context)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.build.build_cache import CacheUsage
-from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo
+from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, Reasons
 from workbench.build.images import ImageStore
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
@@ -36,7 +36,7 @@ class BuildKitEngine:
         context: the name of a context of `~/.docker`.
         make_images: the images of the same Docker Engine, when somebody first asks. BuildKit itself has none.
         patience: seconds that the engine may leave a question without an answer while it builds.
-        explains: whether a build says why a step was not reused, which costs one more look at the context.
+        reasons: what a build does about why a step was not reused.
     """
 
     name = "buildkit"
@@ -48,14 +48,14 @@ class BuildKitEngine:
         *,
         make_images: Callable[[], ImageStore],
         patience: float = 60.0,
-        explains: bool = True,
+        reasons: Reasons = "told",
     ) -> None:
         self._host = host
         self._context = context
         self._make_images = make_images
         self._images: ImageStore | None = None
         self._patience = patience
-        self._explains = explains
+        self._reasons = reasons
 
     @property
     def images(self) -> ImageStore:
@@ -92,11 +92,11 @@ class BuildKitEngine:
             lambda emit, cancel: BuildKitBuild(request, self.address, self._patience)(emit, cancel),
             name="buildkit build",
         )
-        if not self._explains:
+        if self._reasons == "none":
             return build
         from workbench.build.explain import ExplainedBuild
 
-        return ExplainedBuild(build, request, self.name, "buildkit", self.images)
+        return ExplainedBuild(build, request, self.name, "buildkit", self.images, tells=self._reasons == "told")
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
         from workbench.build.explain import forecast_from_records
@@ -120,6 +120,20 @@ class BuildKitEngine:
         """Each build has its own connections; only the images keep one."""
         if (close := getattr(self._images, "close", None)) is not None:
             await asyncio.to_thread(close)
+
+
+def preload() -> None:
+    """Imports what a first build would import."""
+    import workbench.build.explain
+    import workbench.build.secrets
+    import workbench.engines.buildkit.auth
+    import workbench.engines.buildkit.backend
+    import workbench.engines.buildkit.run
+    import workbench.engines.buildkit.secrets
+    import workbench.engines.buildkit.watchdog
+    import workbench.engines.ssh_agents  # noqa: F401
+
+    _load()
 
 
 def _load() -> None:

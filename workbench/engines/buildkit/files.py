@@ -12,27 +12,28 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from workbench.context.ignore import IgnoreRules
-from workbench.context.scan import Entry, Scan, scan
+from workbench.context.scan import Entry, walk
 from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
 # Bits of Go's os.FileMode, which fsutil sends.
 GO_DIRECTORY, GO_SYMLINK, GO_DEVICE, GO_FIFO = 1 << 31, 1 << 27, 1 << 26, 1 << 25
 GO_SETUID, GO_SETGID, GO_CHARACTER, GO_STICKY = 1 << 23, 1 << 22, 1 << 21, 1 << 20
+NO_DATA = GO_DIRECTORY | GO_SYMLINK | GO_DEVICE | GO_FIFO
+"""Of these the engine has no content to ask for."""
 _KINDS = {"file": 0, "directory": GO_DIRECTORY, "symlink": GO_SYMLINK, "fifo": GO_FIFO}
 _MORE_THAN_A_NAME = re.compile(r"[/*?\[\]\\]|^\.{0,2}$")
 _LINKS_BOUND = 40
 """Symbolic links that one path may lead through, as in the kernel."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """One path as fsutil's `Stat` has it. `link` is a symbolic link's target, or the first name of the same inode."""
 
     path: bytes
@@ -40,11 +41,6 @@ class File:
     size: int
     mtime_ns: int
     link: bytes = b""
-
-    @property
-    def has_data(self) -> bool:
-        """Whether the engine may ask for its content."""
-        return not self.mode & (GO_DIRECTORY | GO_SYMLINK | GO_DEVICE | GO_FIFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +96,11 @@ class FolderTree:
     def files(self, wanted: Wanted, asked: Callable[[], bool]) -> Iterator[File]:
         if (few := self._few(wanted)) is not None:
             return iter(few)
-        found = scan(self._root, IgnoreRules(wanted.exclude), cancel=asked)
-        chosen = follow_rules(self._root, wanted.follow)
-        return _files(found, chosen)
+        follow = follow_patterns(self._root, wanted.follow)
+        rules, chosen = IgnoreRules((*follow, *wanted.exclude)), None
+        if follow and IgnoreRules(wanted.exclude).has_exceptions:  # which bring back what is not wanted
+            rules, chosen = IgnoreRules(wanted.exclude), IgnoreRules(follow)
+        return _files(walk(self._root, rules, cancel=asked), chosen)
 
     def _few(self, wanted: Wanted) -> list[File] | None:
         """Where nothing but files of the root is wanted (`.dockerignore`, of every build), those that are there: the
@@ -125,10 +123,11 @@ class FolderTree:
         return files
 
 
-def _files(found: Scan, chosen: IgnoreRules | None) -> Iterator[File]:
+def _files(entries: Iterable[Entry], chosen: IgnoreRules | None) -> Iterator[File]:
+    """Those that are sent, and of them what is chosen; with the directories above them."""
     waiting: list[Entry] = []  # directories that are sent only where something below them is
     seen: dict[tuple[int, int], bytes] = {}
-    for entry in found.entries:
+    for entry in entries:
         while waiting and not entry.path.startswith(f"{waiting[-1].path}/"):
             waiting.pop()
         wanted = entry.sent and (chosen is None or not chosen.decide(entry.path).excluded)
@@ -166,14 +165,14 @@ def _go_mode(kind: str, mode: int) -> int:
     return go
 
 
-def follow_rules(root: Path, follow: Sequence[str]) -> IgnoreRules | None:
-    """Rules under which exactly the wanted paths are not excluded, links on the way included; None for everything."""
+def follow_patterns(root: Path, follow: Sequence[str]) -> tuple[str, ...]:
+    """Patterns that exclude all but the wanted paths, links on the way included; none where everything is wanted."""
     chosen: dict[str, None] = {}
     for path in follow:
         _follow(root, posixpath.normpath(path.lstrip("/") or "."), chosen, 0)
     if not chosen or "." in chosen:
-        return None
-    return IgnoreRules(["**", *(f"!{path}" for path in chosen)])
+        return ()
+    return ("**", *(f"!{path}" for path in chosen))
 
 
 def _follow(root: Path, path: str, chosen: dict[str, None], depth: int) -> None:

@@ -22,7 +22,7 @@ from workbench.engines.docker.stream import read_objects
 from workbench.engines.docker.transcript import Transcript
 from workbench.engines.docker.upload import Upload
 from workbench.engines.docker.watchdog import Watchdog
-from workbench.engines.full_disk import FullDisk
+from workbench.engines.full_disk import FullDisk, wordless_hint
 from workbench.engines.source import read_source
 from workbench.engines.worker import Cancel, Cancelled, Emit
 from workbench.errors import EngineError, EngineLost, Unsupported
@@ -99,7 +99,7 @@ class _Run:
     def run(self, params: dict[str, Any]) -> None:
         from docker.errors import APIError
 
-        from workbench.engines.docker.client import api_message
+        from workbench.engines.docker.client import api_message, is_wordless
 
         Feed(self._client, self._containers).start()
         watchdog = Watchdog(self._client, self._client.patience)
@@ -117,6 +117,8 @@ class _Run:
             finished = self._converse(params)
         except APIError as error:
             finished = self._transcript.refused(api_message(error))
+            if is_wordless(error):
+                finished = replace(finished, hint=wordless_hint(self._client.address))
         except EngineLost as error:
             finished = self._transcript.lost(watchdog.verdict or error)
         finally:

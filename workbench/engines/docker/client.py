@@ -339,5 +339,13 @@ def losing(address: Address) -> Iterator[None]:
 
 
 def api_message(error: docker.errors.APIError) -> str:
-    """The engine's own words."""
-    return str(error.explanation or error).strip()
+    """The engine's own words; `is_wordless` where it has none."""
+    if said := str(error.explanation or "").strip():
+        return said
+    status = f"{error.response.status_code} {error.response.reason}" if error.response is not None else "an error"
+    return f"the engine answered {status}, and did not say why"
+
+
+def is_wordless(error: docker.errors.APIError) -> bool:
+    """As Podman is where it cannot unpack the context."""
+    return not str(error.explanation or "").strip()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo
+from workbench.build.engine import OPTIONS, Build, Capabilities, EngineInfo, Reasons
 from workbench.build.request import BuildRequest
 from workbench.engines.address import Address, resolve
 from workbench.engines.docker.builder import ClassicBuild
@@ -35,9 +35,9 @@ class DockerEngine:
     name = "docker"
 
     def __init__(
-        self, host: str | None = None, context: str | None = None, patience: float = 60.0, *, explains: bool = True
+        self, host: str | None = None, context: str | None = None, patience: float = 60.0, *, reasons: Reasons = "told"
     ) -> None:
-        self._explains = explains
+        self._reasons = reasons
         self._host = host
         self._context = context
         self._patience = patience
@@ -64,11 +64,11 @@ class DockerEngine:
         build = ThreadBuild(
             lambda emit, cancel: ClassicBuild(request, self.address, self._patience)(emit, cancel), name="docker build"
         )
-        if not self._explains:
+        if self._reasons == "none":
             return build
         from workbench.build.explain import ExplainedBuild
 
-        return ExplainedBuild(build, request, self.name, "classic", self.images)
+        return ExplainedBuild(build, request, self.name, "classic", self.images, tells=self._reasons == "told")
 
     async def forecast(self, request: BuildRequest) -> Forecast | None:
         from workbench.build.explain import forecast_from_records
@@ -82,6 +82,12 @@ class DockerEngine:
 def _overall(address: Address) -> float:
     """ssh logs in first."""
     return CHECK_TIMEOUT + (8.0 if address.scheme == "ssh" else 0.5)
+
+
+def preload() -> None:
+    """Imports what a first build would import, the docker SDK above all."""
+    import workbench.build.explain
+    import workbench.engines.docker.client  # noqa: F401
 
 
 def _late(address: Address) -> EngineUnavailable:

@@ -133,11 +133,13 @@ class Bases:
 
     def _pulled_as(self, name: str) -> str:
         """The ID of the image that came from a registry under this digest, where it is still here."""
-        from workbench.engines.embedded.registry.records import Records
-
         try:
             reference = parse_reference(name)
-            found = Records(self.store).image(reference.name, reference.digest) if reference.digest else ""
+            if not reference.digest:
+                return ""
+            from workbench.engines.embedded.registry.records import Records
+
+            found = Records(self.store).image(reference.name, reference.digest)
             return self.store.image(found).id if found else ""
         except (UsageError, ImageNotFound):
             return ""

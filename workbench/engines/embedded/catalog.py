@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import lru_cache
@@ -229,9 +230,7 @@ def is_here(platform: object) -> bool:
 
 def machine() -> str:
     """This machine's architecture by its Go name."""
-    import platform
-
-    name = platform.machine().lower()
+    name = os.uname().machine.lower()
     return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(name, name)
 
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+
+from workbench.context.notify import backend
+
+_STEP_MS, _DEBOUNCE_MS = 10, 50
+"""How long the backend sleeps between two looks, and for how long it collects what comes in."""
 
 _Signature = tuple[int, int, int] | None
 
@@ -32,19 +40,18 @@ async def index_changes(index: Path, *, poll: float = 1.0) -> AsyncIterator[None
 
 
 async def _wakes(folder: Path, poll: float) -> AsyncIterator[None]:
-    from watchfiles import awatch
-
+    notify, halt = backend(), threading.Event()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="store index")
     try:
-        async for _ in awatch(
-            folder, recursive=False, watch_filter=_is_index, debounce=50, step=10, yield_on_timeout=True,
-            rust_timeout=int(poll * 1000), ignore_permission_denied=True,
-        ):  # fmt: skip
+        watch = notify.RustNotify([str(folder)], False, False, 0, False, True)
+        look = partial(watch.watch, _DEBOUNCE_MS, _STEP_MS, int(poll * 1000), halt)
+        while True:
+            await asyncio.get_running_loop().run_in_executor(thread, look)
             yield None
     except (OSError, RuntimeError):  # no more watches on this machine, or no such folder
         while True:
             await asyncio.sleep(poll)
             yield None
-
-
-def _is_index(change: object, path: str) -> bool:
-    return Path(path).name == "index.json"
+    finally:
+        halt.set()
+        thread.shutdown(wait=False)

@@ -40,9 +40,8 @@ class ContextTree:
     def _take(self) -> None:
         exceptions = self.scan.rules.has_exceptions
         columns = self.scan.columns
-        for at in self.scan.sent_places:
+        for at, (_, _, size, _, _, mode, _, _, _) in self.scan.sent_rows:
             self._has[at] = _SENT
-            _, _, size, _, _, mode, _, _, _ = columns.row(at)
             if not stat.S_ISDIR(mode):
                 self.files += 1
                 self.bytes += size if stat.S_ISREG(mode) else 0

@@ -13,13 +13,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
-from workbench.context.git import fetch_git, is_git, parse_git
 from workbench.context.ignore import IGNORE_FILE, IgnoreRules
-from workbench.context.remote import is_url
-from workbench.context.unpack import Peeked, is_archive, unpack
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.context_tree import ContextTree
-from workbench.engines.embedded.git_ssh import git_environment
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.worker import Cancel
@@ -49,6 +45,9 @@ def read_places(given: Mapping[str, str], engine: str) -> dict[str, Place]:
 
 
 def _place(name: str, text: str, engine: str) -> Place:
+    from workbench.context.git import is_git
+    from workbench.context.remote import is_url
+
     if text.startswith(_IMAGE):
         return Place("image", text.removeprefix(_IMAGE))
     if text.startswith(_LAYOUT):
@@ -112,6 +111,11 @@ class NamedContexts:
             return self._trees[key]
 
     def _read(self, name: str, place: Place) -> ContextTree:
+        from workbench.context.git import fetch_git, parse_git
+        from workbench.context.unpack import Peeked, is_archive, unpack
+        from workbench.engines.embedded.download import opened
+        from workbench.engines.embedded.git_ssh import git_environment
+
         try:
             if place.kind == "folder":
                 return self.folder_tree(Path(place.text), _rules(Path(place.text)))
@@ -120,8 +124,6 @@ class NamedContexts:
                 source = parse_git(place.text)
                 fetched = fetch_git(source, folder, self.cancel.on_ask, git_environment(self.agents))
                 return self.folder_tree(fetched.folder, None)
-            from workbench.engines.embedded.download import opened
-
             with opened(place.text, self.cancel) as stream:
                 peeked = Peeked(stream)
                 if not is_archive(peeked.head):

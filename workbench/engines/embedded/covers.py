@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from workbench.engines.embedded.bwrap import Mode
 
@@ -19,19 +21,23 @@ _MASKED = (
 GROUPS = "/sys/fs/cgroup"
 
 
-@lru_cache(maxsize=2)
-def covers(mode: Mode) -> tuple[str, ...]:
-    """What Docker makes read-only or hides below /proc and /sys, as far as this kernel has it."""
+@lru_cache(maxsize=4)
+def covers(below: Literal["/proc", "/sys"], mode: Mode) -> tuple[str, ...]:
+    """What Docker makes read-only or hides there, as far as this kernel has it."""
     out: list[str] = []
-    for path in _READ_ONLY if mode == "root" else ():
+    for path in _below(below, _READ_ONLY) if mode == "root" else ():
         if os.path.exists(path):
             out += ["--ro-bind", path, path]
-    for path in (*_MASKED, *_mounted_below_sys()):
+    for path in _below(below, (*_MASKED, *_mounted_below_sys())):
         if os.path.isdir(path):
             out += ["--tmpfs", path, "--remount-ro", path]
         elif os.path.exists(path):
             out += ["--dev-bind", "/dev/null", path]
     return tuple(out)
+
+
+def _below(folder: str, paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path.startswith(f"{folder}/")]
 
 
 def _mounted_below_sys() -> list[str]:

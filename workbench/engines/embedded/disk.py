@@ -112,16 +112,17 @@ def remove_tree(path: Path) -> None:
     if not stat.S_ISDIR(mode):
         path.unlink(missing_ok=True)
         return
-    folders = [path]
+    folders = [os.fspath(path)]
+    everywhere = os.geteuid() == 0
     for folder in folders:  # grows while it is walked: parents come before their children
-        if os.geteuid() != 0:
+        if not everywhere:
             with suppress(PermissionError):
-                folder.chmod(0o700)
+                os.chmod(folder, 0o700)
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
+                    folders.append(entry.path)
                 else:
-                    Path(entry.path).unlink()
+                    os.unlink(entry.path)
     for folder in reversed(folders):
-        folder.rmdir()
+        os.rmdir(folder)

@@ -32,6 +32,13 @@ _NO_SETTINGS = Registries()
 _BOUND = CacheBound()
 
 
+def preload() -> None:
+    """Imports what a first build with a COPY would import."""
+    import workbench.engines.embedded.copy_landing
+    import workbench.engines.embedded.executor
+    import workbench.engines.ssh_agents  # noqa: F401
+
+
 class EmbeddedEngine:
     """Implements `build.engine.Engine` on the store at `root`, which is made at the first use."""
 

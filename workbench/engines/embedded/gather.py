@@ -9,13 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.context.git import GitSource, fetch_git, is_git, parse_git
-from workbench.context.remote import is_url
 from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.modes import ModeChange, parse_mode
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.context_tree import ContextTree
-from workbench.engines.embedded.git_ssh import git_environment
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.messages import StepFailed, source_missing
 from workbench.engines.embedded.trees import MemoryItem, MemoryTree, Tree
@@ -23,6 +20,7 @@ from workbench.engines.embedded.view import ImageView
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
+    from workbench.context.git import GitSource
     from workbench.engines.embedded.tools import Tools
 
 
@@ -43,10 +41,8 @@ class Gather:
         found: list[copy.Source] = []
         tree = self._find(it.from_) if isinstance(it, docker.Copy) and it.from_ else self._tools.context
         for pattern in it.sources:
-            if isinstance(it, docker.Add) and is_git(pattern):
-                found.append(self._repository(it, pattern))
-            elif isinstance(it, docker.Add) and is_url(pattern):
-                found.append(self._download(it, pattern))
+            if isinstance(it, docker.Add) and (source := self._elsewhere(it, pattern)) is not None:
+                found.append(source)
             else:
                 found += self._found(tree, pattern, it)
         for document in it.heredocs:
@@ -75,6 +71,15 @@ class Gather:
 
     # -- from elsewhere ------------------------------------------------------------------------------------------
 
+    def _elsewhere(self, it: docker.Add, name: str) -> copy.Source | None:
+        """What a URL names, None where it is none."""
+        from workbench.context.git import is_git
+        from workbench.context.remote import is_url
+
+        if is_git(name):
+            return self._repository(it, name)
+        return self._download(it, name) if is_url(name) else None
+
     def _download(self, it: docker.Add, url: str) -> copy.Source:
         from workbench.engines.embedded.download import download
 
@@ -92,6 +97,9 @@ class Gather:
 
     def _repository(self, it: docker.Add, url: str) -> copy.Source:
         """A repository's files. The step cache knows them by their commit."""
+        from workbench.context.git import fetch_git, parse_git
+        from workbench.engines.embedded.git_ssh import git_environment
+
         source = _with_flags(it, parse_git(url))
         self._tools.cancel.check()
         folder = self._tools.new_folder("git")

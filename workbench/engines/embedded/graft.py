@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from workbench.context.opening import Opener
 from workbench.dataclass import dataclass
 from workbench.dockerfile.modes import ModeChange
 from workbench.engines.embedded.context_tree import ContextTree
+from workbench.engines.embedded.copied import Copied, Tar
 from workbench.engines.embedded.layer_tar import BLOCK, LayerWriter, TarEntry, file_header, kept_xattrs
 from workbench.engines.embedded.view import ImageView
 from workbench.errors import InputError
@@ -70,6 +73,15 @@ class Graft:
     paths: int = 0
     newest: int = 0
     """The latest time of change, in seconds; 0 where there is nothing."""
+    before: tuple[Copied, Path] | None = None
+    """The same folder as an earlier layer has it, and that layer's tar."""
+    copied: Copied | None = None
+    """Afterwards, where `write` put its files."""
+
+    @property
+    def key(self) -> Hashable:
+        """Two grafts of one key make the same entries of the same files."""
+        return self.tree.scan.root, self.source, self.destination, self.owner, self.chmod
 
     @property
     def empty(self) -> bool:
@@ -107,8 +119,14 @@ class Graft:
 
     def write(self, writer: LayerWriter) -> None:
         """Its entries in the order of the tar. Raises InputError for what cannot be read any more."""
-        with Opener(self.tree.scan.root) as files:
-            _Writing(self, writer, files).run(self._places())
+        self.copied = Copied(self.tree.scan, time.time_ns())
+        with ExitStack() as open_files:
+            before = None
+            if self.before is not None:
+                with suppress(OSError):  # its layer was removed
+                    before = self.before[0], open_files.enter_context(Tar(self.before[1]))
+            files = open_files.enter_context(Opener(self.tree.scan.root))
+            _Writing(self, self.copied, writer, files, before).run(self._places())
 
 
 class _Folders:
@@ -134,12 +152,16 @@ class _Folders:
 class _Writing:
     """One graft on its way into a tar."""
 
-    def __init__(self, graft: Graft, writer: LayerWriter, files: Opener) -> None:
+    def __init__(
+        self, graft: Graft, copied: Copied, writer: LayerWriter, files: Opener, before: tuple[Copied, Tar] | None
+    ) -> None:
         self._graft = graft
+        self._copied = copied
+        self._before = before
         self._tree = graft.tree
         self._writer = writer
         self._files = files
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | memoryview] = []
         self._length = self._content = 0
         self._links: dict[tuple[object, ...], str] = {}
         self._modes: dict[int, int] = {}
@@ -164,19 +186,35 @@ class _Writing:
         size, mtime, _ = seen
         uid, gid = self._graft.owner or (0, 0)
         seconds = mtime // 10**9
-        head = file_header(path, self._mode(mode), uid, gid, size, seconds)
-        self._waiting.append(head)
-        self._length += len(head)
+        start = self._writer.position + self._length
+        padded = size + -size % BLOCK
+        if (known := self._known(at, BLOCK + padded)) is not None:
+            self._waiting.append(known)
+            head = BLOCK
+        else:
+            header = file_header(path, self._mode(mode), uid, gid, size, seconds)
+            self._waiting += header, self._read(at, seen), _ZEROS[: padded - size]
+            head = len(header)
+        if head == BLOCK:
+            self._copied.add(at, start)
         if self._writer.whole:
             entry = TarEntry(path, "file", self._mode(mode), uid, gid, seconds, size)
-            self._writer.entries.append((entry, self._writer.position + self._length))
-        if size:
-            self._waiting.append(self._read(at, seen))
-            self._waiting.append(_ZEROS[: -size % BLOCK])
-            self._length += size + -size % BLOCK
-            self._content += size
+            self._writer.entries.append((entry, start + head))
+        self._length += head + padded
+        self._content += size
         if self._length >= _TOGETHER:
             self._flush()
+
+    def _known(self, at: int, length: int) -> memoryview | None:
+        """Header and content, out of the layer that has them already."""
+        if self._before is None:
+            return None
+        copied, tar = self._before
+        start = copied.start(self._tree.scan.columns, at)
+        if start < 0:
+            return None
+        found = tar.read(start, length)
+        return found if len(found) == length else None
 
     def _mode(self, mode: int) -> int:
         """The mode of a plain file at its new place."""
@@ -188,6 +226,8 @@ class _Writing:
 
     def _read(self, at: int, seen: tuple[int, int, int]) -> bytes:
         path, size = self._tree.scan.columns.paths[at], seen[0]
+        if not size:
+            return b""
         try:
             fd = self._files.open(path)
             try:

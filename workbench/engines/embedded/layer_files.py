@@ -7,12 +7,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workbench.engines.embedded.compression import chunks, open_plain_file, plain
-from workbench.engines.embedded.layer_index import LayerIndex
+from workbench.engines.embedded.copied import CopiedFolders
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.view import ImageView
+
+if TYPE_CHECKING:
+    from workbench.engines.embedded.layer_index import LayerIndex
 
 KEPT = 64
 """Layers whose index stays in memory, however large; more of them while they are small."""
@@ -29,14 +32,21 @@ class LayerFiles:
         self._lock = threading.Lock()
         self._entries = 0
         self._spooling = threading.Lock()
+        self.copied = CopiedFolders()
 
     def remember(self, layer: LayerRef, entries: Sequence[tuple[TarEntry, int]]) -> None:
         """The entries of a layer that was just written, so that its tar need not be read."""
+        from workbench.engines.embedded.layer_index import LayerIndex
+
         self._keep(layer.diff_id, LayerIndex.of(self._store.blob_path(layer.digest), entries))
 
-    def view(self, layers: Sequence[LayerRef], scratch: Path) -> ImageView:
-        """The file system that these layers make. `scratch` takes the plain form of compressed ones."""
-        return ImageView(tuple(self._index(layer, scratch) for layer in layers))
+    def view(self, layers: Sequence[LayerRef], scratch: Path, below: ImageView | None = None) -> ImageView:
+        """The file system that these layers make; `below` is that of the first of them. `scratch` takes the plain form
+        of compressed ones."""
+        view = below or ImageView()
+        for layer in layers[len(view.layers) :]:
+            view = view.plus(self._index(layer, scratch))
+        return view
 
     def _index(self, layer: LayerRef, scratch: Path) -> LayerIndex:
         with self._lock:
@@ -44,6 +54,8 @@ class LayerFiles:
             if found is not None and found.tar.exists():
                 self._known.move_to_end(layer.diff_id)
                 return found
+        from workbench.engines.embedded.layer_index import LayerIndex
+
         index = LayerIndex.read(self._plain(layer, scratch))
         self._keep(layer.diff_id, index)
         return index
@@ -51,6 +63,8 @@ class LayerFiles:
     def _plain(self, layer: LayerRef, scratch: Path) -> Path:
         if self._store.has_blob(layer.diff_id):
             return self._store.blob_path(layer.diff_id)
+        from workbench.engines.embedded.compression import chunks, open_plain_file, plain
+
         spool = scratch / f"layer-{hashlib.sha256(layer.diff_id.encode()).hexdigest()[:16]}.tar"
         with self._spooling:
             if spool.exists():

@@ -84,6 +84,10 @@ class LayerIndex:
                 return False
             path = path.rpartition("/")[0]
 
+    def speaks_of(self, path: str) -> bool:
+        """Whether what is at `path` may be other with this layer than without it."""
+        return path in self.entries or path in self.children or self.masks(path)
+
     def _add(self, entry: TarEntry, offset: int) -> None:
         parent, _, name = entry.path.rpartition("/")
         if name == OPAQUE:

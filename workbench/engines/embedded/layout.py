@@ -144,6 +144,7 @@ class Layout:
             with self.lock.held():
                 self._create()
                 self.reserve.refill()
+                self.scratch.leased()  # which lets go of those whose process is dead
         self.scratch.sweep()
 
     @staticmethod

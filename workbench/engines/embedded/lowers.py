@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from workbench.engines.embedded.container import Bind
@@ -28,33 +28,44 @@ FOLDERS = ("proc", "sys", "dev")
 FILES = ("etc/hosts", "etc/resolv.conf")
 
 
-def mount_points(view: ImageView, folder: Path, wanted: Mapping[str, bool]) -> tuple[Path | None, dict[str, str]]:
-    """A folder with what the image lacks of the places to mount on (None where it lacks nothing), and where each of
-    `FILES` and `wanted` (clean path -> whether it is a folder) really lies once links are followed. Raises InputError
-    where the image has a link in the place of /proc, /sys or /dev."""
-    places: dict[str, str] = {}
-    missing: list[tuple[str, bool]] = []
-    for path in FOLDERS:
-        found = view.lookup(path)
-        if found is not None and not found.is_directory:  # runc refuses it too, since CVE-2019-19921
-            raise InputError(
-                f"/{path} of this image is not a folder", hint="RUN mounts there, and no link may say where."
-            )
-    for path in (*FOLDERS, *FILES, *wanted):
-        place = view.resolve(path)
-        places[path] = place
-        if view.lookup(place) is None:
-            missing.append((place, wanted.get(path, path not in FILES)))
-    if not missing:
-        return None, places
-    folder.mkdir()
-    folder.chmod(0o755)
-    made = [("", folder)]
-    for place, is_folder in missing:
-        made += _make(folder, place, is_folder)
-    for name, made_path in reversed(made):
-        _like(view, name, made_path)
-    return folder, places
+class MountPoints:
+    """Folders with what an image lacks of the places to mount on, below `scratch`. Each is made once: the steps of a
+    build lack the same. From any thread."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._made: dict[object, Path] = {}
+        self._lock = threading.Lock()
+
+    def of(self, view: ImageView, wanted: Mapping[str, bool]) -> tuple[Path | None, dict[str, str]]:
+        """The folder (None where the image lacks nothing), and where each of `FILES` and `wanted` (clean path ->
+        whether it is a folder) really lies once links are followed. Raises InputError where the image has a link in
+        the place of /proc, /sys or /dev."""
+        places: dict[str, str] = {}
+        missing: list[tuple[str, bool]] = []
+        for path in FOLDERS:
+            found = view.lookup(path)
+            if found is not None and not found.is_directory:  # runc refuses it too, since CVE-2019-19921
+                raise InputError(
+                    f"/{path} of this image is not a folder", hint="RUN mounts there, and no link may say where."
+                )
+        for path in (*FOLDERS, *FILES, *wanted):
+            place = view.resolve(path)
+            places[path] = place
+            if view.lookup(place) is None:
+                missing.append((place, wanted.get(path, path not in FILES)))
+        return self._folder(view, missing) if missing else None, places
+
+    def _folder(self, view: ImageView, missing: Sequence[tuple[str, bool]]) -> Path:
+        above = sorted({parent for place, _ in missing for parent in _parents(place)})
+        attributes = [(name, _attributes(view, name)) for name in above]
+        key = (tuple(missing), tuple(attributes))
+        with self._lock:
+            found = self._made.get(key)
+            if found is None:
+                found = self._made[key] = self._scratch / f"points-{len(self._made)}"
+                _make(found, missing, attributes)
+        return found
 
 
 def refuse_place(place: str, bind: Bind, all_binds: Sequence[tuple[Bind, str]]) -> None:
@@ -76,33 +87,43 @@ def refuse_place(place: str, bind: Bind, all_binds: Sequence[tuple[Bind, str]]) 
                 raise InputError(f"RUN --mount: {bind.target} goes over a link in {other.target}")
 
 
-def _make(folder: Path, place: str, is_folder: bool) -> list[tuple[str, Path]]:
-    """Makes a file or folder; the folders that came with it, parents first."""
-    path = folder
-    parts = place.split("/")
-    made: list[tuple[str, Path]] = []
-    for depth, part in enumerate(parts, 1):
-        path = path / part
-        if depth == len(parts) and not is_folder:
-            path.touch(mode=0o644)
-            path.chmod(0o644)
-        elif not path.is_dir():
-            path.mkdir()
-            path.chmod(0o755)
-            made.append(("/".join(parts[:depth]), path))
-    return made
+def _parents(place: str) -> Iterator[str]:
+    while place:
+        place = place.rpartition("/")[0]
+        yield place
 
 
-def _like(view: ImageView, name: str, path: Path) -> None:
-    """Gives a folder the attributes that it has in the image, so that the image's are not hidden."""
+def _attributes(view: ImageView, name: str) -> tuple[int, int, int, int] | None:
+    """Owner, group, mode and time of a folder that the image has."""
     found = view.lookup(name)
     if found is None or found.layer is None:
-        return
-    entry = found.entry
-    if os.geteuid() == 0:
-        os.chown(path, entry.uid, entry.gid)
-    path.chmod(entry.mode)
-    os.utime(path, (entry.mtime, entry.mtime))
+        return None
+    return found.entry.uid, found.entry.gid, found.entry.mode, found.entry.mtime
+
+
+def _make(
+    folder: Path, missing: Sequence[tuple[str, bool]], above: Sequence[tuple[str, tuple[int, int, int, int] | None]]
+) -> None:
+    """Makes files and folders. Those above them get the attributes that they have in the image, so that the image's are
+    not hidden."""
+    for name in (*(name for name, _ in above), *(place for place, is_folder in missing if is_folder)):
+        path = folder / name
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(0o755)
+    for place, is_folder in missing:
+        if not is_folder:
+            path = folder / place
+            path.touch(mode=0o644)
+            path.chmod(0o644)
+    for name, attributes in reversed(above):
+        if attributes is None:
+            continue
+        uid, gid, mode, mtime = attributes
+        if os.geteuid() == 0:
+            os.chown(folder / name, uid, gid)
+        (folder / name).chmod(mode)
+        os.utime(folder / name, (mtime, mtime))
 
 
 def fit(lowers: Sequence[Path], scratch: Path) -> list[Path]:
@@ -110,7 +131,7 @@ def fit(lowers: Sequence[Path], scratch: Path) -> list[Path]:
     room = PAGE - _RESERVE
     fitting = list(lowers)
     while len(fitting) > 2 and sum(len(os.fsencode(path)) + 9 for path in fitting) > room:
-        count = max(2, len(fitting) // 2)
+        count = max(2, 1 << (len(fitting) // 2).bit_length() - 1)  # a power of two: the next step joins the same ones
         chain = hashlib.sha256(b"\0".join(map(os.fsencode, fitting[:count]))).hexdigest()[:16]
         joined = scratch / f"joined-{chain}"
         with _JOINING:

@@ -21,14 +21,13 @@ from workbench.build.manifest import Inputs
 from workbench.dataclass import dataclass
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
-from workbench.engines.embedded.agent import AgentProxy
-from workbench.engines.embedded.cache_mounts import CacheFolder, CacheMounts
-from workbench.engines.embedded.container import Bind
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.taken import Taken, take
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 
 if TYPE_CHECKING:
+    from workbench.engines.embedded.cache_mounts import CacheFolder
+    from workbench.engines.embedded.container import Bind
     from workbench.engines.embedded.tools import Tools
 
 _MEMORY = Path("/dev/shm")  # where secrets of another owner lie, in memory, while a command runs
@@ -76,6 +75,9 @@ class Mounts:
     @contextmanager
     def ready(self) -> Iterator[Ready]:
         """Everything in place for as long as the command runs."""
+        from workbench.engines.embedded.cache_mounts import CacheMounts
+        from workbench.engines.embedded.container import Bind
+
         with ExitStack() as stack:
             caches = {id(mount): self._cache(mount) for mount in self._mounts if mount.type == "cache"}
             root = self._tools.store.private / "mounts"
@@ -112,6 +114,8 @@ class Mounts:
     # -- bind and cache ------------------------------------------------------------------------------------------
 
     def _bind(self, mount: Mount) -> Bind:
+        from workbench.engines.embedded.container import Bind
+
         folder = self._tools.new_folder("mount") / "content"
         self._copy(self._find(mount), folder)
         return Bind(folder, self._target(mount), mount.read_only)
@@ -156,6 +160,8 @@ class Mounts:
         os.utime(path, (entry.mtime, entry.mtime))
 
     def _cache(self, mount: Mount) -> CacheFolder:
+        from workbench.engines.embedded.cache_mounts import CacheFolder
+
         identifier = mount.id or posixpath.normpath(mount.target)
         below = f"{self._target(mount)}/"
         alone = any(self._target(other).startswith(below) for other in self._mounts if other is not mount)
@@ -187,6 +193,8 @@ class Mounts:
             ready.binds.append(self._secret_file(mount, value, stack))
 
     def _secret_file(self, mount: Mount, value: bytes, stack: ExitStack) -> Bind:
+        from workbench.engines.embedded.container import Bind
+
         mode = 0o400 if mount.mode is None else mount.mode
         uid, gid = mount.uid or 0, mount.gid or 0
         target = self._target(mount)
@@ -201,6 +209,9 @@ class Mounts:
         return Bind(path, target, read_only=True)
 
     def _ssh(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
+        from workbench.engines.embedded.agent import AgentProxy
+        from workbench.engines.embedded.container import Bind
+
         name = mount.id or "default"
         agent = self._tools.plan.agents.get(name)
         if agent is None:

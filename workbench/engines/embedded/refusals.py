@@ -8,11 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from workbench.context.git import is_git, parse_git
-from workbench.context.remote import is_url
 from workbench.dockerfile import Dockerfile, Instruction
 from workbench.dockerfile import instructions as docker
-from workbench.dockerfile.lint import check, fails_on_findings
 from workbench.dockerfile.modes import parse_mode
 from workbench.engines.embedded.layout import is_digest
 from workbench.errors import DockerfileError, Unsupported, UsageError
@@ -29,6 +26,10 @@ def refuse_directives(dockerfile: Dockerfile, build_args: Mapping[str, str | Non
     if syntax and not _OURS.fullmatch(syntax):
         raise Unsupported(f"# syntax={syntax}", engine=ENGINE, engines=["buildkit"], hint="It reads docker/dockerfile.")
     options = build_args.get("BUILDKIT_DOCKERFILE_CHECK")
+    if options is None and "check" not in dockerfile.directives:
+        return
+    from workbench.dockerfile.lint import check, fails_on_findings
+
     if not fails_on_findings(dockerfile, options=options):
         return
     for found in check(dockerfile, options=options):
@@ -72,6 +73,9 @@ def _check_mode(it: docker.Transfer) -> None:
 
 def _check_add(it: docker.Add) -> None:
     """Of flags what BuildKit refuses, and URLs that name nothing; where variables stand, the step does."""
+    from workbench.context.git import is_git, parse_git
+    from workbench.context.remote import is_url
+
     checked = [source for source in it.sources if "$" not in source]
     remote = [source for source in checked if is_git(source) or is_url(source)]
     for source in filter(is_git, remote):

@@ -23,7 +23,7 @@ from workbench.engines.embedded.container import SHM_SIZE, Bind, Container
 from workbench.engines.embedded.disk import remove_tree
 from workbench.engines.embedded.guardian import Guardian
 from workbench.engines.embedded.layer_tar import LayerWriter, TarEntry
-from workbench.engines.embedded.lowers import fit, mount_points, refuse_place
+from workbench.engines.embedded.lowers import MountPoints, fit, refuse_place
 from workbench.engines.embedded.sandbox import run
 from workbench.engines.embedded.store import LayerRef, Store
 from workbench.engines.embedded.upper import Owner, real_owner, write_upper
@@ -142,6 +142,11 @@ class Runner:
     guardian: Guardian = field(default_factory=Guardian)
     _warned: bool = False
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _folders: dict[str, Path] = field(default_factory=dict)
+    _points: MountPoints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._points = MountPoints(self.scratch)
 
     def run(
         self, request: RunRequest, layers: Sequence[LayerRef], view: ImageView, log: Callable[[str, Stream], None]
@@ -154,7 +159,7 @@ class Runner:
         place = self.scratch / f"run-{next(self._numbers)}"
         place.mkdir()
         try:
-            preparation = _Preparation(request, view, place, able.mode)
+            preparation = _Preparation(request, view, place, able.mode, self._points)
             code = self._perform(preparation, layers, able, log)
             if code:
                 return RunResult(code)
@@ -180,9 +185,16 @@ class Runner:
                 return run_in_chroot(preparation.container([]), tree, self.cancel, log, made)
             assert able.bwrap is not None
             assert able.mode is not None
-            lowers = [*self.store.lowers(layers), *preparation.extra_lowers]
+            lowers = [*(self._folder(layer) for layer in layers), *preparation.extra_lowers]
             container = preparation.container(fit(lowers, self.scratch))
             return run(container, able.bwrap, able.mode, self.guardian, self.cancel, log, made)
+
+    def _folder(self, layer: LayerRef) -> Path:
+        """Where a layer lies unpacked, for the rest of the build: its lease keeps it there."""
+        found = self._folders.get(layer.diff_id)
+        if found is None:
+            found = self._folders[layer.diff_id] = self.store.unpacked(layer)
+        return found
 
     def _commit(self, preparation: _Preparation) -> RunResult:
         with self.store.write_blob() as blob:
@@ -193,14 +205,14 @@ class Runner:
             writer.finish()
             made = blob.commit()
         layer = LayerRef(made.digest, made.digest, made.size, content=writer.content)
-        self.store.adopt(made.digest, preparation.upper, content=writer.content)
+        self._folders[made.digest] = self.store.adopt(made.digest, preparation.upper, content=writer.content)
         return RunResult(0, layer, writer.entries)
 
 
 class _Preparation:
     """The folders and files of one RUN."""
 
-    def __init__(self, request: RunRequest, view: ImageView, place: Path, mode: Mode) -> None:
+    def __init__(self, request: RunRequest, view: ImageView, place: Path, mode: Mode, points: MountPoints) -> None:
         self._request = request
         self._view = view
         self.place = place
@@ -212,8 +224,8 @@ class _Preparation:
             folder.mkdir()
             folder.chmod(0o755)
         targets = {bind.target.lstrip("/"): bind.is_folder for bind in request.mounts}
-        points, self._places = mount_points(view, place / "points", targets)
-        self.extra_lowers = [points] if points is not None else []
+        lacking, self._places = points.of(view, targets)
+        self.extra_lowers = [lacking] if lacking is not None else []
         self._volumes = [view.resolve(path) for path in request.volumes]
         for path in (*self._volumes, view.resolve(request.workdir)):
             self._make_folder(path)

@@ -108,7 +108,7 @@ class _Start:
         the guardian. They wait for `let_run`: where we are gone before, bwrap fails without a map of users, or the
         first program inside finds the end of its pipe. Raises StoreError, InputError."""
         options, run = self._options(), self._command()
-        packed = b"".join(os.fsencode(option) + b"\0" for option in options)
+        packed = os.fsencode("\0".join([*options, ""]))
         command = [str(self._bwrap.path), "--args", str(self._memory(packed)), *run]
         self._outer = self._spawn(command, self._theirs)
         self._close_theirs()
@@ -274,11 +274,8 @@ class _Start:
             out += ["--overlay-src", str(lower)]
         out += ["--overlay", str(container.upper), str(container.work), "/"]
         out += ["--dev", "/dev", "--size", str(container.shm_size), "--perms", "1777", "--tmpfs", "/dev/shm"]
-        out += ["--mqueue", "/dev/mqueue", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
-        out += () if container.insecure else covers(self._mode)
-        out += self._groups()
-        for path in _OF_THE_NETWORK if container.network == "none" else ():
-            out += ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else []
+        out += ["--mqueue", "/dev/mqueue", "--proc", "/proc"]
+        out += () if container.insecure else covers("/proc", self._mode)
         for bind in container.binds:
             if bind.data is not None:
                 out += ["--perms", f"{bind.mode:04o}", "--ro-bind-data", str(self._memory(bind.data)), bind.target]
@@ -287,6 +284,12 @@ class _Start:
                 out += ["--perms", "1777", "--tmpfs", bind.target]
             else:
                 out += ["--ro-bind" if bind.read_only else "--bind", str(bind.source), bind.target]
+        # Last, because bwrap reads the whole list of mounts for each of its own, and this brings many.
+        out += ["--ro-bind", "/sys", "/sys"]
+        out += () if container.insecure else covers("/sys", self._mode)
+        out += self._groups()
+        for path in _OF_THE_NETWORK if container.network == "none" else ():
+            out += ["--tmpfs", path, "--remount-ro", path] if os.path.isdir(path) else []
         if not known_machine():
             for name, value in container.env.items():
                 out += ["--setenv", name, value]

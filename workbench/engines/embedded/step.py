@@ -17,14 +17,10 @@ from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.cache import Hit
-from workbench.engines.embedded.container import SHM_SIZE
 from workbench.engines.embedded.gather import Gather, changing
-from workbench.engines.embedded.landing import Landing
-from workbench.engines.embedded.layer_tar import LayerWriter
 from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
 from workbench.engines.embedded.platforms import cannot_run, runs_here
-from workbench.engines.embedded.redact import Redacted
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
 from workbench.engines.embedded.taken import take
@@ -34,6 +30,7 @@ from workbench.engines.embedded.view import ImageView
 from workbench.errors import DockerfileError, InputError
 
 if TYPE_CHECKING:
+    from workbench.engines.embedded.landing import Landing
     from workbench.engines.embedded.run import RunRequest
     from workbench.engines.embedded.tools import Tools
 
@@ -83,11 +80,12 @@ class StageBuild:
         self.step = 0
         """The one that is or was done last."""
         self._view: ImageView | None = None
+        """Of the layers that there were when it was last asked for."""
 
     @property
     def view(self) -> ImageView:
-        if self._view is None:
-            self._view = self._tools.files.view(self.state.layers, self._tools.scratch)
+        if self._view is None or len(self._view.layers) < len(self.state.layers):
+            self._view = self._tools.files.view(self.state.layers, self._tools.scratch, self._view)
         return self._view
 
     # -- one step ------------------------------------------------------------------------------------------------
@@ -191,7 +189,6 @@ class StageBuild:
         self.untouched = ""
         if hit.layer is not None:
             self.added = hit.layer.content
-            self._view = None
 
     # -- WORKDIR -------------------------------------------------------------------------------------------------
 
@@ -214,6 +211,8 @@ class StageBuild:
         Raises StepFailed where that or a volume is a file (moby 20.10, daemon/create_unix.go)."""
         if self.state.workdir == "/" and not self.state.volumes:
             return None
+        from workbench.engines.embedded.landing import Landing
+
         landing = Landing(self.view, self.state.base_time)
         for volume in self.state.volumes:
             there = landing.lookup(landing.resolve(posixpath.normpath(f"/{volume}").lstrip("/")))
@@ -228,6 +227,8 @@ class StageBuild:
     def _write(self, landing: Landing) -> LayerRef | None:
         if landing.empty:
             return None
+        from workbench.engines.embedded.layer_tar import LayerWriter
+
         tools = self._tools
         with tools.store.write_blob() as blob:
             writer = LayerWriter(blob, check=tools.cancel.check)
@@ -257,6 +258,7 @@ class StageBuild:
         }  # fmt: skip
 
         def work() -> _Performed:
+            from workbench.engines.embedded.container import SHM_SIZE
             from workbench.engines.embedded.run import RunRequest
 
             with tools.container(step) as container, mounts.ready() as ready:
@@ -289,6 +291,7 @@ class StageBuild:
 
     def _start(self, wanted: RunRequest, step: int, secrets: Sequence[bytes]) -> LayerRef | None:
         from workbench.build.events import ContainerEvent
+        from workbench.engines.embedded.redact import Redacted
 
         tools, name = self._tools, wanted.container
         log = Redacted(tools.log(step), secrets)
@@ -343,14 +346,22 @@ class StageBuild:
 
     def _land(self, transfer: copy.Transfer, created_by: str, below: ImageView) -> _Performed:
         """On `below`: the image so far, or with `--link` nothing, so that the layer fits on any image."""
+        from workbench.engines.embedded.copy_landing import land
+        from workbench.engines.embedded.landing import Landing
+
         tools = self._tools
         before = changing(transfer.sources)
         landing = Landing(below, self.state.base_time if below.layers else 0)
         try:
-            copy.land(transfer, landing, tools.scratch, tools.cancel.check)
+            land(transfer, landing, tools.scratch, tools.cancel.check)
         except InputError as error:
             raise StepFailed(f"{transfer.keyword} failed: {error}", error.hint) from error
+        graft, copied = landing.graft, tools.files.copied
+        if graft is not None and not tools.request.no_cache:
+            graft.before = copied.get(graft.key)
         layer = self._write(landing)
+        if graft is not None and graft.copied is not None and layer is not None and not graft.tree.changed:
+            copied.keep(graft.key, graft.copied, tools.store.blob_path(layer.digest))
         return _Performed(created_by, layer, cacheable=changing(transfer.sources) == before)
 
     def fill(self, tree: Tree, name: str) -> bool:

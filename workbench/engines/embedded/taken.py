@@ -30,7 +30,7 @@ class Taken:
 
 def take(transfer: Transfer, check: Callable[[], None], origin: str = "") -> Taken:
     """Reads every file whose digest is not known. `origin` is the stage or image that the paths are of, "" for the
-    context. Raises InputError for what cannot be read, and what `check` raises, which is called for each path."""
+    context. Raises InputError for what cannot be read, and what `check` raises, which is called now and then."""
     fold = _Fold(origin, keep_owners=transfer.owner is None)
     for source in transfer.sources:
         fold.begin(source)
@@ -48,8 +48,8 @@ def take(transfer: Transfer, check: Callable[[], None], origin: str = "") -> Tak
 
 
 class _Fold:
-    """Of each path there is a row, a list in JSON. The digest is of one JSON list of all rows, and each folder of the
-    manifest is one of its own."""
+    """Of each path, or of all plain files of a folder, there is a row, a list in JSON. The digest is of one JSON list
+    of all rows, and each folder of the manifest is one of its own."""
 
     def __init__(self, origin: str, *, keep_owners: bool) -> None:
         self._above = f"{origin}:/" if origin else ""
@@ -63,7 +63,7 @@ class _Fold:
     def begin(self, source: Source) -> None:
         self._source = source
         self._links = {}
-        self._row(dumps(["source", source.name, source.is_directory, source.unpack]))
+        self._row(dumps(["source", source.name, source.is_directory, source.unpack, self._keep_owners]))
 
     def end(self) -> Taken:
         self._hash.update(b"]")
@@ -88,21 +88,29 @@ class _Fold:
         self._keep(f"{source}/{path}" if path and source else path or source, facts + "]")
 
     def context(self, tree: ContextTree, check: Callable[[], None]) -> None:
-        """All of a folder of the context: as `item` of each, without making the items of plain files."""
+        """All of a folder of the context: plain files folder by folder, without making their items, and as `item` what
+        else there is. They are all root's."""
         columns, source = tree.scan.columns, self._source.path
         start = len(source) + 1 if source else 0
-        roots = ", 0, 0" if self._keep_owners else ""
+        plain: dict[str, list[str]] = {}
         with Opener(tree.scan.root) as files:
-            for at in tree.places(source):
-                check()
+            for number, at in enumerate(tree.places(source)):
+                if number % 64 == 0:
+                    check()
                 path = columns.paths[at]
                 _, _, _, _, _, mode, _, _, links = columns.row(at)
                 if links > 1 or not stat.S_ISREG(mode):
                     self.item(path[start:], tree.item(at))
                     continue
-                facts = f'"file", {mode & 0o7777}, "sha256:{tree.digest(at, files).hex()}"'
-                self._row(f"[{quoted(path[start:])}, {facts}{roots}]")
-                self._keep(path, facts + "]")
+                folder, slash, name = path.rpartition("/")
+                line = f'[{quoted(name)}, "file", {mode & 0o7777}, "sha256:{tree.digest(at, files).hex()}"]'
+                try:
+                    plain[folder + slash].append(line)
+                except KeyError:
+                    plain[folder + slash] = [line]
+        for folder, lines in plain.items():
+            self._row(f"[{quoted(folder[start:])}, [{', '.join(lines)}]]")
+            self._folders.setdefault(self._above + folder, []).extend(lines)
 
     def _row(self, row: str) -> None:
         self._hash.update(f"{self._separator}{row}".encode("ascii"))

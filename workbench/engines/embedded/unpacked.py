@@ -49,7 +49,7 @@ class UnpackedLayers:
         from workbench.engines.embedded.layers import unpack
 
         with self._layout.scratch.directory() as scratch, disk_errors(blob):
-            root = scratch / "root"
+            root = self._new(scratch) / "root"
             self._new_root(root)
             with blob.open("rb") as file, plain(file, str(blob)) as tar:
                 checked = _Checked(tar)
@@ -70,8 +70,15 @@ class UnpackedLayers:
         if found := self.get(diff_id):
             return found
         with self._layout.scratch.directory() as scratch, disk_errors(folder):
-            folder.rename(scratch / "root")
+            folder.rename(self._new(scratch) / "root")
             return self._place(diff_id, scratch, content)
+
+    @staticmethod
+    def _new(scratch: Path) -> Path:
+        """What becomes the layer's folder."""
+        new = scratch / "new"
+        new.mkdir(mode=0o755)
+        return new
 
     def _new_root(self, root: Path) -> None:
         root.mkdir()
@@ -81,7 +88,8 @@ class UnpackedLayers:
 
     def _place(self, diff_id: str, scratch: Path, size: int, warnings: Sequence[str] = ()) -> Path:
         facts = {"boot": self.boot, "bytes": size, "warnings": list(warnings)}
-        (scratch / "facts.json").write_text(json.dumps(facts))
+        new = scratch / "new"
+        (new / "facts.json").write_text(json.dumps(facts))
         path = self.path(diff_id)
         with self._layout.lock.held():
             if found := self.get(diff_id):
@@ -89,10 +97,6 @@ class UnpackedLayers:
             self.folder.mkdir(mode=0o700, exist_ok=True)  # CVE-2021-41091, see Layout
             with suppress(FileNotFoundError):
                 self.take(diff_id, scratch / "old")
-            new = scratch / "new"
-            new.mkdir(mode=0o755)
-            (scratch / "root").rename(new / "root")
-            (scratch / "facts.json").rename(new / "facts.json")
             new.rename(path.parent)
         return path
 

@@ -10,14 +10,18 @@ import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import field, replace
 from functools import cached_property
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.dataclass import dataclass
-from workbench.engines.embedded.layer_index import LayerIndex
 from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.errors import InputError
 
+if TYPE_CHECKING:
+    from workbench.engines.embedded.layer_index import LayerIndex
+
 _LINKS = 255
+_KNOWN = 128
+"""Paths that a view keeps in mind: each RUN asks for the same few dozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,26 @@ class ImageView:
 
     def __init__(self, layers: tuple[LayerIndex, ...] = ()) -> None:
         self.layers = layers
+        self._known: dict[str, Found | None] = {}
 
     def plus(self, layer: LayerIndex) -> ImageView:
-        return ImageView((*self.layers, layer))
+        """With one more layer, and knowing what this one knows of paths that the layer does not speak of: what a step
+        asks must not cost more with each step before it."""
+        view = ImageView((*self.layers, layer))
+        view._known = {path: found for path, found in self._known.copy().items() if not layer.speaks_of(path)}
+        return view
 
     def lookup(self, path: str) -> Found | None:
         """What is at a clean relative path, without following a link in its last part (or any other)."""
+        known = self._known
+        if path in known:
+            return known[path]
+        if len(known) >= _KNOWN:
+            known = self._known = {}  # not emptied: another thread may just be asking
+        found = known[path] = self._lookup(path)
+        return found
+
+    def _lookup(self, path: str) -> Found | None:
         directory: Found | None = None
         for number in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[number]

@@ -84,9 +84,9 @@ class Reach:
         return f"What it said is in {self.place.log}."
 
 
-def reach_for(context: Path, module: str) -> Reach:
-    """`module.main` is the owner's program. The folder that a person stands in, a build context, is nowhere that its
-    Python looks for modules."""
+def reach_for(context: Path, module: str, engine: str) -> Reach:
+    """`module.main` is the owner's program; it is told the name of the engine that will be asked for first. The folder
+    that a person stands in, a build context, is nowhere that its Python looks for modules."""
     root = str(Path(__file__).resolve().parents[3])
     code = f"import sys; sys.path.append({root!r}); from {module} import main; main()"
-    return Reach(context, (sys.executable, "-P", "-c", code))
+    return Reach(context, (sys.executable, "-P", "-c", code, engine))
