@@ -37,6 +37,18 @@ def test_what_ran_already_counts_and_what_is_overdue_counts_nothing() -> None:
     assert estimate(progress, BEFORE, 150.0) is None
 
 
+def test_where_only_a_step_without_a_last_run_takes_time_nothing_is_said() -> None:
+    plan = (PlannedStep(1, "RUN new", 1, 1), PlannedStep(2, "COPY src /", 2, 2), PlannedStep(3, "RUN last", 3, 3))
+    progress = BuildProgress().apply_all(
+        [
+            BuildStarted(build="b", engine="embedded", steps=plan, at=100.0),
+            StepStarted(step=1, total=3, text="RUN new", line=1, end_line=1, at=100.0),
+        ]
+    )
+    assert estimate(progress, {"COPY src /": 0.002, "RUN last": 0.002}, 110.0) is None
+    assert estimate(progress, {"COPY src /": 0.25, "RUN last": 5.0}, 110.0) == Estimate(15.25, whole=False)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

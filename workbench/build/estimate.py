@@ -11,6 +11,9 @@ from workbench.dataclass import dataclass
 _ONE_AFTER_THE_OTHER = "docker"
 """Docker's classic builder takes the stages in turn; the others build them side by side."""
 
+_NO_TIME = 0.05
+"""Seconds that are shown as none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -18,7 +21,7 @@ class Estimate:
 
     seconds: float
     whole: bool
-    """False where a step to come has never run: it takes that long at least."""
+    """False where a step that runs or is to come has never run before: it takes that long at least."""
 
 
 def seconds_of(step: StepState, now: float) -> float | None:
@@ -30,16 +33,16 @@ def seconds_of(step: StepState, now: float) -> float | None:
 
 def estimate(progress: BuildProgress, before: Mapping[str, float], now: float) -> Estimate | None:
     """What the running build takes in all. `before` has the seconds of each step's last run, by its text. None where
-    that says nothing: no step to come ever ran, or all that run are overdue."""
+    that says nothing: no step to come ever ran, or all that run are overdue and the rest takes no time."""
     if progress.started is None or progress.finished is not None:
         return None
     groups = list(stages_of(list(progress)))
     left = [_left(group, before, now) for group in groups]
     in_turn = progress.engine == _ONE_AFTER_THE_OTHER
     longest = sum(left) if in_turn else max(_ends(groups, left), default=0.0)
-    to_come = [step for step in progress if step.status == "pending"]
-    if not longest:
+    if longest < _NO_TIME:
         return None
+    to_come = [step for step in progress if step.status in ("pending", "running")]
     return Estimate(now - progress.started + longest, all(step.text in before for step in to_come))
 
 
