@@ -6,6 +6,8 @@ import asyncio
 import inspect
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import grpclib.stream
@@ -16,6 +18,7 @@ from grpclib.server import Server, Stream
 from h2.config import H2Configuration
 
 from workbench.engines.address import Address
+from workbench.engines.buildkit import messages as makes_messages
 from workbench.engines.buildkit.control import Control
 from workbench.engines.buildkit.messages import STAT, messages
 from workbench.engines.buildkit.transport import Connector, ControlChannel, _Upgrade
@@ -31,6 +34,21 @@ def test_messages_on_the_wire() -> None:
     assert packet.SerializeToString() == b"\x12\x08\x0a\x01a\x10\xa4\x03\x28\x03"
     log = pb.StatusResponse.FromString(b"\x1a\x08\x0a\x01d\x18\x02\x22\x01x")
     assert (log.logs[0].vertex, log.logs[0].stream, log.logs[0].msg) == ("d", 2, b"x")
+
+
+def test_messages_are_of_the_same_classes_whichever_thread_asks_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(makes_messages, "_made", cache(makes_messages._made.__wrapped__))
+    at_once = threading.Barrier(8)
+
+    def ask(_: int) -> object:
+        at_once.wait()
+        return messages()
+
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(ask, range(8)))
+    assert all(it is made[0] for it in made)
 
 
 def test_unknown_fields_are_passed_over() -> None:

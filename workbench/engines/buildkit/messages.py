@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +22,18 @@ STAT, REQUEST, DATA, FINISHED, FAILED = range(5)
 """`Packet.type` (fsutil: PACKET_STAT, PACKET_REQ, PACKET_DATA, PACKET_FIN, PACKET_ERR)."""
 
 
-@cache
+_making = Lock()
+
+
 def messages() -> Any:
-    """A namespace with one class per message of the schema: `messages().SolveRequest(Ref="x")`."""
+    """A namespace with one class per message of the schema: `messages().SolveRequest(Ref="x")`. Whichever thread asks
+    first, all get the same classes: a message of others is none."""
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> SimpleNamespace:
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="workbench/buildkit.proto", package=_PACKAGE, syntax="proto3")
