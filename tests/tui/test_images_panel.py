@@ -382,3 +382,14 @@ async def test_a_filter_that_comes_in_one_piece_is_no_command() -> None:
             app.post_message(events.Key(key, "/" if key == "slash" else key))
         await pilot.pause()
         assert app.panel.needle == "tdr" and app.asked == []
+
+
+async def test_a_scrollbar_that_comes_later_is_where_the_view_is() -> None:
+    many = [image(number, f"app{number}:latest", age=number) for number in range(1, 13)]
+    async with Host().run_test(size=(80, 10)) as pilot:
+        panel = pilot.app.query_one(ImagesPanel)
+        panel.screen.set_focus(None)
+        await pilot.pause()
+        panel.show(many, NOW, built=many[-1].id)
+        await pilot.pause()
+        assert panel.scroll_y == panel.vertical_scrollbar.position == 3

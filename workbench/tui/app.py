@@ -158,7 +158,6 @@ class WorkbenchApp(App[int]):
         """The panels, and all that fills them."""
         with self._unseen:
             await self._put_panels()
-        configured.tell(self)
         await self.guide.begin()
         self.call_after_refresh(self._begin)
         self.call_after_refresh(self._take_early)
@@ -182,6 +181,7 @@ class WorkbenchApp(App[int]):
         self.context_panel.use_engine(self.engine.name)
         self.context_panel.look(self.request.dockerfile)
         self.editor_panel.use_engine(self.engine.name)
+        configured.tell(self)
         await self.editor_panel.load()
         self._mark_active(self.active)
         self._focus_in(self.active)

@@ -16,7 +16,9 @@ SIZES = [(20, 5), (1, 1), (2, 40), (200, 1), (80, 24), (119, 40), (1, 1), (COLUM
 def test_every_size_and_back(tmp_path: Path) -> None:
     line = Line(tmp_path)
     try:
-        line.until(lambda seen: b"file_01.txt" in seen, "the tree of the context", quiet=1.0)
+        line.until(
+            lambda seen: b"file_01.txt" in seen and b"UNIQU" in seen, "the tree and what images share", quiet=1.0
+        )
         through(line, SIZES)
         for opens in ("\x1b5", "\x1bOP", "\x10"):  # builds, help, palette
             line.press(opens, quiet=1.0)

@@ -115,6 +115,11 @@ class RowView(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         self._into_view()
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """Textual (8.2) does not tell a scrollbar that comes later how far the view is scrolled already."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def action_move(self, by: int) -> None:
         self.cursor += by
 
