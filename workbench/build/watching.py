@@ -134,7 +134,6 @@ class Watcher:
         changes = self._watch(
             context, extra=extra, rules=self._current_rules, quiet=self._quiet, stop=self._end, force_polling=polling
         )
-        from workbench.build.changed import changed_since
         from workbench.context.watch import ContextChanged
 
         async for change in changes:
@@ -142,7 +141,7 @@ class Watcher:
                 await self._read_rules(context, dockerfile)
             late, self._late = self._late, None
             self._ready.set()
-            if late is not None and await asyncio.to_thread(changed_since, *late, until=time.time()):
+            if late is not None and await asyncio.to_thread(_changed, *late, time.time()):
                 await self._on_change(ContextChanged(frozenset()))
             if paths := self._of_others(context, change.paths):
                 await self._on_change(ContextChanged(paths, change.since))
@@ -177,6 +176,12 @@ def _watch_files(context: Path, **options: Any) -> AsyncIterator[ContextChanged]
     from workbench.context.watch import watch
 
     return watch(context, **options)
+
+
+def _changed(request: BuildRequest, since: float, until: float) -> bool:
+    from workbench.build.changed import changed_since
+
+    return changed_since(request, since, until)
 
 
 def _load_rules(context: Path, dockerfile: str) -> IgnoreRules:

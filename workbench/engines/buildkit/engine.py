@@ -126,6 +126,7 @@ def preload() -> None:
     """Imports what a first build would import."""
     import workbench.build.explain
     import workbench.build.secrets
+    import workbench.build.survey
     import workbench.engines.buildkit.auth
     import workbench.engines.buildkit.backend
     import workbench.engines.buildkit.run

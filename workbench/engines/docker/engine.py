@@ -87,6 +87,7 @@ def _overall(address: Address) -> float:
 def preload() -> None:
     """Imports what a first build would import, the docker SDK above all."""
     import workbench.build.explain
+    import workbench.build.survey
     import workbench.engines.docker.client  # noqa: F401
 
 
