@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 from workbench.tui.driver.clusters import alike, widest
 from workbench.tui.driver.grid import SECOND, UNKNOWN, Grid
 from workbench.tui.driver.pens import Pen, sequence
 
+_JUMP = 6
+"""Bytes of a jump, about."""
+_MANY = 16
+"""Fewer runs than these are written as one reads."""
 _GAP = 4
 """Cells that are unchanged are written again rather than jumped over, up to so many: a jump takes four bytes."""
+
+
+class Run(NamedTuple):
+    """Cells of a row that change, from `x` to before `end`, all in one pen."""
+
+    x: int
+    end: int
+    y: int
+    pen: Pen
 
 
 class Writer:
@@ -33,8 +49,11 @@ class Writer:
 
     def difference(self, target: Grid, x: int, y: int) -> str:
         """What makes the terminal show the target, and puts its cursor to that column and row."""
+        runs: list[Run] = []
         for row in sorted(target.dirty | self.shown.dirty):
-            self._row(target, row)
+            runs += self._row(target, row)
+        for run in self._cheapest(runs):
+            self._run(target, run)
         target.dirty.clear()
         self.shown.dirty.clear()
         self._move(min(x, target.width - 1), y)
@@ -50,7 +69,9 @@ class Writer:
         self._out.clear()
         return out
 
-    def _row(self, target: Grid, y: int) -> None:
+    def _row(self, target: Grid, y: int) -> Iterator[Run]:
+        """What changes in a row, for `_run`; a row with characters that not every terminal draws alike is written at
+        once, from left to right, since what is written there may touch what stands beside it."""
         texts, pens = target.texts[y], target.pens[y]
         old_texts, old_pens = self.shown.texts[y], self.shown.pens[y]
         if texts == old_texts and pens == old_pens:
@@ -59,19 +80,52 @@ class Writer:
             text is not UNKNOWN and (text != old or pen != old_pen)
             for text, old, pen, old_pen in zip(texts, old_texts, pens, old_pens, strict=True)
         )
-        if SECOND in texts or SECOND in old_texts:
+        wide = SECOND in texts or SECOND in old_texts
+        if wide:
             _spread(changed, texts, old_texts)
+        new = "".join(text or "" for text, is_changed in zip(texts, changed, strict=True) if is_changed)
+        odd = wide or (new != "" and not alike(new))
         x = changed.find(1)
         while x >= 0:
             pen, end = pens[x], x + 1
             while end < target.width and changed[end] and pens[end] == pen:
                 end += 1
-            self._go(x, y)
-            self._use(pen)
-            self._cells(texts, x, end, y, changed)
-            old_texts[x:end] = texts[x:end]
-            old_pens[x:end] = pens[x:end]
+            run = Run(x, end, y, pen)
+            if odd:
+                self._run(target, run, changed)
+            else:
+                yield run
             x = changed.find(1, end)
+
+    def _cheapest(self, runs: Sequence[Run]) -> Sequence[Run]:
+        """Row by row, or pen by pen: on a screen that changes much, jumps cost less than colours."""
+        if len(runs) < _MANY:
+            return runs
+        pens: dict[Pen | None, list[Run]] = {self.pen: []}
+        for run in runs:
+            pens.setdefault(run.pen, []).append(run)
+        return min(runs, [run for same in pens.values() for run in same], key=self._cost)
+
+    def _cost(self, runs: Sequence[Run]) -> int:
+        """About as many bytes as writing them in this order takes, beside their text."""
+        cost, x, y, pen = 0, self.x, self.y, self.pen
+        for run in runs:
+            cost += len(sequence(pen, run.pen)) + (_JUMP if (x, y) != (run.x, run.y) else 0)
+            x, y, pen = run.end, run.y, run.pen
+        return cost
+
+    def _run(self, target: Grid, run: Run, changed: bytearray | None = None) -> None:
+        x, end, y, pen = run
+        self._go(x, y)
+        self._use(pen)
+        texts = target.texts[y]
+        if changed is None:
+            self._out.append("".join(text or " " for text in texts[x:end]))
+            self._arrive(end, y)
+        else:
+            self._cells(texts, x, end, y, changed)
+        self.shown.texts[y][x:end] = texts[x:end]
+        self.shown.pens[y][x:end] = target.pens[y][x:end]
 
     def _cells(self, texts: list[str | None], x: int, end: int, y: int, changed: bytearray) -> None:
         run = "".join(text for text in texts[x:end] if text is not None)
