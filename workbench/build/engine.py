@@ -14,6 +14,7 @@ from workbench.errors import Unsupported
 
 if TYPE_CHECKING:
     from workbench.build.forecast import Forecast
+    from workbench.context.scan import Scan
 
 
 Reasons = Literal["told", "kept", "none"]
@@ -52,6 +53,11 @@ class Build(Protocol):
 
     async def aclose(self) -> None:
         """Cancels, and waits until nothing of the build is left."""
+        ...
+
+    @property
+    def scan(self) -> Scan | None:
+        """After its end: the context as it was read, where this process read it and kept it so long."""
         ...
 
 

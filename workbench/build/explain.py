@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.build.step_records import KnownSteps
     from workbench.build.steps import Builder, Step
     from workbench.build.survey import Survey
+    from workbench.context.scan import Scan
 
 _AHEAD = 4096
 """Events that are read while reasons are awaited, to see whether the engine went away meanwhile."""
@@ -111,6 +112,10 @@ class ExplainedBuild:
             if self._asked or self._tells:
                 await self._record()
         return event
+
+    @property
+    def scan(self) -> Scan | None:
+        return self._inner.scan
 
     def cancel(self) -> None:
         self._asked = True

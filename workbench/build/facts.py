@@ -7,14 +7,14 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from workbench.context.columns import Row, row_of, state_of
 from workbench.context.digest import DigestCache
 from workbench.context.ignore import IgnoreRules
 from workbench.context.opening import Opener
-from workbench.context.scan import KINDS, Cancelled, scan
+from workbench.context.scan import KINDS, Cancelled, Scan, scan
 from workbench.dataclass import dataclass
 from workbench.errors import InputError
 
@@ -103,18 +103,8 @@ class Facts:
         if paths is not None:
             facts = {path: self.fact(context, rules, path) for path in paths}
             return _looked(facts, whole=False)
-        found = scan(context, rules, cancel=cancel, list_ignored=False)
-        if found.sent_files > _MOST_FILES or found.sent_bytes > _MOST_BYTES:
-            return None
-        whole: dict[str, Fact | None] = {}
-        with Opener(context) as files:
-            columns = found.columns
-            for number, (at, row) in enumerate(found.sent_rows):
-                if number % 64 == 0 and cancel():
-                    raise Cancelled
-                path = columns.paths[at]
-                whole[path] = self._fact(files, path, row, columns.state(at), columns.links.get(at, ""))
-        return _looked(whole, whole=True)
+        whole = facts_of(scan(context, rules, cancel=cancel, list_ignored=False), self._digests, cancel)
+        return None if whole is None else _looked(whole, whole=True)
 
     def fact(self, context: Path, rules: IgnoreRules, path: str) -> Fact | None:
         """What is at `path` now; None where nothing is, or nothing that is sent. Blocks. Raises InputError."""
@@ -130,24 +120,41 @@ class Facts:
         if stat.S_ISSOCK(found.st_mode):
             return None
         with Opener(context) as files:
-            return self._fact(files, path, row_of(found), state_of(found), link)
+            return _fact(self._digests, files, path, row_of(found), state_of(found), link)
 
     def save(self) -> None:
         """Keeps the digests for the next time. Blocks. Raises StoreError."""
         self._digests.save()
 
-    def _fact(self, files: Opener, path: str, row: Row, state: bytes, link: str) -> Fact:
-        _, _, size, _, _, mode, uid, gid, _ = row
-        kind = KINDS[stat.S_IFMT(mode)]
-        if kind != "file":
-            return kind, stat.S_IMODE(mode), uid, gid, 0, link if kind == "symlink" else ""
-        content = f"sha256:{self._digests.of_file(files, path, state, _go_on).hex()}"
-        if mode & 0o111:
-            content += _capability(f"{files.root}/{path}")
-        return kind, stat.S_IMODE(mode), uid, gid, size, content
+
+def facts_of(found: Scan, digests: DigestCache, cancel: Callable[[], bool]) -> dict[str, Fact] | None:
+    """Of every path that is sent; None where these are too many, or too large, to be read for this. Blocks. Raises
+    InputError, Cancelled."""
+    if found.sent_files > _MOST_FILES or found.sent_bytes > _MOST_BYTES:
+        return None
+    facts: dict[str, Fact] = {}
+    columns = found.columns
+    with Opener(found.root) as files:
+        for number, (at, row) in enumerate(found.sent_rows):
+            if number % 64 == 0 and cancel():
+                raise Cancelled
+            path = columns.paths[at]
+            facts[path] = _fact(digests, files, path, row, columns.state(at), columns.links.get(at, ""))
+    return facts
 
 
-def _looked(facts: dict[str, Fact | None], *, whole: bool) -> Looked:
+def _fact(digests: DigestCache, files: Opener, path: str, row: Row, state: bytes, link: str) -> Fact:
+    _, _, size, _, _, mode, uid, gid, _ = row
+    kind = KINDS[stat.S_IFMT(mode)]
+    if kind != "file":
+        return kind, stat.S_IMODE(mode), uid, gid, 0, link if kind == "symlink" else ""
+    content = f"sha256:{digests.of_file(files, path, state, _go_on).hex()}"
+    if mode & 0o111:
+        content += _capability(f"{files.root}/{path}")
+    return kind, stat.S_IMODE(mode), uid, gid, size, content
+
+
+def _looked(facts: Mapping[str, Fact | None], *, whole: bool) -> Looked:
     at = time.monotonic()
     return Looked({path: (fact, at) for path, fact in facts.items()}, at, whole)
 
@@ -164,7 +171,7 @@ def _capability(file: str) -> str:
         return ""
 
 
-def digest_of(facts: dict[str, Fact]) -> str:
+def digest_of(facts: Mapping[str, Fact]) -> str:
     """The same for the same files in whatever order, owner and times."""
     hashed = hashlib.sha256()
     for path in sorted(facts):

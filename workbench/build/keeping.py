@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.build.details import details_of
 from workbench.build.engine import Engine
@@ -14,6 +15,9 @@ from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
 from workbench.dockerfile import decode
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.context.scan import Scan
 
 _WITHIN = 2.0
 """Seconds that an engine has to describe its image, and a large context to be read; then it is kept without."""
@@ -60,14 +64,16 @@ def read_text(request: BuildRequest) -> str:
     return decode(((request.context or Path()) / request.dockerfile).read_bytes())
 
 
-def read_now(request: BuildRequest, asked: Callable[[], bool] = lambda: False) -> tuple[str | None, str]:
-    """The Dockerfile and the digest of the context as they are. Blocks; gives the digest up after a while, and when
-    `asked` answers True."""
-    from workbench.build.facts import Facts
+def read_now(
+    request: BuildRequest, asked: Callable[[], bool] = lambda: False, known: Scan | None = None
+) -> tuple[str | None, str]:
+    """The Dockerfile and the digest of the context as they are, or as a scan that is `known` found it. Blocks; gives
+    the digest up after a while, and when `asked` answers True."""
+    from workbench.build.facts import digest_of, facts_of
     from workbench.config import state_dir
     from workbench.context.digest import DigestCache
     from workbench.context.ignore import load_rules
-    from workbench.context.scan import Cancelled
+    from workbench.context.scan import Cancelled, scan
 
     try:
         text: str | None = read_text(request)
@@ -76,13 +82,17 @@ def read_now(request: BuildRequest, asked: Callable[[], bool] = lambda: False) -
     if request.context is None or asked():
         return text, ""
     end = time.monotonic() + _WITHIN
-    facts = Facts(DigestCache(state_dir() / "digests"))
+    digests = DigestCache(state_dir() / "digests")
+
+    def late() -> bool:
+        return asked() or time.monotonic() > end
+
     try:
-        rules = load_rules(request.context, request.dockerfile)
-        looked = facts.look(request.context, rules, None, lambda: asked() or time.monotonic() > end)
-        if looked is not None:
-            facts.take(looked, ())
-            facts.save()
+        if known is None:
+            rules = load_rules(request.context, request.dockerfile)
+            known = scan(request.context, rules, cancel=late, list_ignored=False)
+        facts = facts_of(known, digests, late)
+        digests.save()
     except (WorkbenchError, OSError, Cancelled):
         return text, ""
-    return text, facts.digest()
+    return text, "" if facts is None else digest_of(facts)

@@ -24,6 +24,7 @@ from workbench.config import state_dir
 
 if TYPE_CHECKING:
     from workbench.build.forecast import Forecast
+    from workbench.context.scan import Scan
 
 WAITING = "another workbench builds this context; waiting for its end"
 _AGAIN = 0.05
@@ -149,6 +150,10 @@ class _BuildInTurn:
                     continue
         except OSError:
             self._turn.end()
+
+    @property
+    def scan(self) -> Scan | None:
+        return self._build.scan
 
     def cancel(self) -> None:
         self._cancelled.set()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.build.engine import Engine, Reasons
+from workbench.build.engine import Build, Engine, Reasons
 from workbench.build.events import BuildFinished, ContextSent
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
@@ -116,7 +116,7 @@ class _Headless:
         build = engine.build(self._request)
         stop.on_stop = build.cancel
         progress = BuildProgress()
-        made_from = _MadeFrom(self._request, engine)
+        made_from = _MadeFrom(self._request, engine, build)
         try:
             async with self._display:
                 async for event in build:
@@ -152,11 +152,12 @@ class _Headless:
 class _MadeFrom:
     """What a build is made from, read on a thread: while an engine elsewhere builds, else when it has ended."""
 
-    def __init__(self, request: BuildRequest, engine: Engine) -> None:
+    def __init__(self, request: BuildRequest, engine: Engine, build: Build) -> None:
         self.halt = False
         """Who cancels does not wait for more."""
         self._request = request
         self._engine = engine
+        self._build = build
         self._large = False
         self._reading: asyncio.Task[tuple[str | None, str]] | None = None
 
@@ -178,7 +179,7 @@ class _MadeFrom:
         from workbench.build.keeping import read_now
 
         _ = self._engine.images  # like the module above, the record needs it: imported while there is time
-        return read_now(self._request, lambda: self.halt or self._large)
+        return read_now(self._request, lambda: self.halt or self._large, self._build.scan)
 
 
 def missing_busybox(source: Source, about: str) -> str:

@@ -19,14 +19,24 @@ _EXIT_CODES = (
 )
 
 
+class _Quick(argparse.HelpFormatter):
+    """With it argparse checks each option that is added; of what width does not matter, and to ask takes `shutil`."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with this program's errors, whole option names only, and Docker's `--flag=false`."""
 
     def __init__(self, **keywords: Any) -> None:
-        super().__init__(
-            allow_abbrev=False, add_help=False, formatter_class=argparse.RawDescriptionHelpFormatter, **keywords
-        )
+        super().__init__(allow_abbrev=False, add_help=False, formatter_class=_Quick, **keywords)
         self.switches: set[str] = set()
+
+    def format_help(self) -> str:
+        """As wide as the terminal."""
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` lists what there is.")

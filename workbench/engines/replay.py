@@ -71,6 +71,10 @@ class ReplayBuild:
         except TimeoutError:
             return
 
+    @property
+    def scan(self) -> None:
+        """Nothing was read."""
+
     def cancel(self) -> None:
         self._cancel.set()
 

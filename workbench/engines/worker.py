@@ -12,9 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from workbench.build.events import BuildEvent, BuildFinished
 from workbench.errors import EngineLost, InputError, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.context.scan import Scan
 
 QUEUE_BOUND = 4096
 """Events that wait for the loop before the work is held."""
@@ -79,6 +83,8 @@ class ThreadBuild:
     """
 
     def __init__(self, work: Work, *, name: str = "build") -> None:
+        self.scan: Scan | None = None
+        """As `Build` has it; `work` may set it."""
         self._work = work
         self._name = name
         self._cancel = Cancel()

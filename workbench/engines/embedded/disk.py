@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -78,6 +77,8 @@ class FileLock:
 def refuse_larger_than_disk(size: int, folder: Path, what: str) -> None:
     """Raises InputError where `size` bytes would not fit into what is free under `folder`: a stranger's file of holes
     says that it is a petabyte, and finding out would fill the disk."""
+    import shutil
+
     if size > shutil.disk_usage(folder).free:
         raise InputError(f"{what}: {size} bytes, more than the disk has free")
 

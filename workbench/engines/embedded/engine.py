@@ -22,6 +22,7 @@ from workbench.errors import EngineUnavailable, StoreError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.build.forecast import Forecast
+    from workbench.context.scan import Scan
     from workbench.dockerfile import Instruction
 
 FEATURES = frozenset(
@@ -51,7 +52,7 @@ class EmbeddedEngine:
         self._store = Store(root)
         self._lock = threading.Lock()
         self._opened = False
-        self._builds: list[Build] = []
+        self._builds: list[ThreadBuild] = []
 
     @cached_property
     def images(self) -> EmbeddedImages:
@@ -85,11 +86,17 @@ class EmbeddedEngine:
         return EngineInfo(self.name, __version__, str(self._root), (str(able),), tuple(warnings))
 
     def build(self, request: BuildRequest) -> Build:
-        build = ThreadBuild(lambda emit, cancel: self._build(request, emit, cancel), name="embedded build")
+        def work(emit: Emit, cancel: Cancel) -> None:
+            build.scan = self._build(request, emit, cancel)
+
+        build = ThreadBuild(work, name="embedded build")
+        for before in self._builds:
+            before.scan = None
         self._builds = [*self._builds[-8:], build]
         return build
 
-    def _build(self, request: BuildRequest, emit: Emit, cancel: Cancel) -> None:
+    def _build(self, request: BuildRequest, emit: Emit, cancel: Cancel) -> Scan | None:
+        """Returns the context that it was made from."""
         from workbench.engines.embedded.executor import Executor
         from workbench.engines.embedded.plan import make_plan
         from workbench.engines.ssh_agents import open_agents
@@ -99,9 +106,11 @@ class EmbeddedEngine:
         self._open()
         with open_agents(request.ssh) as agents:
             plan = replace(plan, agents=agents)
-            Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries).run()
+            executor = Executor(request, plan, self._store, self._digests, self._files, emit, cancel, self._registries)
+            scan = executor.run()
         with suppress(StoreError):  # what cannot be cleared away now can be later
             trim_now_and_then(self._store, self._bound)
+        return scan
 
     def _triggers(self, name: str) -> tuple[Instruction, ...]:
         """The ONBUILD triggers of an image of the store; none for one that is not here, or cannot be read."""

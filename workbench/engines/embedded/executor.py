@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,12 +60,13 @@ class Executor:
     registries: Registries = field(default_factory=Registries)
     _started: float = field(default_factory=time.monotonic)
 
-    def run(self) -> None:
+    def run(self) -> Scan | None:
+        """Returns the context that it read."""
         stop = Cancel()  # also ends the other stages where one fails
         forget = self.cancel.on_ask(stop.ask)
         try:
             rules = self._rules()
-            self.emit(BuildStarted(build=secrets.token_hex(8), engine="embedded", steps=self.plan.steps))
+            self.emit(BuildStarted(build=os.urandom(8).hex(), engine="embedded", steps=self.plan.steps))
             found = self.scan(rules)  # which takes its time where there are many files
             context = ContextTree(found, self.digests, stop.check) if found is not None else None
             if context is not None:
@@ -78,6 +79,7 @@ class Executor:
         finally:
             forget()
         self.digests.save()
+        return found
 
     def warn(self, message: str) -> None:
         """Tells of what does not fail the build."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
@@ -200,6 +199,8 @@ class Mounts:
         target = self._target(mount)
         if (uid, gid) == (0, 0) or os.geteuid() != 0:  # without root there is one user, to whom it belongs
             return Bind(None, target, read_only=True, data=value, mode=mode)
+        import tempfile
+
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-", dir=_MEMORY))
         path = Path(place) / "secret"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:

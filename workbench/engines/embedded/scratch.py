@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -50,7 +49,7 @@ class Scratch:
     def file(self) -> tuple[Path, BinaryIO]:
         """A new file, open for writing and locked until it is closed."""
         while True:
-            path = self.folder / f"file-{secrets.token_hex(8)}"
+            path = self.folder / f"file-{os.urandom(8).hex()}"
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(handle, fcntl.LOCK_EX)
             if _still_there(path, handle):
@@ -87,7 +86,7 @@ class Scratch:
 
     def _new_folder(self) -> tuple[Path, int]:
         while True:
-            path = self.folder / f"folder-{secrets.token_hex(8)}"
+            path = self.folder / f"folder-{os.urandom(8).hex()}"
             path.mkdir(mode=0o700)
             with suppress(FileNotFoundError):
                 handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -98,7 +97,7 @@ class Scratch:
 
     def lease(self) -> Lease:
         """A new lease. The caller holds the store's lock, so that no sweep comes between."""
-        path = self.leases / secrets.token_hex(8)
+        path = self.leases / os.urandom(8).hex()
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
         return Lease(path, handle)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -37,6 +36,8 @@ def extents(kind: str) -> list[tuple[int, int]]:
 def enter_range() -> bool:
     """Whether it was done: not as root, not where threads run (a process with threads cannot), not without a range of
     /etc/subuid and /etc/subgid and `newuidmap`. Nothing is changed where it was not."""
+    import shutil
+
     tools = [shutil.which(name) for name in ("newuidmap", "newgidmap")]
     if os.geteuid() == 0 or None in tools or len(os.listdir("/proc/self/task")) > 1:
         return False

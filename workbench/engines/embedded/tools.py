@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import tempfile
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -70,6 +69,8 @@ class Tools:
         """An empty folder that goes when the build ends, for what is fetched. Raises NotForeseen in a forecast."""
         if self.foresees:
             raise NotForeseen
+        import tempfile
+
         folder = Path(tempfile.mkdtemp(prefix=f"{what}-", dir=self.scratch))
         folder.chmod(0o755)
         return folder
@@ -91,7 +92,7 @@ class Tools:
     @contextmanager
     def container(self, step: int) -> Iterator[str]:
         """An intermediate container that is made and removed, whatever happens in between."""
-        name = secrets.token_hex(32)
+        name = os.urandom(32).hex()
         self.emit(ContainerEvent(step=step, action="created", container=name))
         try:
             yield name
