@@ -20,13 +20,13 @@ from workbench.build.manifest import Inputs
 from workbench.dataclass import dataclass
 from workbench.dockerfile.mounts import Mount
 from workbench.engines.embedded import copy
+from workbench.engines.embedded.container import Bind
 from workbench.engines.embedded.messages import StepFailed
 from workbench.engines.embedded.taken import Taken, take
 from workbench.engines.embedded.trees import Item, Tree, below, clean_source
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.cache_mounts import CacheFolder
-    from workbench.engines.embedded.container import Bind
     from workbench.engines.embedded.tools import Tools
 
 _MEMORY = Path("/dev/shm")  # where secrets of another owner lie, in memory, while a command runs
@@ -75,7 +75,6 @@ class Mounts:
     def ready(self) -> Iterator[Ready]:
         """Everything in place for as long as the command runs."""
         from workbench.engines.embedded.cache_mounts import CacheMounts
-        from workbench.engines.embedded.container import Bind
 
         with ExitStack() as stack:
             caches = {id(mount): self._cache(mount) for mount in self._mounts if mount.type == "cache"}
@@ -113,8 +112,6 @@ class Mounts:
     # -- bind and cache ------------------------------------------------------------------------------------------
 
     def _bind(self, mount: Mount) -> Bind:
-        from workbench.engines.embedded.container import Bind
-
         folder = self._tools.new_folder("mount") / "content"
         self._copy(self._find(mount), folder)
         return Bind(folder, self._target(mount), mount.read_only)
@@ -192,8 +189,6 @@ class Mounts:
             ready.binds.append(self._secret_file(mount, value, stack))
 
     def _secret_file(self, mount: Mount, value: bytes, stack: ExitStack) -> Bind:
-        from workbench.engines.embedded.container import Bind
-
         mode = 0o400 if mount.mode is None else mount.mode
         uid, gid = mount.uid or 0, mount.gid or 0
         target = self._target(mount)
@@ -211,7 +206,6 @@ class Mounts:
 
     def _ssh(self, mount: Mount, ready: Ready, stack: ExitStack) -> None:
         from workbench.engines.embedded.agent import AgentProxy
-        from workbench.engines.embedded.container import Bind
 
         name = mount.id or "default"
         agent = self._tools.plan.agents.get(name)

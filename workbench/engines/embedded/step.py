@@ -17,6 +17,7 @@ from workbench.dockerfile import Stage, effect, expand
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded import copy
 from workbench.engines.embedded.cache import Hit
+from workbench.engines.embedded.container import SHM_SIZE
 from workbench.engines.embedded.gather import Gather, changing
 from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
@@ -258,7 +259,6 @@ class StageBuild:
         }  # fmt: skip
 
         def work() -> _Performed:
-            from workbench.engines.embedded.container import SHM_SIZE
             from workbench.engines.embedded.run import RunRequest
 
             with tools.container(step) as container, mounts.ready() as ready:
