@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shlex
@@ -13,7 +12,7 @@ from typing import Any
 
 from workbench.build.masks import speaks_of_secret
 from workbench.build.request import BuildRequest
-from workbench.config import state_dir
+from workbench.config import kept_name, state_dir
 
 SWITCHES = ("--no-cache", "--pull", "--rm", "--force-rm", "--squash", "--compress", "--disable-content-trust")
 """Flags that are true or false."""
@@ -85,4 +84,4 @@ def kept_options(context: Path) -> list[str]:
 
 
 def _place(context: Path) -> Path:
-    return state_dir() / "options" / f"{hashlib.sha256(os.fsencode(context.resolve())).hexdigest()}.json"
+    return state_dir() / "options" / f"{kept_name(context)}.json"

@@ -22,7 +22,7 @@ from workbench.build.events import Outcome
 from workbench.build.masks import Masked
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
-from workbench.config import Config, state_dir
+from workbench.config import Config, kept_name, state_dir
 from workbench.dataclass import dataclass
 
 _DEFAULT = Config()
@@ -203,7 +203,7 @@ class History:
         return load_details(self._details(self._place(Path(record.context)), number))
 
     def _place(self, context: Path) -> Path:
-        return self._folder / f"{hashlib.sha256(os.fsencode(context.resolve())).hexdigest()}.jsonl"
+        return self._folder / f"{kept_name(context)}.jsonl"
 
     @staticmethod
     def _details(place: Path, number: int) -> Path:

@@ -114,6 +114,14 @@ def state_dir() -> Path:
     return Path(platformdirs.user_state_dir("workbench", appauthor=False))
 
 
+def kept_name(path: Path) -> str:
+    """The name, without a suffix, under which the state folder keeps what belongs to that file or folder: the same by
+    whatever links it is reached."""
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+
+
 def config_file() -> Path:
     """`WORKBENCH_CONFIG`, else `config.toml` in the user's configuration folder. It need not exist."""
     if given := os.environ.get("WORKBENCH_CONFIG"):

@@ -7,14 +7,12 @@ picture of what is not there any more, for as long as the scan takes.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from workbench.config import state_dir
+from workbench.config import kept_name, state_dir
 from workbench.dataclass import dataclass
 from workbench.files import replace_file
 from workbench.tui.widgets.context_rows import TreeRow
@@ -58,4 +56,4 @@ def keep_seen(context: Path, seen: Seen) -> None:
 
 
 def _place(context: Path) -> Path:
-    return state_dir() / "seen" / f"{hashlib.sha256(os.fsencode(context.resolve())).hexdigest()}.json"
+    return state_dir() / "seen" / f"{kept_name(context)}.json"
