@@ -466,9 +466,8 @@ async def test_a_watch_that_ends_by_itself_is_not_trusted() -> None:
         assert "no longer watched" in state.notice
 
 
-async def test_what_is_saved_while_a_slow_watch_is_set_up_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "READY_WITHIN", 0.01)
-    bench = Bench()
+def _slow_watch(bench: Bench) -> asyncio.Event:
+    """From now on the watch of that loop stands only once the event is set."""
     set_up = asyncio.Event()
     watch = bench.disk.watch
 
@@ -478,6 +477,13 @@ async def test_what_is_saved_while_a_slow_watch_is_set_up_is_built(monkeypatch: 
             yield change
 
     bench.loop._watcher._watch = slow  # type: ignore[assignment]
+    return set_up
+
+
+async def test_what_is_saved_while_a_slow_watch_is_set_up_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "READY_WITHIN", 0.01)
+    bench = Bench()
+    set_up = _slow_watch(bench)
     task = asyncio.create_task(bench.loop.run(build_first=True))
     await bench.until(lambda state: state.built == 1)
     bench.disk.content += 1  # a save that no watch saw
@@ -494,15 +500,7 @@ async def test_a_slow_watch_that_missed_nothing_is_no_change(tmp_path: Path, mon
     await asyncio.sleep(0.05)  # older than a tick of the file system's clock
     bench = Bench()
     bench.make = lambda: BuildRequest(context=tmp_path)
-    set_up = asyncio.Event()
-    watch = bench.disk.watch
-
-    async def slow(context: Path, **options: Any) -> AsyncIterator[Any]:
-        await set_up.wait()
-        async for change in watch(context, **options):
-            yield change
-
-    bench.loop._watcher._watch = slow  # type: ignore[assignment]
+    set_up = _slow_watch(bench)
     task = asyncio.create_task(bench.loop.run(build_first=True))
     await bench.until(lambda state: state.built == 1)
     set_up.set()
