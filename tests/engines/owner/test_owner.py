@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pytest
 
 from tests.engines.owner.conftest import IMAGE, Record
 from tests.engines.owner.display import Display, owners_of, until_gone
+from workbench.build.events import BuildEvent
 from workbench.build.history import History
 from workbench.config import Config
+from workbench.engines.owner.journal import Reader, Span
 from workbench.engines.owner.place import place_of
 from workbench.engines.owner.wire import decode, encode
 from workbench.errors import EngineLost
@@ -184,6 +187,32 @@ async def test_a_build_that_was_cut_off_unseen_is_told(context: Path, config: Co
     assert back.told == ["The last build here was cut off: the process that ran the build was killed"]
     await back.leave()
     await until_gone(context)
+
+
+@pytest.mark.slow
+async def test_a_journal_that_goes_before_it_is_read_ends_nothing(
+    context: Path, config: Config, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(seconds=LONG)
+    display = Display(context, config).start()
+    await display.until_running()
+    await display.leave()
+    os.kill(owners_of(context)[0], signal.SIGKILL)
+    await until_gone(context)
+    (context / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    read = Reader.read
+
+    def late(reader: Reader, span: Span) -> Iterator[Sequence[BuildEvent]]:
+        time.sleep(0.5)  # the owner has begun the next build, and taken the journal of the last one away
+        return read(reader, span)
+
+    monkeypatch.setattr(Reader, "read", late)
+    back = Display(context, record(lines=4)).start()
+    await back.until_built()
+    assert back.loop.state.built == 2 and back.log == "line 0\nline 1\nline 2\nline 3\n"
+    await back.leave()
+    await until_gone(context)
+    assert [kept.revision for kept in History().list(context)] == [2], "built once"
 
 
 @pytest.mark.slow

@@ -111,9 +111,10 @@ class OwnedLoop:
                 except EngineUnavailable as error:
                     self.on_told(f"Builds end with this window: {error}. {error.hint}".strip())
                     break
+                self._unwatched = time.time() - _UNTOLD  # an owner that lives goes on, and takes no notice of it
+                build_first = build_first and self._state.ended is None
                 if not self._stopping and not await self._still_there():
                     self._deaths += 1
-                    self._unwatched = time.time() - _UNTOLD
                     build_first = False
                     self._lost()
             if not self._stopping:
@@ -267,7 +268,13 @@ class OwnedLoop:
     async def _take_events(self, revision: int, span: Span) -> None:
         pieces = self._reader.read(span)
         rest = time.monotonic()
-        while (events := await asyncio.to_thread(_next, pieces)) is not None:
+        while True:
+            try:
+                events = await asyncio.to_thread(_next, pieces)
+            except FileNotFoundError:
+                return  # a younger journal took its place meanwhile, and is told next
+            if events is None:
+                return
             for event in events:
                 self.on_event(revision, event)
                 if time.monotonic() - rest > _TURN:
