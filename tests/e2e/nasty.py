@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ WORKBENCH = str(Path(sys.executable).with_name("workbench"))
 NAME = f"workbench-nasty-{os.getpid()}"
 """The image that good builds make; nothing else may be made under it."""
 
-OURS = f"LABEL workbench.e2e={os.getpid()}"
+OURS = f"LABEL workbench.e2e={os.getpid()}.{time.time_ns()}"
+"""Of this run alone: an engine keeps the steps of the runs before."""
 
 GOOD = f"FROM scratch\n{OURS}\nADD busybox.tar.xz /\n"
 """Three lines, so that what a test adds is on line 4."""

@@ -6,17 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import NewTerminal
+from tests.e2e.nasty import OURS
 from tests.e2e.workbench_session import Session
 
 WORKBENCH = str(Path(sys.executable).with_name("workbench"))
-SLEEPY = """\
+SLEEPY = f"""\
 FROM scratch
-LABEL workbench.e2e=1
+{OURS}
 ADD busybox.tar.xz /
 COPY src /src
 RUN sleep 3
@@ -36,7 +38,7 @@ def context(genesis: Path) -> Path:
     """What a step copies, what none does, and a step that takes its time."""
     context = genesis.rename(genesis.with_name(f"wb-e2e-{os.getpid()}-builds"))
     (context / "src").mkdir()
-    (context / "src" / "a").write_text("one\n")
+    (context / "src" / "a").write_text(f"{time.time_ns()}\n")  # no engine has the sleep of another try
     (context / "notes").write_text("none copies this\n")
     (context / "Dockerfile").write_text(SLEEPY)
     return context

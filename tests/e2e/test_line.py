@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -50,7 +51,7 @@ def drop(terminal: Terminal, pid: int) -> None:
 def test_drop_the_terminal_in_mid_build_and_come_back(
     engine: list[str], context: Path, new_terminal: NewTerminal
 ) -> None:
-    add_step(context, f"echo fir''st; sleep 5; echo sec''ond # {LONG}")
+    add_step(context, f"echo fir''st; sleep 5; echo sec''ond # {time.time_ns()}")
     terminal = new_terminal()
     session = open_workbench(terminal, engine, context)
     terminal.wait_for("first")
