@@ -3,9 +3,10 @@
 from dataclasses import fields
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from workbench.config import Config, config_file, data_dir, load_config
+from workbench.config import Config, config_file, data_dir, load_config, state_dir
 from workbench.config.about import ABOUT, EXAMPLES
 from workbench.config.checks import SETTINGS, TABLES
 from workbench.config.writing import keep_setting
@@ -16,6 +17,18 @@ def test_defaults_without_a_file(tmp_path: Path) -> None:
     config = load_config({}, tmp_path / "none.toml")
     assert config == Config() and config.engine == "auto" and config.watch == "on"
     assert config.store == data_dir() / "store"
+
+
+@pytest.mark.parametrize("given", [None, "", "/some/where", "/some/where/", "not/absolute", "~/x"])
+def test_the_folders_are_those_that_platformdirs_names(given: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable) if given is None else monkeypatch.setenv(variable, given)
+    monkeypatch.delenv("WORKBENCH_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", "/home/of/mine")
+    found = platformdirs.PlatformDirs("workbench", appauthor=False)
+    assert data_dir() == Path(found.user_data_dir)
+    assert state_dir() == Path(found.user_state_dir)
+    assert config_file() == Path(found.user_config_dir) / "config.toml"
 
 
 def test_environment_outweighs_file_and_flags_outweigh_both(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The file never keeps the program from starting: what is not understood of it is 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
@@ -102,16 +103,24 @@ class Config:
 
 def data_dir() -> Path:
     """What must not be lost: the store."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("workbench", appauthor=False))
+    return _folder_of_user("data", "XDG_DATA_HOME", "~/.local/share")
 
 
 def state_dir() -> Path:
     """What may be lost: recovery files, the history of builds, file digests."""
-    import platformdirs
+    return _folder_of_user("state", "XDG_STATE_HOME", "~/.local/state")
 
-    return Path(platformdirs.user_state_dir("workbench", appauthor=False))
+
+def _folder_of_user(kind: str, variable: str, usual: str) -> Path:
+    """On Linux by the rule of the XDG Base Directory Specification, where a path that is not absolute is none;
+    elsewhere as platformdirs says, whose import takes as long as some commands do."""
+    if sys.platform == "linux":
+        given = os.environ.get(variable, "")
+        return (Path(given) if given.startswith("/") else Path(usual).expanduser()) / "workbench"
+    else:
+        import platformdirs
+
+        return Path(getattr(platformdirs, f"user_{kind}_dir")("workbench", appauthor=False))
 
 
 def kept_name(path: Path) -> str:
@@ -126,9 +135,7 @@ def config_file() -> Path:
     """`WORKBENCH_CONFIG`, else `config.toml` in the user's configuration folder. It need not exist."""
     if given := os.environ.get("WORKBENCH_CONFIG"):
         return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("workbench", appauthor=False)) / "config.toml"
+    return _folder_of_user("config", "XDG_CONFIG_HOME", "~/.config") / "config.toml"
 
 
 def load_config(environment: Mapping[str, str] | None = None, path: Path | None = None) -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import grpclib.stream
 import pytest
+from google.protobuf import descriptor_pb2
 from grpclib.client import Channel
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server, Stream
@@ -49,6 +51,19 @@ def test_messages_are_of_the_same_classes_whichever_thread_asks_first(
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(ask, range(8)))
     assert all(it is made[0] for it in made)
+
+
+def test_without_the_library_in_c_the_messages_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_c = makes_messages._made.__wrapped__()
+    monkeypatch.setitem(sys.modules, "google._upb._message", None)
+    other = makes_messages._made.__wrapped__()
+    assert type(in_c.Stat().DESCRIPTOR.file.pool) is type(other.Stat().DESCRIPTOR.file.pool)
+    assert vars(in_c).keys() == vars(other).keys()
+    for name, made in vars(in_c).items():
+        one, two = descriptor_pb2.DescriptorProto(), descriptor_pb2.DescriptorProto()
+        made.DESCRIPTOR.CopyToProto(one)
+        vars(other)[name].DESCRIPTOR.CopyToProto(two)
+        assert one == two and len(one.field) == len(made.DESCRIPTOR.fields), name
 
 
 def test_unknown_fields_are_passed_over() -> None:

@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,7 @@ def token_seed(folder: Path, host: str) -> bytes:
             seeds, known = _object(file), b""
         if known:
             return known
-        seed = secrets.token_bytes(16)
+        seed = os.urandom(16)
         seeds[host] = {"Seed": base64.b64encode(seed).decode()}
         with contextlib.suppress(OSError):
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -10,10 +10,10 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import tempfile
 import threading
 import urllib.parse
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -90,7 +90,7 @@ class BuildCall:
         self, dialer: Dialer, request: BuildRequest, query: Mapping[str, str], body: Iterable[bytes] | None
     ) -> None:
         self._dialer = dialer
-        self._id = uuid.uuid4().hex
+        self._id = os.urandom(16).hex()
         pairs = [("buildid", self._id), *query.items()]
         pairs += [("t", tag) for tag in request.tags] + [("extrahosts", entry) for entry in request.add_hosts]
         self._target = f"/v1.41/build?{urllib.parse.urlencode(pairs)}"

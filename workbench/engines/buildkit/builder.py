@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -215,7 +215,7 @@ class _Build:
         served = await session.open(connector, control)
         try:
             await self._run.start((*asked.solve.caches.warnings, *exports.warnings))
-            message = asked.solve.message(exports, ref=uuid.uuid4().hex, session=session.id)
+            message = asked.solve.message(exports, ref=os.urandom(16).hex(), session=session.id)
             end = await self._run.follow(ControlSolver(control, message), session)
             return await self._after(end, connector, exports)
         finally:

@@ -34,35 +34,74 @@ def messages() -> Any:
 
 @cache
 def _made() -> SimpleNamespace:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    file = descriptor_pb2.FileDescriptorProto(name="workbench/buildkit.proto", package=_PACKAGE, syntax="proto3")
-    for name, body in _MESSAGE.findall(CONTROL + SESSION + CONTENT):
-        message = file.message_type.add(name=name)
-        for repeated, kind, field, number in _FIELD.findall(body):
-            _add_field(message, field, int(number), kind, repeated=bool(repeated))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    made = {
-        message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{message.name}"))
-        for message in file.message_type
-    }
-    return SimpleNamespace(**made)
+    bodies = _MESSAGE.findall(CONTROL + SESSION + CONTENT)
+    pool = _new_pool()
+    pool.AddSerializedFile(
+        _bytes(1, "workbench/buildkit.proto") + _bytes(2, _PACKAGE) + _bytes(12, "proto3")
+        + b"".join(_bytes(4, _message(name, body)) for name, body in bodies)
+    )  # fmt: skip
+    return SimpleNamespace(**{name: _class(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name, _ in bodies})
 
 
-def _add_field(message: Any, name: str, number: int, kind: str, *, repeated: bool) -> None:
-    from google.protobuf import descriptor_pb2
+def _new_pool() -> Any:
+    """An empty DescriptorPool: straight from the library that is written in C where that is there, as protobuf's own
+    modules load the one in Python beside it each time, which takes as long as a connection to an engine does."""
+    try:
+        from google._upb._message import DescriptorPool
+    except ImportError:
+        from google.protobuf.descriptor_pool import DescriptorPool
+    return DescriptorPool()
 
-    proto = descriptor_pb2.FieldDescriptorProto
-    field = message.field.add(name=name, number=number)
-    field.label = proto.LABEL_REPEATED if repeated or kind.startswith("map<") else proto.LABEL_OPTIONAL
-    if kind.startswith("map<"):  # a map is a repeated message of its own, as protoc writes it
-        entry = message.nested_type.add(name=f"{name[0].upper()}{name[1:]}Entry")
-        entry.options.map_entry = True
-        _add_field(entry, "key", 1, "string", repeated=False)
-        _add_field(entry, "value", 2, kind[len("map<string,") : -1], repeated=False)
-        field.type, field.type_name = proto.TYPE_MESSAGE, f".{_PACKAGE}.{message.name}.{entry.name}"
-    elif f"TYPE_{kind.upper()}" in proto.Type.keys():  # noqa: SIM118 - an enum of protobuf is no mapping
-        field.type = proto.Type.Value(f"TYPE_{kind.upper()}")
-    else:
-        field.type, field.type_name = proto.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
+
+def _class(descriptor: Any) -> Any:
+    made = getattr(descriptor, "_concrete_class", None)
+    if made is None:
+        from google.protobuf.message_factory import GetMessageClass
+
+        made = GetMessageClass(descriptor)
+    return made
+
+
+# The wire format of google/protobuf/descriptor.proto; the numbers are those of its fields.
+
+_TYPES = {"int64": 3, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
+_TYPE_MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
+
+
+def _message(name: str, body: str) -> bytes:
+    """A DescriptorProto."""
+    found = [_bytes(1, name)]
+    for repeated, kind, field, number in _FIELD.findall(body):
+        if kind.startswith("map<"):  # a map is a repeated message of its own, as protoc writes it
+            entry = f"{field[0].upper()}{field[1:]}Entry"
+            pair = _field("key", 1, "string") + _field("value", 2, kind[len("map<string,") : -1])
+            found.append(_bytes(3, _bytes(1, entry) + pair + _bytes(7, _number(7, 1))))
+            found.append(_field(field, int(number), f"{name}.{entry}", _REPEATED))
+        else:
+            found.append(_field(field, int(number), kind, _REPEATED if repeated else _OPTIONAL))
+    return b"".join(found)
+
+
+def _field(name: str, number: int, kind: str, label: int = _OPTIONAL) -> bytes:
+    """A FieldDescriptorProto within its message."""
+    of_type = (
+        _number(5, _TYPES[kind]) if kind in _TYPES else _number(5, _TYPE_MESSAGE) + _bytes(6, f".{_PACKAGE}.{kind}")
+    )
+    return _bytes(2, _bytes(1, name) + _number(3, number) + _number(4, label) + of_type)
+
+
+def _bytes(field: int, value: str | bytes) -> bytes:
+    data = value.encode() if isinstance(value, str) else value
+    return _varint(field << 3 | 2) + _varint(len(data)) + data
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes((*found, number))

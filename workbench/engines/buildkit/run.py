@@ -6,8 +6,8 @@ Runs on an event loop of the build's own, apart from the screen's.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,7 +47,7 @@ class Run:
 
     async def start(self, warnings: Iterable[str]) -> None:
         """The first events: nothing but the build itself may fail from now on."""
-        started = BuildStarted(build=uuid.uuid4().hex[:12], engine="buildkit", steps=self._plan.steps)
+        started = BuildStarted(build=os.urandom(6).hex(), engine="buildkit", steps=self._plan.steps)
         await self._tell([started, *(BuildWarning(message=text) for text in warnings)])
 
     async def follow(self, solver: Solver, session: Session | None) -> Solved | BuildFinished:

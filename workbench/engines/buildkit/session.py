@@ -6,7 +6,7 @@ Which services there are is announced at the start; each is a room of its own (f
 from __future__ import annotations
 
 import hashlib
-import uuid
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,7 +49,7 @@ class Session:
     """
 
     def __init__(self, services: Sequence[Service], *, key: str) -> None:
-        self.id = uuid.uuid4().hex
+        self.id = os.urandom(16).hex()
         self._key = key
         self._services = services
 
@@ -103,7 +103,9 @@ async def _unknown(stream: Any) -> None:
 
 def shared_key(context: Path | None) -> str:
     """The same for every build of this folder on this machine, and of no other."""
-    return hashlib.sha256(f"{_machine()}:{context or uuid.uuid4()}".encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(
+        f"{_machine()}:{context or os.urandom(16).hex()}".encode("utf-8", "surrogateescape")
+    ).hexdigest()
 
 
 def _machine() -> str:
@@ -111,4 +113,6 @@ def _machine() -> str:
     try:
         return Path("/etc/machine-id").read_text().strip()
     except OSError:
+        import uuid
+
         return f"{uuid.getnode():x}"
