@@ -7,6 +7,7 @@ and needs protoc to be changed. protobuf makes the same classes from descriptors
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from threading import Lock
 from types import SimpleNamespace
@@ -35,31 +36,29 @@ def messages() -> Any:
 @cache
 def _made() -> SimpleNamespace:
     bodies = _MESSAGE.findall(CONTROL + SESSION + CONTENT)
-    pool = _new_pool()
+    pool, make = _library()
     pool.AddSerializedFile(
-        _bytes(1, "workbench/buildkit.proto") + _bytes(2, _PACKAGE) + _bytes(12, "proto3")
+        _bytes(1, "workbench/buildkit.proto")
+        + _bytes(2, _PACKAGE)
+        + _bytes(12, "proto3")
         + b"".join(_bytes(4, _message(name, body)) for name, body in bodies)
-    )  # fmt: skip
-    return SimpleNamespace(**{name: _class(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name, _ in bodies})
+    )
+    return SimpleNamespace(**{name: make(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name, _ in bodies})
 
 
-def _new_pool() -> Any:
-    """An empty DescriptorPool: straight from the library that is written in C where that is there, as protobuf's own
-    modules load the one in Python beside it each time, which takes as long as a connection to an engine does."""
+def _library() -> tuple[Any, Callable[[Any], Any]]:
+    """An empty DescriptorPool, and what makes a class of a descriptor: as `message_factory.GetMessageClass` does it.
+
+    Of protobuf's two libraries the one in C needs nothing of the one in Python, but protobuf's own modules import both,
+    which takes as long as to connect to an engine and to hear its first answer."""
     try:
-        from google._upb._message import DescriptorPool
+        from google._upb._message import DescriptorPool, MessageMeta
+        from google.protobuf.message import Message
     except ImportError:
-        from google.protobuf.descriptor_pool import DescriptorPool
-    return DescriptorPool()
+        from google.protobuf import descriptor_pool, message_factory
 
-
-def _class(descriptor: Any) -> Any:
-    made = getattr(descriptor, "_concrete_class", None)
-    if made is None:
-        from google.protobuf.message_factory import GetMessageClass
-
-        made = GetMessageClass(descriptor)
-    return made
+        return descriptor_pool.DescriptorPool(), message_factory.GetMessageClass
+    return DescriptorPool(), lambda of: MessageMeta(of.name, (Message,), {"DESCRIPTOR": of, "__module__": None})
 
 
 # The wire format of google/protobuf/descriptor.proto; the numbers are those of its fields.
