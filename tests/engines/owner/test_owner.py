@@ -15,7 +15,7 @@ import pytest
 
 from tests.engines.owner.conftest import IMAGE, Record
 from tests.engines.owner.display import Display, owners_of, until_gone
-from workbench.build.events import BuildEvent
+from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.history import History
 from workbench.config import Config
 from workbench.engines.owner.journal import Reader, Span
@@ -213,6 +213,32 @@ async def test_a_journal_that_goes_before_it_is_read_ends_nothing(
     await back.leave()
     await until_gone(context)
     assert [kept.revision for kept in History().list(context)] == [2], "built once"
+
+
+@pytest.mark.slow
+async def test_a_display_that_was_stopped_for_long_is_told_how_the_build_ended_without_it(
+    context: Path, config: Config, record: Record
+) -> None:
+    record(seconds=8.0)
+    display = Display(context, config, watching=False).start()
+    await display.until_running()
+    line = display.loop._writer
+    assert line is not None
+    line.transport.pause_reading()  # type: ignore[attr-defined]
+    for _ in range(2500):  # of each it is told the state
+        display.loop.set_mode("focus")
+        display.loop.set_mode("off")
+    await until_gone(context, 30)
+    (context / "new").touch()
+    line.transport.resume_reading()  # type: ignore[attr-defined]
+    await display.until(lambda: display.told, "how it ended is not told")
+    assert display.told[0].startswith("While nobody was attached the build succeeded as x:latest")
+    await display.until(lambda: display.loop.state.built == 1, "the image is not told")
+    assert [event.outcome for _, event in display.events if isinstance(event, BuildFinished)] == ["succeeded"]
+    await display.until(lambda: display.loop.state.saved > 1, "the save was missed")
+    await display.leave()
+    await until_gone(context)
+    assert [kept.outcome for kept in History().list(context)] == ["succeeded"], "it was built once"
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,10 @@ class _Display:
     let_go: bool = False
 
     def send(self, message: dict[str, Any]) -> None:
+        """With when it was told, which may be long before it is read."""
         if self.writer.is_closing():
             return
-        self.writer.write(encode(message))
+        self.writer.write(encode({**message, "at": time.time()}))
         if self.writer.transport.get_write_buffer_size() > _BEHIND:
             self.let_go = True
             self.writer.transport.abort()
@@ -147,14 +149,13 @@ class Owner:
         state: LoopState = hello["state"]
         build_first, since, told = bool(hello["build_first"]), hello["since"], []
         left, self._left = self._left, None
-        if left is not None and not hello["first"]:
-            left.path.unlink(missing_ok=True)  # the display has seen it all
+        if left is not None and left.build == hello["seen"]:
+            left.path.unlink(missing_ok=True)
         elif left is not None:
-            finished = left.finished
-            state = state_after(finished, state)
-            build_first, since = build_first and finished.lost, left.at
+            state = state_after(left, state)
+            build_first, since = build_first and left.finished.lost, left.at
             self._builds.take(left)
-            told = [{"told": told_of(finished)}]
+            told = [{"told": told_of(left.finished)}]
         self._builds.start(settings, state, build_first=build_first, since=since)
         return told
 
