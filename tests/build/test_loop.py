@@ -204,6 +204,23 @@ async def test_what_the_workbench_writes_itself_starts_nothing() -> None:
         assert state.changed == {"storeroom/app.py"}
 
 
+async def test_where_a_build_has_its_results_written_starts_nothing() -> None:
+    """Each would start the next one."""
+    bench = Bench()
+    out, cache = f"{CONTEXT}/out", f"type=local,mode=max,dest={CONTEXT}/cache"
+    bench.make = lambda: BuildRequest(context=CONTEXT, output=(out, "type=image", "-"), cache_to=(cache, "inline"))
+    async with bench:
+        bench.disk.save("out", "out/bin/tool", "cache/index.json")
+        assert (await bench.settled()).saved == 1 and bench.engine.started == 0
+        bench.disk.save("out/bin/tool", "output/app.py")
+        assert (await bench.until(lambda state: state.built == 2)).changed == {"output/app.py"}
+        bench.make = lambda: BuildRequest(context=CONTEXT, output=(str(CONTEXT),))
+        bench.loop.build_now()
+        await bench.until(lambda state: state.building is None and bench.engine.started == 2)
+        bench.disk.save("src/app.py")
+        await bench.until(lambda state: state.built == 3)
+
+
 async def test_a_save_from_here_is_told_by_the_name_of_the_file_alone(tmp_path: Path) -> None:
     target, seen = tmp_path / ".dockerignore", list[str]()
     replace_file(target, b"", unless=lambda: bool(seen.extend(it.name for it in tmp_path.iterdir())))

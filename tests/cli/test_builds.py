@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from workbench.build.history import History
 from workbench.cli import main
 
 
@@ -115,6 +117,18 @@ def test_a_name_goes_back_and_forth(lab: Path, said: Callable[..., str]) -> None
     said("rollback", "lab", "4")
     assert image_of(said, "lab") == first, "a rollback can be gone back to, as its build"
     assert "no build '9'" in said("rollback", "lab", "9", code=2)
+
+
+def test_the_builds_of_another_engine_are_not_what_a_name_goes_back_to(lab: Path, said: Callable[..., str]) -> None:
+    first = said("build", "-q", "-t", "lab", ".").strip()
+    history = History()
+    history.add(lab, replace(history.list(lab)[0], engine="buildkit", image="sha256:" + "f" * 64))
+    (lab / "data").write_text("two")
+    second = said("build", "-q", "-t", "lab", ".").strip()
+    assert said("rollback", "lab") == f"lab:latest: {second[7:19]} (build 3) -> {first[7:19]} (build 1)\n"
+    wrong = said("rollback", "lab", "2", code=2)
+    assert "build 2 is an image of the buildkit engine" in wrong and "--engine buildkit" in wrong
+    assert image_of(said, "lab") == first
 
 
 def test_an_image_that_was_pruned_is_said_to_be_gone(lab: Path, said: Callable[..., str]) -> None:

@@ -23,6 +23,14 @@ async def test_no_key_is_cut(tmp_path: Path) -> None:
         assert "F1 Help F5 Build ^s" not in keys(app) and "▏^p palette" in keys(app)
 
 
+async def test_a_sign_that_the_terminal_lacks_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.tui.driver.has_signs", lambda: False)
+    app = make_app(make_context(tmp_path / "lab"), watch=False)
+    async with running(app, (80, 24), built=False) as pilot:
+        await pilot.press("alt+4")
+        await until(pilot, lambda: keys(app).startswith("/ Filter enter Details d Delete"), "a name")
+
+
 @pytest.mark.slow
 async def test_with_more_room_there_are_more_keys(tmp_path: Path) -> None:
     app = make_app(make_context(tmp_path / "lab"), watch=False)

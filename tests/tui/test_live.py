@@ -61,6 +61,15 @@ class Host(App[None]):
         self.moves.append(event)
 
 
+async def test_an_engine_that_another_workbench_chose_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(make_context(tmp_path / "lab"))  # told by a replay, recorded on docker
+    async with running(app, (140, 45)) as pilot:
+        assert app.live is not None and app.live.other_engine == "", "it builds in this process"
+        monkeypatch.setattr(app.live.loop, "outlives", True, raising=False)
+        app.workspace._show_build(app.live)
+        await until(pilot, lambda: app.workspace.build_box.title.endswith(" · docker"), "the engine is not named")
+
+
 async def test_a_build_is_folded_whole_told_seldom_and_kept_in_the_history(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\nRUN x\n")
     app = Host(tmp_path)

@@ -162,6 +162,10 @@ class LiveLoop:
         """Builds the context as it is, watching or not; a running build is cancelled first."""
         self._want()
 
+    def build_next(self) -> None:
+        """Builds the context as it is, after the build that runs."""
+        self._want(cancel=False)
+
     def cancel(self) -> None:
         """Cancels the running build and what waits behind it. The next change builds again."""
         self._wanted = False

@@ -95,6 +95,17 @@ class BuildRequest:
             if value is not None and value < 0:
                 raise UsageError(f"--{size.replace('_', '-')} must not be negative")
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """Files and folders of this machine that the build itself writes: `-o DIR`, and `dest=` of `--output` and
+        `--cache-to`."""
+        places: list[Path] = []
+        for text in (*self.output, *self.cache_to):
+            fields = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+            if place := fields.get("dest") if fields else text:
+                places.append(Path(place))
+        return tuple(places)
+
     def options_used(self) -> tuple[str, ...]:
         """The flags (`--memory`, ...) whose value is not the default: what an engine must honour or refuse."""
         used = []

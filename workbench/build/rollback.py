@@ -25,6 +25,11 @@ class Rollback:
     build: Record
 
 
+def same_images(engine: str, other: str) -> bool:
+    """Whether two engines have the same images: those of BuildKit are Docker's."""
+    return (engine == "embedded") == (other == "embedded")
+
+
 def builds_of(builds: Sequence[Record], tag: str) -> list[Record]:
     """The builds that made an image with that name, newest first."""
     return [it for it in builds if it.outcome == "succeeded" and it.image and normalise_tag(tag) in it.tags]

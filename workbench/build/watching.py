@@ -61,13 +61,14 @@ class Watcher:
         own: Iterable[Path] = (),
     ) -> None:
         """`on_change` gets each change in its turn; `on_notice` what is the trouble and whether changes are still seen.
-        Below `own` the workbench itself writes; what changes there is told to nobody."""
+        Below `own`, and where a request has its results written, the workbench itself writes; what changes there is
+        told to nobody."""
         self._on_change = on_change
         self._on_notice = on_notice
         self._quiet = quiet
         self._watch = watch or _watch_files
         self._load_rules = load_rules or _load_rules
-        self._own = tuple(folder.resolve() for folder in own)
+        self._own = self._always_own = tuple(folder.resolve() for folder in own)
         self._place: tuple[Path, str] | None = None
         self._rules: IgnoreRules | None = None
         self._task: asyncio.Task[None] | None = None
@@ -80,6 +81,7 @@ class Watcher:
         """Watches what `request` is built from, and returns when changes from here on are seen, or after
         READY_WITHIN seconds; in that case what changed meanwhile is told as soon as they are."""
         place = (request.context, request.dockerfile) if request.context is not None else None
+        self._own = (*self._always_own, *(path.resolve() for path in request.written))
         if place is None:
             self._on_notice("no folder belongs to this build; there is nothing to watch", False)
         if place != self._place:
@@ -152,7 +154,7 @@ class Watcher:
         the next one."""
         paths = frozenset(path for path in paths if not is_unfinished(path.rpartition("/")[2]))
         root = context.resolve()
-        own = [folder for folder in self._own if folder.is_relative_to(root)]
+        own = [folder for folder in self._own if root in folder.parents]
         if not own:
             return paths
         return frozenset(path for path in paths if not any((root / path).is_relative_to(folder) for folder in own))

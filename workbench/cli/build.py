@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         return watch(args, config, engine, fields)
     with open_source(args.path, args.file) as source:
         request = build_request(fields, source)
-        aside = any(_to_stdout(text) for text in args.output)
+        aside = any(to_stdout(text) for text in args.output)
         display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
         work = _Headless(request, source, display, args.iidfile, config)
         if args.explain and engine.name in _ELSEWHERE and not args.quiet and not source.temporary:
@@ -79,7 +79,7 @@ def _say_compared(request: BuildRequest, engine: Engine) -> None:
         output.talk(told)
 
 
-def _to_stdout(output: str) -> bool:
+def to_stdout(output: str) -> bool:
     """Whether an `--output` sends its bytes to stdout: `-`, `dest=-`, and an archive without a place."""
     parts = output.split(",")
     archive = "type=tar" in parts or "type=oci" in parts

@@ -135,7 +135,7 @@ def _find(builds: Sequence[Record], name: str) -> Record:
 def _rollback(args: argparse.Namespace, config: Config) -> int:
     from workbench.build.history import Bounds
     from workbench.build.request import normalise_tag
-    from workbench.build.rollback import builds_of, remember, roll_back
+    from workbench.build.rollback import builds_of, remember, roll_back, same_images
 
     tag = normalise_tag(args.tag)
     history = History(bounds=Bounds.of(config))
@@ -145,6 +145,12 @@ def _rollback(args: argparse.Namespace, config: Config) -> int:
     engine = target.engine if target else of_tag[0].engine if of_tag else config.engine
     if config.engine == "auto":
         config = replace(config, engine=engine)  # an image is where it was built
+    if target and not same_images(target.engine, config.engine):
+        raise UsageError(
+            f"build {target.number} is an image of the {target.engine} engine, and {config.engine} was asked for",
+            hint=f"`--engine {target.engine}` has it.",
+        )
+    builds = [it for it in builds if same_images(it.engine, config.engine)]
 
     async def work(images: ImageStore) -> int:
         done = await roll_back(images, builds, tag, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from workbench.build.engine import Engine
@@ -13,7 +14,7 @@ from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
-from workbench.cli.build import remember
+from workbench.cli.build import remember, to_stdout, write_iidfile
 from workbench.cli.display import Display, make_display
 from workbench.cli.engine import in_turn, with_engine
 from workbench.cli.request import build_request
@@ -26,6 +27,8 @@ def watch(args: argparse.Namespace, config: Config, engine: Engine, fields: dict
     """Builds now and after every change. Always ends by a signal: 130 for SIGINT."""
     if "-" in (args.path, args.file) or "://" in args.path:
         raise UsageError("--watch needs a folder to watch")
+    if any(to_stdout(text) for text in args.output):
+        raise UsageError("--watch cannot write every image to stdout", hint="-o DIR writes into a folder.")
     context = local_context(args.path)
 
     def make_request() -> BuildRequest:
@@ -53,8 +56,9 @@ class _Watching:
         self._said = ""
 
     async def work(self, engine: Engine, stop: signals.Stop) -> int:
+        own = [Path(self._args.iidfile)] if self._args.iidfile else []  # in the context, too, it starts no build
         loop = self._loop = LiveLoop(
-            engine, self._next_request, quiet=self._config.quiet, on_event=self._event, on_state=self._state
+            engine, self._next_request, quiet=self._config.quiet, own=own, on_event=self._event, on_state=self._state
         )
         running = asyncio.create_task(loop.run(build_first=True), name="builds after every change")
 
@@ -94,6 +98,8 @@ class _Watching:
             self._keep(revision)
             if event.outcome == "failed":
                 self._display.failed(event, event.hint)
+            elif event.outcome == "succeeded" and self._args.iidfile:
+                write_iidfile(Path(self._args.iidfile), event.image)
 
     def _keep(self, revision: int) -> None:
         assert self._loop is not None and self._request is not None, "an event is one of a build"

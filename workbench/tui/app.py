@@ -418,8 +418,11 @@ class WorkbenchApp(App[int]):
         return self.workspace.context_panel
 
     def get_key_display(self, binding: Binding) -> str:
-        """As Textual shows it in the line of keys, and function keys as they are labelled."""
+        """As Textual shows it in the line of keys, function keys as they are labelled, and a name where the terminal
+        does not have the sign."""
         shown = super().get_key_display(binding)
+        if not shown.isascii() and not driver.has_signs():
+            shown = shown.replace("⏎", "enter").replace("⌫", "backspace")
         return shown.upper() if re.fullmatch(r"f\d+", shown) else shown
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -286,10 +286,10 @@ class ImageActions:
     async def roll_back(self, build: Record) -> None:
         """Gives the names of a build's image back to it, and says what they had before."""
         from workbench.build.history import Bounds, History
-        from workbench.build.rollback import remember, roll_back
+        from workbench.build.rollback import remember, roll_back, same_images
 
         store, name = self.store, self._app.engine.name
-        if (build.engine == "embedded") != (name == "embedded"):
+        if not same_images(build.engine, name):
             told = f"Build {build.number} is an image of the {build.engine} engine, and {name} is in use."
             self._app.notify(told, title="Not rolled back", severity="error", markup=False)
             return

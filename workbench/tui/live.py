@@ -99,6 +99,12 @@ class Live:
     def running(self) -> bool:
         return self.loop.state.building is not None
 
+    @property
+    def other_engine(self) -> str:
+        """The engine of the build that is shown, where another workbench on this context chose another one; "" else."""
+        other = self.loop.outlives and self.progress.engine != self.loop.engine.name
+        return self.progress.engine if other else ""
+
     def _on_event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildStarted):
             self._done |= {it.text: it.seconds or 0.0 for it in self.progress if it.status == "done"}

@@ -142,6 +142,8 @@ class Workspace(Vertical):
             expected = estimate(live.progress, live.before, now)
             box.title = title_of(live.progress, live.revision, now, expected)
             box.strip_text = strip_of(live.progress, live.revision, now)
+            if live.other_engine:
+                box.title = f"{box.title} · {live.other_engine}"
         if state.spared and not live.running:
             box.title = f"{box.title} · {state.spared}"
             box.strip_text = f"Build  {state.spared}"

@@ -84,6 +84,27 @@ def test_beyond_its_bound_the_older_half_of_the_logs_goes_and_it_says_so(tmp_pat
     assert "bytes of this log were let go" in log.split("\n", 1)[0] and whole.endswith(log.split("let go\n")[-1])
 
 
+def test_who_comes_too_late_for_a_journal_begins_with_the_one_that_took_its_place(tmp_path: Path) -> None:
+    """Each was written anew without the older half of its logs, before its reading began."""
+    journal = Journal(tmp_path, 1, at=1.0, bound=20_000)
+    journal.add(STARTED)
+    journal.add(BEGUN)
+    stopped, told, spans = Reader(tmp_path), [], [journal.flush()]
+    told += [event for part in stopped.read(journal.whole) for event in part]
+    while not journal.name.endswith("-3.journal"):
+        journal.add(StepLog(step=1, text="a line\n"))
+        spans.append(journal.flush())
+    assert read(tmp_path, *spans) == [], "what took the place of the last one is told next"
+    journal.add(ENDED)
+    spans.append(journal.flush())
+    told += [event for span in spans[1:] if span is not None for part in stopped.read(span) for event in part]
+    stopped.close()
+    anew = max(at for at, event in enumerate(told) if event == STARTED)
+    assert anew > 2, "it read the journal that it had open to its end"
+    assert told[anew:] == read(tmp_path, *spans) == read(tmp_path, journal.whole)
+    assert told[-1] == ENDED and told[anew + 1] == BEGUN
+
+
 def test_a_full_disk_is_said_and_who_reads_along_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path, 1, at=1.0)
     journal.add(STARTED)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.engines.owner.conftest import IMAGE, Record
 from tests.engines.owner.display import Display, owners_of, until_gone
-from workbench.build.events import BuildEvent
+from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.history import History
 from workbench.config import Config
 from workbench.engines.owner.journal import Reader, Span
@@ -153,6 +153,46 @@ async def test_a_second_build_ends_the_first(context: Path, config: Config, reco
     assert sorted(kept.outcome for kept in History().list(context)) == ["cancelled", "succeeded"]
 
 
+async def test_who_opens_with_other_options_has_them_built_and_others_are_told(context: Path, config: Config) -> None:
+    first = Display(context, config).start()
+    await first.until_built()
+    second = Display(context, config)
+    second.request = replace(second.request, target="other")
+    second.start()
+    await second.until(lambda: len(History().list(context)) == 2, "what it was opened for is not built")
+    await first.until(lambda: first.told, "that it is built otherwise is not told")
+    assert first.told == ["Another workbench has this context built with other options. F5 builds as this one says."]
+    third = Display(context, config)
+    third.request = second.request
+    third.start()
+    await third.until_built()
+    first.loop.build_now()
+    await second.until(lambda: second.told, "the others are not told")
+    await first.until(lambda: len(History().list(context)) == 3, "not built as it says")
+    assert ["other" in str(kept.settings) for kept in History().list(context)] == [False, True, False]
+    for display in (first, second, third):
+        await display.leave()
+    await until_gone(context)
+    assert not first.told[1:]
+
+
+@pytest.mark.slow
+async def test_an_engine_that_another_display_chose_is_named(
+    context: Path, config: Config, record: Record, tmp_path: Path
+) -> None:
+    record(seconds=1.0)
+    first = Display(context, config).start()
+    await first.until_running()
+    second = Display(context, replace(config, root=tmp_path / "elsewhere")).start()
+    await first.until(lambda: first.told, "that it is built elsewhere is not told")
+    assert first.told == ["Another workbench has this context built on replay. F5 builds as this one says."]
+    await second.until(lambda: len(History().list(context)) == 2, "it is not built after the one that ran")
+    assert [kept.outcome for kept in History().list(context)] == ["succeeded", "succeeded"]
+    await first.leave()
+    await second.leave()
+    await until_gone(context)
+
+
 async def test_an_owner_that_is_killed_is_told_and_replaced(context: Path, config: Config, record: Record) -> None:
     record(seconds=LONG)
     display = Display(context, config).start()
@@ -213,6 +253,32 @@ async def test_a_journal_that_goes_before_it_is_read_ends_nothing(
     await back.leave()
     await until_gone(context)
     assert [kept.revision for kept in History().list(context)] == [2], "built once"
+
+
+@pytest.mark.slow
+async def test_a_display_that_was_stopped_for_long_is_told_how_the_build_ended_without_it(
+    context: Path, config: Config, record: Record
+) -> None:
+    record(seconds=8.0)
+    display = Display(context, config, watching=False).start()
+    await display.until_running()
+    line = display.loop._writer
+    assert line is not None
+    line.transport.pause_reading()  # type: ignore[attr-defined]
+    for _ in range(2500):  # of each it is told the state
+        display.loop.set_mode("focus")
+        display.loop.set_mode("off")
+    await until_gone(context, 30)
+    (context / "new").touch()
+    line.transport.resume_reading()  # type: ignore[attr-defined]
+    await display.until(lambda: display.told, "how it ended is not told")
+    assert display.told[0].startswith("While nobody was attached the build succeeded as x:latest")
+    await display.until(lambda: display.loop.state.built == 1, "the image is not told")
+    assert [event.outcome for _, event in display.events if isinstance(event, BuildFinished)] == ["succeeded"]
+    await display.until(lambda: display.loop.state.saved > 1, "the save was missed")
+    await display.leave()
+    await until_gone(context)
+    assert [kept.outcome for kept in History().list(context)] == ["succeeded"], "it was built once"
 
 
 @pytest.mark.slow

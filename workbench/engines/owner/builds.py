@@ -131,7 +131,7 @@ class Builds:
         if self._journal is not None:
             told.append(_span(self._journal.whole, self._journal.revision))
         elif self._left is not None:
-            told.append(_span(self._left[1], self.loop.state.ended or 1))
+            told.append(_span(self._left[1], self._left[0].revision))
         if self.loop.state.building is None:
             told.append(state)
         return told
@@ -170,6 +170,8 @@ class Builds:
         if span is None:
             return
         self._tell(_span(span, self._journal.revision))
+        if self._journal.name != span.name:  # who comes too late for the old one begins with the new one
+            self._tell(_span(Span(self._journal.name, self._journal.size, self._journal.size), self._journal.revision))
         if well and self._journal.trouble:
             self._tell({"told": f"The build cannot be kept for who comes later: {self._journal.trouble}"})
 
@@ -198,10 +200,12 @@ def _span(span: Span, revision: int) -> dict[str, Any]:
     return {"journal": span.name, "from": span.start, "to": span.end, "text": span.text, "revision": revision}
 
 
-def state_after(finished: BuildFinished, state: LoopState) -> LoopState:
-    """That of a display that begins, where an earlier owner left a build: it is revision 1."""
-    built = 1 if finished.outcome == "succeeded" else None
-    return replace(state, built=built, ended=1, outcome=finished.outcome)
+def state_after(left: Left, state: LoopState) -> LoopState:
+    """That of a display which has not seen the end of the build that an earlier owner left: revisions go on from its
+    own."""
+    outcome, revision = left.finished.outcome, left.revision
+    built = revision if outcome == "succeeded" else state.built
+    return replace(state, saved=max(state.saved, revision), built=built, ended=revision, outcome=outcome)
 
 
 def told_of(finished: BuildFinished) -> str:

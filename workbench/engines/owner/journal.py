@@ -183,21 +183,27 @@ def _younger_half(path: Path, size: int) -> tuple[list[bytes], Counter[int]]:
 
 
 class Reader:
-    """Reads spans of the journals in `folder`. A journal that is gone raises FileNotFoundError at its first span; one
-    whose reading has begun stays readable. Blocks on the disk."""
+    """Reads spans of the journals in `folder`. One whose reading has begun stays readable. Of one that is gone before,
+    nothing can be told: the journal that took its place is then read from its beginning. Blocks on the disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._name = ""
         self._file: int | None = None
+        self._missed = False
 
     def read(self, span: Span) -> Iterator[Sequence[BuildEvent]]:
         """The events, in pieces of about a quarter of a megabyte."""
         if span.text:
             yield events_of(span.text.encode().splitlines())
             return
-        file = self._open(span.name)
-        at, rest = span.start, b""
+        try:
+            file = self._open(span.name)
+        except FileNotFoundError:
+            self._missed = True
+            return
+        at, rest = 0 if self._missed else span.start, b""
+        self._missed = False
         while at < span.end:
             data = os.pread(file, min(_CHUNK, span.end - at), at)
             if not data:
@@ -205,6 +211,11 @@ class Reader:
             at += len(data)
             *lines, rest = (rest + data).split(b"\n")
             yield events_of(lines)
+
+    @property
+    def build(self) -> str:
+        """That of the journal that was read last (see `build_of`)."""
+        return build_of(self._name)
 
     def _open(self, name: str) -> int:
         if self._file is None or name != self._name:
@@ -257,8 +268,19 @@ class Left:
     """A journal that an earlier owner left: the build that began `at`."""
 
     path: Path
+    revision: int
     at: float
     finished: BuildFinished
+
+    @property
+    def build(self) -> str:
+        """See `build_of`."""
+        return build_of(self.path.name)
+
+
+def build_of(name: str) -> str:
+    """What the names of all journals of one build have in common, and of no other."""
+    return name.partition("-")[0]
 
 
 def _add(path: Path, at: int, line: bytes) -> None:
@@ -283,13 +305,29 @@ def left_in(folder: Path) -> Left | None:
     try:
         data = young.read_bytes()
         *lines, cut = data.split(b"\n")
-        at = float(json.loads(lines[0])["at"])
-        events = events_of(lines[-1:])
-        finished = events[-1] if events else None
-        if not isinstance(finished, BuildFinished):
+        header = json.loads(lines[0])
+        finished = _end_of(lines)
+        if finished is None:
             finished = BuildFinished(outcome="failed", error=CUT_OFF, hint="Build again (F5).", lost=True)
             _add(young, len(data) - len(cut), line_of(finished))
-        return Left(young, at, finished)
+        return Left(young, int(header["revision"]), float(header["at"]), finished)
     except (OSError, ValueError, KeyError, TypeError):
         young.unlink(missing_ok=True)
         return None
+
+
+def ended_in(folder: Path) -> str:
+    """The build (see `build_of`) of the youngest journal in the folder, where that build has ended; "" else. Changes
+    nothing. Blocks."""
+    young = max(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.name, default=None)
+    try:
+        ended = young is not None and _end_of(young.read_bytes().split(b"\n")[:-1]) is not None
+    except (OSError, ValueError):
+        ended = False
+    return build_of(young.name) if young is not None and ended else ""
+
+
+def _end_of(lines: Sequence[bytes]) -> BuildFinished | None:
+    """How the build ended whose whole lines these are; None where it has not."""
+    events = events_of(lines[-1:])
+    return events[-1] if events and isinstance(events[-1], BuildFinished) else None

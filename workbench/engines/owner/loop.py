@@ -15,7 +15,7 @@ from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.request import BuildRequest
 from workbench.config import Config
-from workbench.engines.owner.journal import Reader, Span
+from workbench.engines.owner.journal import Reader, Span, build_of, ended_in
 from workbench.engines.owner.reach import Reach
 from workbench.engines.owner.settings import here
 from workbench.engines.owner.wire import LINE_BOUND, decode, encode
@@ -74,7 +74,8 @@ class OwnedLoop:
         self._stopping = False
         self._cancels = False
         self._deaths = 0
-        self._unwatched: float | None = None  # since when no owner watches, where one did
+        self._unwatched: float | None = None  # since when nobody is known to have watched, where an owner did
+        self._seen = ""  # the build (see `build_of`) whose end was told last
         self._hurry = asyncio.Event()
         self._over = asyncio.Event()
         self._over.set()
@@ -111,12 +112,12 @@ class OwnedLoop:
                 except EngineUnavailable as error:
                     self.on_told(f"Builds end with this window: {error}. {error.hint}".strip())
                     break
-                self._unwatched = time.time() - _UNTOLD  # an owner that lives goes on, and takes no notice of it
                 build_first = build_first and self._state.ended is None
                 if not self._stopping and not await self._still_there():
                     self._deaths += 1
                     build_first = False
-                    self._lost()
+                    if await asyncio.to_thread(ended_in, self._reach.place.folder) in ("", self._seen):
+                        self._lost()
             if not self._stopping:
                 await self._run_here(build_first)
         finally:
@@ -224,7 +225,7 @@ class OwnedLoop:
             "build_first": build_first,
             "on_disconnect": self._config.on_disconnect,
             "state": self._state,
-            "first": not self._started,
+            "seen": self._seen,
             "since": self._unwatched,
             **self._settings(),
         }
@@ -246,7 +247,7 @@ class OwnedLoop:
             self.on_told(f"Attached to the build that runs here, r{answer['building']}")
         self._started = True
         try:
-            while line := await reader.readline():
+            while (line := await reader.readline()).endswith(b"\n"):  # the last one may be cut short
                 await self._take(decode(line))
         except OSError:
             return
@@ -257,6 +258,7 @@ class OwnedLoop:
             self._writer = None
 
     async def _take(self, message: dict[str, Any]) -> None:
+        self._unwatched = message["at"] - _UNTOLD  # an owner that lives goes on, and takes no notice of it
         if "journal" in message:
             span = Span(message["journal"], message["from"], message["to"], message["text"])
             await self._take_events(message["revision"], span)
@@ -268,15 +270,11 @@ class OwnedLoop:
     async def _take_events(self, revision: int, span: Span) -> None:
         pieces = self._reader.read(span)
         rest = time.monotonic()
-        while True:
-            try:
-                events = await asyncio.to_thread(_next, pieces)
-            except FileNotFoundError:
-                return  # a younger journal took its place meanwhile, and is told next
-            if events is None:
-                return
+        while (events := await asyncio.to_thread(_next, pieces)) is not None:
             for event in events:
                 self.on_event(revision, event)
+                if isinstance(event, BuildFinished):
+                    self._seen = build_of(span.name)
                 if time.monotonic() - rest > _TURN:
                     await asyncio.sleep(0)
                     rest = time.monotonic()
@@ -304,6 +302,7 @@ class OwnedLoop:
             hint="Build again (F5). Where it keeps going away, see whether memory ran out (dmesg).",
         )
         self.on_event(revision, BuildFinished(outcome="failed", error=str(lost), hint=lost.hint, lost=True))
+        self._seen = self._reader.build
         self._tell(replace(self._state, building=None, ended=revision, outcome="failed", problem=str(lost), error=lost))
 
     async def _run_here(self, build_first: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,10 @@ class _Display:
     let_go: bool = False
 
     def send(self, message: dict[str, Any]) -> None:
+        """With when it was told, which may be long before it is read."""
         if self.writer.is_closing():
             return
-        self.writer.write(encode(message))
+        self.writer.write(encode({**message, "at": time.time()}))
         if self.writer.transport.get_write_buffer_size() > _BEHIND:
             self.let_go = True
             self.writer.transport.abort()
@@ -140,30 +142,42 @@ class Owner:
     async def _start(self, settings: Settings, hello: dict[str, Any]) -> list[dict[str, Any]]:
         """Starts the loop for the first display, and goes on with it for others. What the new one is told."""
         if self._builds.started:
-            self._builds.settings = settings
             if not self._displays:
                 self._builds.loop.set_watching(self._watching)
+            if self._use(settings) and hello["build_first"]:
+                self._builds.loop.build_next()
             return []
         state: LoopState = hello["state"]
         build_first, since, told = bool(hello["build_first"]), hello["since"], []
         left, self._left = self._left, None
-        if left is not None and not hello["first"]:
-            left.path.unlink(missing_ok=True)  # the display has seen it all
+        if left is not None and left.build == hello["seen"]:
+            left.path.unlink(missing_ok=True)
         elif left is not None:
-            finished = left.finished
-            state = state_after(finished, state)
-            build_first, since = build_first and finished.lost, left.at
+            state = state_after(left, state)
+            build_first, since = build_first and left.finished.lost, left.at
             self._builds.take(left)
-            told = [{"told": told_of(finished)}]
+            told = [{"told": told_of(left.finished)}]
         self._builds.start(settings, state, build_first=build_first, since=since)
         return told
+
+    def _use(self, settings: Settings, by: _Display | None = None) -> bool:
+        """Builds with them from the next one on; whether something else comes of it than before. Others are told."""
+        before, self._builds.settings = self._builds.settings, settings
+        assert before is not None, "there are some from the start on"
+        if settings.place == before.place and settings.request == before.request:
+            return False
+        how = f"on {settings.config.engine}" if settings.place != before.place else "with other options"
+        told = f"Another workbench has this context built {how}. F5 builds as this one says."
+        for display in self._displays - {by}:
+            display.send({"told": told})
+        return True
 
     async def _hear(self, reader: asyncio.StreamReader, display: _Display) -> bool:
         """Does what the display asks, until it says that it goes."""
         while line := await reader.readline():
             message = decode(line)
             if "request" in message:
-                self._builds.settings = Settings.of(message)
+                self._use(Settings.of(message), by=display)
             match message.get("do"):
                 case "build_now":
                     self._builds.loop.build_now()

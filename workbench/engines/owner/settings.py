@@ -30,6 +30,12 @@ class Settings:
     folder: str
     """The working directory, against which an engine reads relative paths of options."""
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Where its images are: an engine of a name and an address."""
+        config = self.config
+        return config.engine, config.host, config.docker_context, config.store
+
     def to_message(self) -> dict[str, Any]:
         return {
             "request": self.request,

@@ -20,15 +20,22 @@ def in_browser(environment: Mapping[str, str]) -> bool:
     return environment.get("TEXTUAL_DRIVER") == _BROWSER
 
 
-def bars() -> str:
-    """The characters of a sparkline that this terminal has: the console's font lacks the blocks of an eighth."""
-    from workbench.build.format import ASCII_BARS, BARS
+def has_signs() -> bool:
+    """Whether this terminal has more signs than those of ASCII and lines: a console's font lacks the blocks of an
+    eighth and what is printed on keys."""
     from workbench.tui.driver.dialect import Dialect, first_environment
 
     if in_browser(os.environ):
-        return BARS
+        return True
     dialect = Dialect.of(first_environment())
-    return BARS if dialect.blocks and not dialect.ascii else ASCII_BARS
+    return dialect.blocks and not dialect.ascii
+
+
+def bars() -> str:
+    """The characters of a sparkline that this terminal has."""
+    from workbench.build.format import ASCII_BARS, BARS
+
+    return BARS if has_signs() else ASCII_BARS
 
 
 def choose() -> type[Driver] | None:
