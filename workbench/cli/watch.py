@@ -13,7 +13,7 @@ from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
-from workbench.cli.build import remember
+from workbench.cli.build import remember, write_ids
 from workbench.cli.display import Display, make_display
 from workbench.cli.engine import in_turn, with_engine
 from workbench.cli.request import build_request
@@ -92,7 +92,9 @@ class _Watching:
         self._progress.apply(event)
         if isinstance(event, BuildFinished):
             self._keep(revision)
-            if event.outcome == "failed":
+            if event.outcome == "succeeded":
+                write_ids(self._args, event)
+            elif event.outcome == "failed":
                 self._display.failed(event, event.hint)
 
     def _keep(self, revision: int) -> None:
