@@ -77,6 +77,21 @@ def test_iidfile_is_written_on_success_and_gone_otherwise(
     assert not iid.exists()
 
 
+def test_the_metadata_file_has_digest_and_names(run: Run, replay: Replay, context: Path, tmp_path: Path) -> None:
+    replay(recording())
+    file = tmp_path / "metadata.json"
+    assert run("build", "--metadata-file", str(file), str(context)).code == 0
+    assert json.loads(file.read_text()) == {"containerimage.digest": IMAGE, "image.name": "genesis:latest"}
+    replay(recording("failed"))
+    assert run("build", "--metadata-file", str(file), str(context)).code == 1
+    assert not file.exists()
+
+
+def test_call_check_is_check(run: Run, context: Path) -> None:
+    checked = run("build", "--check", str(context))
+    assert run("build", "--call", "check", str(context)) == checked
+
+
 @pytest.mark.parametrize("flag", ["--isolation=hyperv", "--cache-to=x", "--output=type=tar", "--squash"])
 def test_what_the_engine_cannot_honour_is_refused_by_name(run: Run, flag: str, context: Path) -> None:
     done = run("--engine", "embedded", "build", flag, str(context))

@@ -107,13 +107,14 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     | {"--pull", "--cache-from", "--build-context", "--secret", "--ssh", "--allow", "--platform"},
     "docker": _COMMON
     | _GROUPS
-    | {"--rm", "--disable-content-trust", "--cache-from", "--pull", "--platform", "--security-opt", "--isolation",
+    | {"--rm", "--cache-from", "--pull", "--platform", "--security-opt", "--isolation",
        "--squash"},
+    # Signatures are verified by nobody here (--disable-content-trust=false): that was a client's work, with a notary.
     # BuildKit never keeps containers (--rm=false), and its steps have no limits of their own (--memory).
     "buildkit": frozenset(
         {"--tag", "--build-arg", "--label", "--target", "--no-cache", "--no-cache-filter", "--force-rm", "--network",
          "--add-host", "--shm-size", "--ulimit", "--cgroup-parent", "--cache-from", "--cache-to", "--pull",
-         "--platform", "--secret", "--ssh", "--output", "--build-context", "--attest", "--allow"}
+         "--platform", "--secret", "--ssh", "--output", "--build-context", "--attest", "--allow", "--annotation"}
     ),
 }  # fmt: skip
 
@@ -127,4 +128,5 @@ def refuse_unsupported(request: BuildRequest, engine: str) -> None:
     honoured = OPTIONS[engine]
     for flag in request.options_used():
         if flag not in honoured:
-            raise Unsupported(flag, engine=engine, engines=[name for name in OPTIONS if flag in OPTIONS[name]])
+            said = f"--output {request.output[0]}" if flag == "--output" else flag  # --push is one, too
+            raise Unsupported(said, engine=engine, engines=[name for name in OPTIONS if flag in OPTIONS[name]])

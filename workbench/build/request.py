@@ -15,6 +15,9 @@ from workbench.errors import UsageError
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
+IN_THE_STORE = ("type=docker",)
+"""The `--output` (short: `--load`) that asks for what every engine with images of its own does anyway."""
+
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _TAG = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[\w][\w.-]{{0,127}})?", re.ASCII)
@@ -84,6 +87,7 @@ class BuildRequest:
     output: tuple[str, ...] = _flag("--output", ())
     build_contexts: Mapping[str, str] = _flag("--build-context", factory=lambda: _EMPTY)
     attests: tuple[str, ...] = _flag("--attest", ())
+    annotations: tuple[str, ...] = _flag("--annotation", ())
     allow: tuple[str, ...] = _flag("--allow", ())
 
     def __post_init__(self) -> None:
@@ -115,6 +119,8 @@ class BuildRequest:
                 continue
             default = spec.default if spec.default is not dataclasses.MISSING else _EMPTY
             value = getattr(self, spec.name)
+            if flag == "--output" and value == IN_THE_STORE:
+                continue
             if value != default and not (isinstance(value, Mapping) and not value):
                 used.append(flag)
         return tuple(used)

@@ -38,17 +38,19 @@ def add_arguments(parser: Parser, name: str) -> None:
     add_request_arguments(parser)
     parser.add_switch("-q", "--quiet", dest="quiet", help="print the image's ID alone")
     parser.add_argument("--iidfile", metavar="FILE", help="write the image's ID here")
+    parser.add_argument("--metadata-file", metavar="FILE", help="write the image's digest and names here, as JSON")
     parser.add_argument("--progress", choices=MODES, default="auto",
                         help="plain: the transcript; tty: with a live line; json: one event a line")  # fmt: skip
     parser.add_switch("--explain", dest="explain", help="say of each step that is not reused why")
     parser.add_switch("--check", dest="check", help="check the Dockerfile, build nothing")
+    parser.add_argument("--call", choices=("build", "check"), default="build", help="check: the same as --check")
     parser.add_switch("--watch", dest="watch", help="build again whenever the context changes")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     fields = request_fields(args)
     asked = build_request(fields, None)
-    if args.check:
+    if args.check or args.call == "check":
         return _check(args)
     reasons: Reasons = "kept"
     if args.quiet:
@@ -56,8 +58,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     elif args.explain or args.progress == "json":
         reasons = "told"
     engine = choose_engine(config, quiet=args.quiet, request=asked, reasons=reasons)
-    if args.iidfile:
-        _forget(Path(args.iidfile))
+    for flag, file in (("--iidfile", args.iidfile), ("--metadata-file", args.metadata_file)):
+        if file:
+            _forget(flag, Path(file))
     if args.watch:
         from workbench.cli.watch import watch
 
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         request = build_request(fields, source)
         aside = any(to_stdout(text) for text in args.output)
         display = make_display(args.progress, quiet=args.quiet, shown=source.shown, explain=args.explain, aside=aside)
-        work = _Headless(request, source, display, args.iidfile, config)
+        work = _Headless(request, source, display, args, config)
         if args.explain and engine.name in _ELSEWHERE and not args.quiet and not source.temporary:
             _say_compared(request, engine)
         return with_engine(in_turn(engine, alone=False), work)
@@ -102,12 +105,12 @@ class _Headless:
     """The work of one build: shows its events, and turns its end into an exit code."""
 
     def __init__(
-        self, request: BuildRequest, source: Source, display: Display, iidfile: str | None, config: Config
+        self, request: BuildRequest, source: Source, display: Display, args: argparse.Namespace, config: Config
     ) -> None:
         self._request = request
         self._source = source
         self._display = display
-        self._iidfile = iidfile
+        self._args = args
         self._config = config
 
     async def __call__(self, engine: Engine, stop: signals.Stop) -> int:
@@ -138,8 +141,7 @@ class _Headless:
 
     def _end(self, finished: BuildFinished, text: str) -> int:
         if finished.outcome == "succeeded":
-            if self._iidfile:
-                write_iidfile(Path(self._iidfile), finished.image)
+            write_ids(self._args, finished)
             return 0
         if finished.outcome == "cancelled":
             output.talk("the build was cancelled")
@@ -192,21 +194,33 @@ def missing_busybox(source: Source, about: str) -> str:
     return f"`workbench demo --make {here}` makes {ARCHIVE} there; `workbench demo genesis` does it on a copy."
 
 
-def write_iidfile(path: Path, identifier: str) -> None:
+def write_ids(args: argparse.Namespace, finished: BuildFinished) -> None:
+    """What `--iidfile` and `--metadata-file` ask for. The names of the metadata are buildx's (docker/buildx, build)."""
+    if args.iidfile:
+        _write("--iidfile", Path(args.iidfile), finished.image)
+    if args.metadata_file:
+        import json
+
+        said = {"containerimage.digest": finished.image, "image.name": ",".join(finished.tags)}
+        text = json.dumps({name: value for name, value in said.items() if value}, indent=2)
+        _write("--metadata-file", Path(args.metadata_file), f"{text}\n")
+
+
+def _write(flag: str, path: Path, text: str) -> None:
     try:
-        path.write_text(identifier, encoding="ascii")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--iidfile {path}: {error.strerror}") from error
+        raise UsageError(f"{flag} {path}: {error.strerror}") from error
 
 
-def _forget(path: Path) -> None:
-    """An ID file of an earlier build says nothing about this one."""
+def _forget(flag: str, path: Path) -> None:
+    """What an earlier build left says nothing about this one."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"--iidfile {path}: {error.strerror}") from error
+        raise UsageError(f"{flag} {path}: {error.strerror}") from error
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"--iidfile {path}: there is no folder {path.absolute().parent}")
+        raise UsageError(f"{flag} {path}: there is no folder {path.absolute().parent}")
 
 
 async def remember(

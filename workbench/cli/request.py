@@ -25,6 +25,7 @@ _LISTS = {
     "--secret": ("id=ID[,src=FILE]", "a secret for RUN --mount=type=secret"),
     "--ssh": ("default|ID[=SOCKET]", "an agent for RUN --mount=type=ssh"),
     "--build-context": ("NAME=PATH", "a second context: a folder, docker-image://, oci-layout://, a URL"),
+    "--annotation": ("[LEVEL:]NAME=VALUE", "an annotation of the image's manifest, index, ..."),
     "--attest": ("type=TYPE", "an attestation: type=provenance, type=sbom"),
     "--allow": ("ENTITLEMENT", "what RUN may ask for: network.host, security.insecure"),
 }
@@ -52,6 +53,10 @@ _SWITCHES = {
     "--rm": ("rm", True, "remove intermediate containers (default true)"),
     "--squash": ("squash", False, "one layer for all steps"),
 }
+_OUTPUTS = {
+    "--load": ("docker", "the image into the engine's store"),
+    "--push": ("registry", "the image to its registry"),
+}
 
 
 def add_request_arguments(parser: Parser) -> None:
@@ -68,6 +73,8 @@ def add_request_arguments(parser: Parser) -> None:
         group.add_argument(flag, metavar=metavar, help=text)
     for flag, (dest, default, text) in _SWITCHES.items():
         parser.add_switch(flag, dest=dest, default=default, help=text)
+    for flag, (kind, text) in _OUTPUTS.items():
+        parser.add_switch(flag, dest=kind, help=f"{text}: short for --output type={kind}")
 
 
 def request_fields(args: argparse.Namespace) -> dict[str, Any]:
@@ -83,13 +90,14 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
 
     same = {field: getattr(args, field) for field, _, _ in _SWITCHES.values()}
     texts = ("target", "platform", "network", "cgroup_parent", "cpuset_cpus", "cpuset_mems", "isolation")
-    lists = ("cache_to", "security_opt", "secret", "ssh", "output")
+    lists = ("cache_to", "security_opt", "secret", "ssh")
     listed = {field if field != "secret" else "secrets": tuple(getattr(args, field)) for field in lists}
     return {
         **same,
         **{field: getattr(args, field) for field in texts},
         **listed,
         "tags": tuple(args.tag),
+        "output": (*args.output, *(f"type={kind}" for kind, _ in _OUTPUTS.values() if getattr(args, kind))),
         "build_args": values.build_args(args.build_arg, os.environ),
         "labels": values.pairs("--label", args.label),
         "build_contexts": values.pairs("--build-context", args.build_context, need_value=True),
@@ -97,6 +105,7 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
         "ulimits": tuple(map(values.ulimit, args.ulimit)),
         "cache_from": values.listed(args.cache_from),
         "no_cache_filter": values.listed(args.no_cache_filter),
+        "annotations": tuple(args.annotation),
         "attests": values.attests(args.attest, args.provenance, args.sbom),
         "allow": tuple(map(values.one_of("--allow", ("network.host", "security.insecure")), values.listed(args.allow))),
         "cpu_period": number("cpu_period"),

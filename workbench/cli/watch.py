@@ -14,7 +14,7 @@ from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
-from workbench.cli.build import remember, to_stdout, write_iidfile
+from workbench.cli.build import remember, to_stdout, write_ids
 from workbench.cli.display import Display, make_display
 from workbench.cli.engine import in_turn, with_engine
 from workbench.cli.request import build_request
@@ -96,10 +96,10 @@ class _Watching:
         self._progress.apply(event)
         if isinstance(event, BuildFinished):
             self._keep(revision)
-            if event.outcome == "failed":
+            if event.outcome == "succeeded":
+                write_ids(self._args, event)
+            elif event.outcome == "failed":
                 self._display.failed(event, event.hint)
-            elif event.outcome == "succeeded" and self._args.iidfile:
-                write_iidfile(Path(self._args.iidfile), event.image)
 
     def _keep(self, revision: int) -> None:
         assert self._loop is not None and self._request is not None, "an event is one of a build"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,26 @@ async def test_an_image_as_a_second_context(newest: Bench) -> None:
     events = await newest.build(text, build_contexts={"alpine": f"docker-image://{base}"}, no_cache=True)
     succeeded(events)
     assert log(events) == "mine\n"
+
+
+async def test_the_engines_machine_has_an_address(buildkit: Bench) -> None:
+    text = f"FROM busybox\nRUN grep there /etc/hosts # {uuid.uuid4()}\n"
+    if await is_old(buildkit):
+        with pytest.raises(Unsupported, match="--add-host host-gateway"):
+            await buildkit.build(text, add_hosts=("there:host-gateway",))
+        return
+    events = await buildkit.build(text, add_hosts=("there:host-gateway", "and:192.0.2.7"))
+    succeeded(events)
+    assert re.search(r"^\d+\.\d+\.\d+\.\d+\s+there$", log(events), re.MULTILINE), log(events)
+
+
+async def test_an_oci_layout_where_images_are_not_in_containerd(newest: Bench, tmp_path: Path) -> None:
+    archive, layout = tmp_path / "x.oci", tmp_path / "layout"
+    succeeded(await newest.build("FROM busybox\nENV a=b\n", output=(f"type=oci,dest={archive}",)))
+    with tarfile.open(archive) as tar:
+        tar.extractall(layout, filter="data")
+    with pytest.raises(Unsupported, match="oci-layout"):
+        await newest.build("FROM it\nENV a=b\n", build_contexts={"it": f"oci-layout://{layout}"})
 
 
 async def test_an_oci_layout_as_a_second_context(containerd: Bench, tmp_path: Path) -> None:

@@ -90,6 +90,49 @@ def test_outputs_of_each_kind_of_engine(tmp_path: Path) -> None:
         exports(Backend(""), "-", f"{tmp_path}/out")
 
 
+def test_what_is_pushed_has_a_name() -> None:
+    docker, buildkitd = Backend("v0.13"), Backend("v0.13", standalone=True)
+    for backend in (docker, buildkitd):
+        with pytest.raises(UsageError, match="needs a name"):
+            exports(backend, "type=registry")
+    named = exports(docker, "type=image,push=true,name=r:5000/a")
+    assert named.push == named.names == ("r:5000/a:latest",)
+    both = exports(docker, "type=registry,name=r:5000/a", tags=("r:5000/b",))
+    assert both.push == ("r:5000/b:latest",) and both.exporters == (("moby", {"name": "r:5000/b:latest"}),)
+
+
+def test_no_image_has_no_name(tmp_path: Path) -> None:
+    for text in (f"{tmp_path}/out", "type=cacheonly"):
+        made = exports(Backend("v0.13"), text, tags=("a",))
+        assert made.names == () and "--tag names no image" in made.warnings[0]
+    assert exports(Backend("v0.13"), "type=cacheonly").exporters == ()
+    assert exports(Backend("v0.13"), tags=("a",)).names == ("a:latest",)
+
+
+def test_what_dockers_own_store_would_pass_over_is_refused(tmp_path: Path) -> None:
+    text = f"type=oci,dest={tmp_path}/x,compression=zstd"
+    with pytest.raises(Unsupported, match="--output compression=zstd"):
+        exports(Backend("v0.13"), text)
+    assert exports(Backend("v0.13", containerd=True), text).exporters == (("oci", {"compression": "zstd"}),)
+    with pytest.raises(Unsupported, match="tar=false"):
+        read_outputs([f"type=oci,dest={tmp_path}/x,tar=false"])
+
+
+def test_annotations() -> None:
+    given = ("a=b", "index,manifest:c=d=e", "manifest-descriptor[linux/amd64]:org.x=")
+    wanted = {
+        "annotation-manifest.a": "b", "annotation-index.c": "d=e", "annotation-manifest.c": "d=e",
+        "annotation-manifest-descriptor[linux/amd64].org.x": "",
+    }  # fmt: skip
+    there = exports(Backend("v0.13", containerd=True), annotations=given, tags=("t",))
+    assert there.exporters == (("moby", {**wanted, "name": "t:latest"}),)
+    with pytest.raises(Unsupported, match="--annotation"):
+        exports(Backend("v0.13"), annotations=given)
+    for text in ("a", "nosuch:a=b", "=b"):
+        with pytest.raises(UsageError, match="--annotation"):
+            exports(Backend("v0.13", containerd=True), annotations=(text,))
+
+
 def test_caches(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.blob(f"sha256:{'0' * 64}").parent.mkdir(parents=True)

@@ -163,6 +163,16 @@ def vertex(digest: str, name: str, state: str = "", **fields: Any) -> dict[str, 
     return {"digest": digest, "name": name, **stamps, **fields}
 
 
+def test_what_was_stopped_by_a_failure_is_not_the_failure() -> None:
+    vertices = Vertices(plan_of("FROM busybox\nCOPY --from=there a /\n"))
+    name = "[internal] load metadata for docker.io/library/busybox:latest"
+    events = [*vertices.take(said(vertexes=[vertex("m", name, "done", error="context canceled")]))]
+    assert [type(event) for event in events] == [StepStarted]
+    assert vertices.failure is None
+    [*_] = vertices.take(said(vertexes=[vertex("c", "[context there] http://it/", "done", error="no such host")]))
+    assert vertices.failure is not None and vertices.failure.error == "no such host"
+
+
 def test_an_image_that_is_resolved_and_then_pulled_is_one_step() -> None:
     vertices = Vertices(plan_of("FROM busybox\nRUN a\n"))
     name = "[1/2] FROM docker.io/library/busybox"

@@ -28,7 +28,8 @@ async def look(connector: Connector, control: Control, request: BuildRequest, ou
     await control.connect()
     if connector.address.standalone:
         return Backend(await control.version() or "v0", standalone=True, many=True)
-    matters = outputs or request.cache_to or request.attests or "," in (request.platform or "")
+    matters = outputs or request.cache_to or request.attests or request.annotations or "," in (request.platform or "")
+    matters = matters or any(place.startswith("oci-layout:") for place in request.build_contexts.values())
     if not matters and not newer_options(request):
         return Backend("")
     version = await control.version()

@@ -41,6 +41,7 @@ _ONLY_GRPC = {
     "--build-context": "build_contexts",
     "--attest": "attests",
     "--allow": "allow",
+    "--annotation": "annotations",
 }
 _ONLY_SESSION = {"--secret": "secrets", "--ssh": "ssh", "--output": "output"}
 

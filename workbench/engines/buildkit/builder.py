@@ -204,18 +204,19 @@ class _Build:
 
     async def _by_control(self, connector: Connector, control: Control) -> BuildFinished:
         from workbench.engines.buildkit.backend import look
-        from workbench.engines.buildkit.options import refuse_for
+        from workbench.engines.buildkit.options import refuse_for, with_gateway
         from workbench.engines.buildkit.solver import ControlSolver
 
         asked = self._asked
         backend = await look(connector, control, asked.request, asked.outputs)
         refuse_for(asked.request, backend.version)
+        solve = await with_gateway(asked.solve, asked.request, control)
         exports = self._exports(backend)
         session = asked.session(self._run, exports)
         served = await session.open(connector, control)
         try:
             await self._run.start((*asked.solve.caches.warnings, *exports.warnings))
-            message = asked.solve.message(exports, ref=os.urandom(16).hex(), session=session.id)
+            message = solve.message(exports, ref=os.urandom(16).hex(), session=session.id)
             end = await self._run.follow(ControlSolver(control, message), session)
             return await self._after(end, connector, exports)
         finally:
@@ -260,6 +261,11 @@ class _Build:
         from workbench.engines.buildkit.exporters import plan_exports
 
         caches = self._asked.solve.caches
+        if self._asked.solve.layouts and not (backend.standalone or backend.containerd):
+            raise Unsupported(
+                "--build-context oci-layout://", engine="buildkit", engines=["embedded"],
+                hint="A Docker Engine reads a layout where images are in its containerd store; a buildkitd does, too.",
+            )  # fmt: skip
         refuse_exports(caches, standalone=backend.standalone, containerd=backend.containerd)
         return plan_exports(self._asked.request, self._asked.outputs, backend)
 
@@ -280,7 +286,7 @@ class _Build:
                 for output in exports.save:
                     await asyncio.to_thread(save, connector.dialer, image, self._asked.request.tags, output)
                 if exports.push:
-                    await push(connector.dialer, self._asked.request.tags, self._asked.credentials)
+                    await push(connector.dialer, exports.push, self._asked.credentials)
         except WorkbenchError as error:
             return self._run.broken(error)
-        return self._run.succeeded(image)
+        return self._run.succeeded(image, exports.names)

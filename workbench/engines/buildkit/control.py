@@ -13,6 +13,7 @@ from workbench.engines.buildkit.messages import messages
 from workbench.engines.buildkit.transport import Connector, ControlChannel
 
 _CONTROL = "/moby.buildkit.v1.Control/"
+_GATEWAY = "org.mobyproject.buildkit.worker.moby.host-gateway-ip"
 
 
 class Control:
@@ -46,6 +47,11 @@ class Control:
                 raise
         await self._workers(messages().ListWorkersRequest())  # it must speak, whoever it is
         return ""
+
+    async def gateway(self) -> str:
+        """The address at which a step reaches the engine's machine (`host-gateway`); empty where it does not tell."""
+        workers = (await self._workers(messages().ListWorkersRequest())).record
+        return next((worker.Labels[_GATEWAY] for worker in workers if _GATEWAY in worker.Labels), "")
 
     async def solve(self, request: Any) -> dict[str, str]:
         """Builds; the exporter's answer. Cancelling it cancels the build on the engine."""

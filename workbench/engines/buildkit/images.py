@@ -15,14 +15,14 @@ from workbench.engines.buildkit.http import Refused, call, json_lines
 from workbench.engines.buildkit.outputs import Output
 from workbench.engines.dial import Dialer
 from workbench.engines.threads import in_thread
-from workbench.errors import ImageError, UsageError
+from workbench.errors import ImageError
 
 _BLOCK = 1 << 20
 
 
 def save(dialer: Dialer, image: str, tags: Sequence[str], output: Output) -> None:
     """The image as an archive at `output.dest`, tags included. Blocks. Raises InputError, ImageError, EngineLost."""
-    query = urllib.parse.urlencode([("names", name) for name in tags or (image,)])
+    query = urllib.parse.urlencode([("names", name) for name in output.names(tags) or (image,)])
     file = FileOutput(output.dest)
     try:
         with call(dialer, "GET", f"/images/get?{query}") as response:
@@ -43,9 +43,7 @@ def save(dialer: Dialer, image: str, tags: Sequence[str], output: Output) -> Non
 
 
 async def push(dialer: Dialer, tags: Sequence[str], credentials: Credentials) -> None:
-    """Each tag, to its registry. Raises UsageError where there is none, ImageError, EngineLost."""
-    if not tags:
-        raise UsageError("--output type=registry pushes what --tag names, and no tag is given")
+    """Each tag, to its registry. Raises ImageError, EngineLost."""
     for tag in tags:
         name, _, version = tag.rpartition(":")
         registry = name.partition("/")[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from workbench.errors import InputError, Unsupported, UsageError
 
 if TYPE_CHECKING:
     from workbench.engines.buildkit.content import Layout
+    from workbench.engines.buildkit.control import Control
 
+_GATEWAY = "host-gateway"
 _NEWER = {
     "--shm-size": "shm_size",
     "--ulimit": "ulimits",
@@ -107,6 +109,21 @@ def read_solve(request: BuildRequest, *, filename: str, target: str, proxies: Ma
     attributes |= {f"attest:{kind}": value for kind, value in map(_attest, request.attests)}
     entitlements = (*_network(request.network, attributes), *request.allow)
     return Solve(attributes, tuple(dict.fromkeys(entitlements)), caches, layouts)
+
+
+async def with_gateway(solve: Solve, request: BuildRequest, control: Control) -> Solve:
+    """`--add-host NAME:host-gateway` with the address that the engine has for it, as buildx does. Raises Unsupported
+    where it has none (before Docker 23)."""
+    if not any(entry.endswith(f":{_GATEWAY}") for entry in request.add_hosts):
+        return solve
+    address = await control.gateway()
+    if not address:
+        raise Unsupported(
+            f"--add-host {_GATEWAY}", engine="buildkit", engines=["docker"],
+            hint="This engine does not tell its address; Docker 23 and later do.",
+        )  # fmt: skip
+    hosts = solve.attributes["add-hosts"].replace(f"={_GATEWAY}", f"={address}")
+    return replace(solve, attributes={**solve.attributes, "add-hosts": hosts})
 
 
 def _context(name: str, place: str, layouts: dict[str, Layout]) -> str:

@@ -146,8 +146,8 @@ class Run:
     def _line(self, step: int | None) -> int | None:
         return self._plan.steps[step - 1].line if step else None
 
-    def succeeded(self, image: str) -> BuildFinished:
-        return BuildFinished(outcome="succeeded", image=image, tags=self._request.tags, seconds=self._seconds())
+    def succeeded(self, image: str, names: tuple[str, ...]) -> BuildFinished:
+        return BuildFinished(outcome="succeeded", image=image, tags=names, seconds=self._seconds())
 
     def broken(self, error: WorkbenchError) -> BuildFinished:
         """The steps went well, and what came after them did not."""

@@ -20,6 +20,9 @@ _STDERR = 2
 _CLIPPED = "[output clipped, log limit "
 """How BuildKit begins the words by which it says that it keeps no more of a step's output."""
 
+_CANCELLED = "context canceled"
+"""How the error ends of what BuildKit stopped because something else failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -111,8 +114,9 @@ class Vertices:
                 yield from self._end(before, cached=self._plan.counts(before))
 
     def _fail(self, error: str, step: int | None, at: float) -> Iterator[BuildEvent]:
-        """Only the first: others that end with an error are those that were cancelled because of it."""
-        if self.failure is not None:
+        """Only the first: others that end with an error are those that were cancelled because of it. They may be told
+        before it."""
+        if self.failure is not None or error.endswith(_CANCELLED):
             return
         self.failure = Failure(error, step)
         if step is None or step in self._ended:
