@@ -38,6 +38,11 @@ class LayerRef:
     media_type: str = LAYER
     content: int | None = None
 
+    @property
+    def shown_size(self) -> int:
+        """`content`; where nobody has counted, the blob's size instead."""
+        return self.size if self.content is None else self.content
+
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
@@ -60,7 +65,7 @@ class StoredImage:
     @property
     def size(self) -> int:
         """Bytes of the files of all layers, as Docker counts them."""
-        return sum(layer.size if layer.content is None else layer.content for layer in self.layers)
+        return sum(layer.shown_size for layer in self.layers)
 
 
 @dataclass(slots=True)
