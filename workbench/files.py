@@ -103,7 +103,7 @@ def _replace_text(path: Path, text: str, expected: Stamp | None, *, checked: boo
 
 def replace_file(
     target: Path,
-    data: bytes,
+    data: bytes | bytearray,
     mode: int | None = None,
     *,
     unless: Callable[[], bool] | None = None,
@@ -149,7 +149,7 @@ def _other(target: Path, expected: Stamp | None) -> Callable[[], bool]:
     return other
 
 
-def _write_new(new: Path, data: bytes, mode: int, durable: bool) -> None:
+def _write_new(new: Path, data: bytes | bytearray, mode: int, durable: bool) -> None:
     """The file under its temporary name, flushed to the disk. It is written without a name where the file system can
     do that: the name is then there for a moment only, and who watches the folder sees one change, not two."""
     try:

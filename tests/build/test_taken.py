@@ -58,6 +58,18 @@ def test_only_the_stages_of_the_target_count(tmp_path: Path) -> None:
     assert [path for path in "abcd" if classic.takes(path)] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("base", ["FROM for-$TARGETARCH", "FROM ${BASE}"])
+def test_of_stages_that_a_platform_chooses_all_count(base: str, tmp_path: Path) -> None:
+    """An engine elsewhere may have another platform than this machine."""
+    text = (
+        "ARG BASE=for-${TARGETARCH}\nFROM scratch AS for-amd64\nCOPY a /\nFROM scratch AS for-arm64\nCOPY b /\n"
+        f"{base}\nCOPY c /\nFROM scratch AS later\nCOPY d /\nFROM {base.split()[1]}\n"
+    )
+    taken = taken_by(parse(text), tmp_path)
+    assert all(taken.takes(path) for path in "abcd")
+    assert not taken.takes("e")
+
+
 def test_links_are_taken_with_what_they_lead_to(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "x").touch()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,19 @@ def test_what_nobody_foresaw_is_one_line_and_a_file(run: Run, monkeypatch: pytes
     assert "Traceback" not in done.err
     path = Path(done.err.rstrip().rpartition(" ")[2])
     assert "RuntimeError" in path.read_text() and path.stat().st_mode & 0o077 == 0
+
+
+def test_an_installation_that_lacks_a_module_is_said_to(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where it is the one that says where the state folder is."""
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    done = run("images")
+    assert done.code == 1 and "internal error: ModuleNotFoundError: " in done.err
+    assert "the installation is not whole: install workbench again; the traceback is in " in done.err
+    path = Path(done.err.rstrip().rpartition(" ")[2])
+    assert path.parent == tmp_path and "platformdirs" in path.read_text()
 
 
 def test_main_takes_what_it_is_given_and_not_sys_argv(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -130,6 +131,18 @@ def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "file")
     with pytest.raises(InputError, match="no file any more"):
         DigestCache(None).digest(tmp_path, entry)
+
+
+def test_what_is_saved_is_in_memory_once(tmp_path: Path) -> None:
+    cache = DigestCache(tmp_path / "digests")
+    known = cache._load()
+    known |= {b"%040d" % number: b"%032d" % number for number in range(20_000)}
+    cache._changed = True
+    tracemalloc.start()
+    cache.save()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * (tmp_path / "digests").stat().st_size
 
 
 def test_many_threads(tmp_path: Path, settled: None) -> None:

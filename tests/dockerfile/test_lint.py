@@ -98,6 +98,13 @@ def test_undefined_variables() -> None:
     ]
 
 
+def test_a_base_that_the_platform_chooses() -> None:
+    """As `docker build --check` of Docker 28 says it."""
+    text = "ARG BASE=x-${TARGETARCH}\nFROM a AS x-amd64\nFROM a AS b-arm64\nFROM b-$TARGETARCH\nFROM $BASE\n"
+    assert not buildkits(check(parse(text)))
+    assert [it.code for it in buildkits(check(parse("FROM a-$TARGETVARIANT\n")))] == ["InvalidDefaultArgInFrom"]
+
+
 def test_relative_workdir() -> None:
     def found(text: str) -> list[str]:
         return [it.message for it in check(parse(text), surroundings=around()) if it.code == "WorkdirRelativePath"]

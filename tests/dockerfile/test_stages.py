@@ -65,6 +65,7 @@ def test_needed() -> None:
     assert needed_stages(dockerfile, None) == (0, 1, 2, 3)
     assert needed_stages(parse(TEXT.replace("base=alpine", "final=one")), None) == (0, 2, 3)
     assert needed_stages(parse("ARG b=x\nFROM a AS x\nFROM $b\n"), None, {"b": "other"}) == (1,)
+    assert needed_stages(parse("FROM a AS x\nFROM b AS y\nFROM $OS\n"), None, predefined={"OS": "y"}) == (1, 2)
 
 
 def test_steps() -> None:

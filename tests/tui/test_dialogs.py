@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from workbench.build.format import human_size
 from workbench.build.images import HistoryEntry, Image, Removal
 from workbench.tui.screens.delete import DeleteDialog, lines_of
 from workbench.tui.screens.details import ImageDetails
@@ -188,6 +190,13 @@ def test_of_several_each_says_what_it_frees_and_what_they_free_together() -> Non
     many = [(IMAGE, f"app:{number}") for number in range(12)]
     lines = lines_of(many, removal(), alone=[10] * 8)
     assert "and 4 more" in lines and "Frees 1.13MB." in lines
+
+
+def test_freeing_more_than_the_size_is_explained() -> None:
+    more = Removal(deleted=(IMAGE.id,), bytes_freed=IMAGE.size + 1)
+    said = f"That is more than the {human_size(IMAGE.size)} of files: archives and unpacked layers go, too."
+    assert said in lines_of([(IMAGE, "genesis:r6")], more)
+    assert said not in lines_of([(IMAGE, "genesis:r6")], replace(more, bytes_freed=IMAGE.size))
 
 
 INSPECTED = {

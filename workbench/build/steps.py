@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from workbench.build.arguments import BuildArguments
 from workbench.build.manifest import Input, Manifest, argument_value, identity, pack, run_options
+from workbench.build.platforms import asked_platform, platform_arguments
 from workbench.build.request import BuildRequest
 from workbench.build.sources import ContextFiles
 from workbench.context.ignore import IgnoreRules
@@ -116,10 +117,13 @@ class StepMaker:
         target = self.request.target
         if self.builder == "classic":
             return range(find_stage(self.dockerfile, target).index + 1)
-        return needed_stages(self.dockerfile, target, self._given())
+        return needed_stages(self.dockerfile, target, self._given(), predefined=self._predefined())
 
     def _given(self) -> dict[str, str]:
         return {name: value for name, value in self.request.build_args.items() if value is not None}
+
+    def _predefined(self) -> dict[str, str]:
+        return {} if self.builder == "classic" else platform_arguments(asked_platform(self.request.platform))
 
     def _step(self, line: int, stage: int, manifest: Manifest) -> Step:
         self._number += 1
@@ -128,7 +132,7 @@ class StepMaker:
     # -- FROM ----------------------------------------------------------------------------------------------------
 
     def _from(self, stage: Stage) -> Step:
-        env = global_environment(self.dockerfile, self._given())
+        env = global_environment(self.dockerfile, self._given(), self._predefined())
         names = [name for arg in self.dockerfile.global_args for name, _ in arg.pairs]
         arguments = BuildArguments(self._given(), {name: env.get(name) for name in names})
         it, _ = expand(stage.base, env, self.dockerfile.escape)

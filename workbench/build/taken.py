@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from workbench.build.platforms import here, platform_arguments
 from workbench.context.ignore import IgnoreRules
 from workbench.dataclass import dataclass
 from workbench.dockerfile import (
@@ -31,6 +33,7 @@ _IN_CONTEXT = ("oci:", "oci-archive:", "docker-archive:")
 """Images that the embedded engine reads from the context itself."""
 _FRONTEND = "docker/dockerfile"
 """Another frontend (`# syntax=`) may read the text, and take files, in ways of its own."""
+_PLATFORM = re.compile(r"\$\{?(?:TARGET|BUILD)(?:PLATFORM|OS|ARCH|VARIANT)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,12 @@ def _matches(part: str, pattern: str) -> bool:
 ALL = Taken(everything=True)
 
 
+def _for_platforms(dockerfile: Dockerfile) -> bool:
+    """Whether a stage's base depends on a platform: only the engine knows its own."""
+    defaults = [default or "" for arg in dockerfile.global_args for _, default in arg.pairs]
+    return any(map(_PLATFORM.search, [*defaults, *(stage.base.image for stage in dockerfile.stages)]))
+
+
 def taken_by(
     dockerfile: Dockerfile,
     context: Path,
@@ -93,9 +102,9 @@ def taken_by(
         return ALL
     given = {name: value for name, value in (build_args or {}).items() if value is not None}
     indexes = needed_stages(dockerfile, target, given)
-    if every_stage:
+    if every_stage or _for_platforms(dockerfile):
         indexes = tuple(range(find_stage(dockerfile, target).index + 1))
-    env = global_environment(dockerfile, given)
+    env = global_environment(dockerfile, given, platform_arguments(here()))
     sources: set[Source] = set()
     bases: set[str] = set()
     for index in indexes:

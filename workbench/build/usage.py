@@ -18,7 +18,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ImageUsage:
-    """An image's bytes on the disk: of blobs that other images have too, and of those that go with it."""
+    """What an image's `size` is made of: bytes of layers that other images have too, and of its own. They are those of
+    its files; what deleting it gives the disk back is a `Removal`'s to say."""
 
     id: str
     tags: tuple[str, ...]

@@ -76,8 +76,10 @@ class DigestCache:
         with self._lock:
             if self._path is None or self._known is None or not self._changed:
                 return
-            kept = islice(self._known.items(), max(0, len(self._known) - _MOST), None)
-            content = b"".join([_HEAD, *(part for pair in kept for part in pair)])
+            content = bytearray(_HEAD)  # `join` would have a list of every part beside them
+            for state, found in islice(self._known.items(), max(0, len(self._known) - _MOST), None):
+                content += state
+                content += found
             self._changed = False
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

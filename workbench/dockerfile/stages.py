@@ -67,16 +67,17 @@ def needed_stages(
     target: str | None,
     build_args: Mapping[str, str] | None = None,
     *,
+    predefined: Mapping[str, str] | None = None,
     replaced: Container[str] = (),
     triggers: Triggers | None = None,
 ) -> tuple[int, ...]:
-    """The indexes of the stages that the target is made of, itself included, in order. Raises UsageError. `replaced`
-    are names of stages, in lower case, in whose place a named context stands; `triggers` gives the ONBUILD triggers
-    of an image, which may speak of stages too.
+    """The indexes of the stages that the target is made of, itself included, in order. Raises UsageError.
+    `predefined` is as in `global_environment`; `replaced` are names of stages, in lower case, in whose place a named
+    context stands; `triggers` gives the ONBUILD triggers of an image, which may speak of stages too.
 
     BuildKit builds only these. The classic builder builds every stage up to the target.
     """
-    env = global_environment(dockerfile, build_args or {})
+    env = global_environment(dockerfile, build_args or {}, predefined)
     wanted = [find_stage(dockerfile, target).index]
     needed: set[int] = set()
     while wanted:

@@ -86,6 +86,17 @@ async def test_arguments_before_from_and_those_of_the_platform(scratch_build: Bu
     assert built.config["config"]["Labels"]["a"] == "given/"
 
 
+async def test_a_base_is_chosen_by_the_platform(scratch_build: Builder) -> None:
+    text = (
+        "ARG BASE=for-${TARGETARCH}\nFROM scratch AS for-amd64\nLABEL it=amd64\nFROM scratch AS for-arm64\n"
+        "LABEL it=arm64\nFROM $BASE AS one\nFROM for-$TARGETARCH\nLABEL and=more\nCOPY --from=one . /\n"
+    )
+    for architecture in ("arm64", "amd64"):
+        built = await scratch_build(text, platform=f"linux/{architecture}")
+        assert built.config["config"]["Labels"] == {"it": architecture, "and": "more"}
+        assert len(built.cached) == 1 + 2 + 1 + 3, "the other platform's stage is not built"
+
+
 @sandboxed
 async def test_proxies_need_no_declaration_and_leave_no_trace(build: Builder) -> None:
     built = await build(

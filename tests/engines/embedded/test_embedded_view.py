@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ import pytest
 from builds import make_tar
 
 from workbench.engines.embedded.layer_index import LayerIndex
+from workbench.engines.embedded.layer_tar import TarEntry
 from workbench.engines.embedded.view import Accounts, ImageView
 from workbench.errors import InputError
 
@@ -128,3 +130,25 @@ def test_a_view_knows_only_so_many_paths(view: Any) -> None:
     it = view({f"f{number}": {} for number in range(300)})
     assert all(it.lookup(f"f{number}") is not None for number in range(300))
     assert it.lookup("f300") is None
+
+
+def test_an_index_has_what_was_put_in(tmp_path: Path) -> None:
+    """Packed or not: numbers that no row has room for, links, devices, attributes."""
+    given = [
+        TarEntry("", "directory", 0o700, 1, 2, 3), TarEntry("f", "file", 0o6755, 1 << 31, 1 << 32, -5, 1 << 40),
+        TarEntry("late", "file", mtime=1 << 70), TarEntry("l", "symlink", 0o777, link="f"),
+        TarEntry("h", "hardlink", link="f"), TarEntry("n", "char", major=1, minor=3),
+        TarEntry("x", "file", xattrs={"security.capability": b"\0"}), TarEntry("f/g", "fifo", 0o600),
+    ]  # fmt: skip
+    index = LayerIndex.of(tmp_path, [(entry, 512 * at) for at, entry in enumerate(given)])
+    assert dict(index.entries) == {entry.path: (entry, 512 * at) for at, entry in enumerate(given)}
+    assert len(index.entries) == len(given)
+    assert index.entries.get("no") is None
+
+
+def test_the_memory_of_an_index(tmp_path: Path) -> None:
+    tracemalloc.start()
+    index = LayerIndex.of(tmp_path, ((TarEntry(f"a/{at:08}", "file", size=at + 300), at << 10) for at in range(20_000)))
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size / len(index.entries) < 350

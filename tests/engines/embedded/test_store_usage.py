@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from store_tools import make_tar, put_layer, put_step
+from store_tools import config_of, make_tar, put_layer, put_step
 
 from tests.cli.conftest import Run, run  # noqa: F401
 from workbench.build.usage import Usage
@@ -86,11 +86,20 @@ def test_entries_of_the_step_cache_that_hold_nothing_any_more_go(filled: Store) 
 
 def test_what_images_share(filled: Store) -> None:
     found = {image.tags: image for image in usage(filled).images}
-    base = filled.image("base:1").layers[0]
-    assert found[("base:1",)].shared == found[("kept:1",)].shared == found[()].shared == base.size
-    assert found[("kept:1",)].unique > 20_000
-    unique = sum(image.unique for image in found.values())
-    assert unique + base.size == kinds(filled)["Images"].size
+    assert {tags: (image.shared, image.unique) for tags, image in found.items()} == {
+        ("base:1",): (50_000, 0),
+        ("kept:1",): (50_000, 20_000),
+        (): (50_000, 30_000),
+    }
+    for image in filled.catalog().images.values():
+        assert found[image.tags].size == image.size  # as `images` shows it
+
+
+def test_what_an_image_has_twice_is_its_own(store: Store) -> None:
+    layer = put_layer(store, make_tar(("file", b"x" * 1000)))
+    store.put_image(config_of(layer, layer), [layer, layer], tags=["twice:1"])
+    (found,) = usage(store).images
+    assert (found.shared, found.unique) == (0, 2000)
 
 
 def test_the_cache_goes_and_images_stay(filled: Store) -> None:

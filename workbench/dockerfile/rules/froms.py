@@ -118,7 +118,8 @@ def constant_platform(dockerfile: Dockerfile) -> Iterator[Finding]:
 
 
 def default_arg(dockerfile: Dockerfile) -> Iterator[Finding]:
-    env = dict.fromkeys(PLATFORM_VARIABLES, "") | defaults(dockerfile)
+    # Whatever the platform is, it has a name; most have no variant.
+    env = defaults(dockerfile, {name: "" if name.endswith("VARIANT") else "platform" for name in PLATFORM_VARIABLES})
     for base in froms(dockerfile):
         found = words(base.image, env, dockerfile.escape)
         if found is not None and not _REFERENCE.match(found.text):

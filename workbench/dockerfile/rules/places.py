@@ -79,10 +79,10 @@ def uncommented(dockerfile: Dockerfile, node: Node) -> bool:
     return node.end_line - node.line + 1 == len(node.segments) and not node.heredocs
 
 
-def defaults(dockerfile: Dockerfile) -> dict[str, str]:
-    """The ARGs before the first FROM that have a default."""
+def defaults(dockerfile: Dockerfile, predefined: Environment | None = None) -> dict[str, str]:
+    """The ARGs before the first FROM that have a default, and `predefined`, which these may use."""
     try:
-        return global_environment(dockerfile, {})
+        return global_environment(dockerfile, {}, predefined)
     except DockerfileError:
         return {}
 

@@ -114,7 +114,7 @@ def prepare(request: BuildRequest, address: Address, agents: Mapping[str, str]) 
     from workbench.engines.buildkit.outputs import read_outputs
 
     source = read_source(request)
-    plan = make_plan(source.dockerfile, request.target, request.build_args)
+    plan = make_plan(source.dockerfile, request.target, request.build_args, request.platform)
     filename = Path(request.dockerfile).name if not source.replaces else "Dockerfile"
     credentials = Credentials()
     proxies = read_proxies(credentials.config(), address.host)

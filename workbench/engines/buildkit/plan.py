@@ -14,6 +14,7 @@ from dataclasses import field
 from types import MappingProxyType
 
 from workbench.build.events import PlannedStep
+from workbench.build.platforms import asked_platform, platform_arguments
 from workbench.dataclass import dataclass
 from workbench.dockerfile import Dockerfile, Instruction, find_stage
 from workbench.dockerfile.instructions import Copy, From, Run, Transfer
@@ -113,11 +114,15 @@ class Plan:
         return None
 
 
-def make_plan(dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str | None]) -> Plan:
-    """Raises UsageError for a target that does not exist, DockerfileError for a global ARG that cannot be filled in."""
+def make_plan(
+    dockerfile: Dockerfile, target: str | None, build_args: Mapping[str, str | None], platform: str | None = None
+) -> Plan:
+    """`platform` is what `--platform` says. Raises UsageError for a target that does not exist, DockerfileError for a
+    global ARG that cannot be filled in."""
     given = {name: os.environ.get(name, "") if value is None else value for name, value in build_args.items()}
     last = find_stage(dockerfile, target)
-    env = global_environment(dockerfile, given)
+    predefined = platform_arguments(asked_platform(platform))
+    env = global_environment(dockerfile, given, predefined)
     steps: list[PlannedStep] = []
     keywords: list[str] = []
     stages: list[StagePlan] = []
@@ -131,7 +136,7 @@ def make_plan(dockerfile: Dockerfile, target: str | None, build_args: Mapping[st
     for arg in dockerfile.global_args:
         add(arg, "")
     uses_context = False
-    for index in needed_stages(dockerfile, target, given):
+    for index in needed_stages(dockerfile, target, given, predefined=predefined):
         stage = dockerfile.stages[index]
         numbers = [add(it, stage.name) for it in (stage.base, *stage.instructions)]
         image = _image(dockerfile, stage, env)

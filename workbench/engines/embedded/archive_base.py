@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.build.platforms import Platform
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.messages import StepFailed
-from workbench.engines.embedded.platforms import Platform
 from workbench.engines.embedded.refs import tag_of
 from workbench.engines.embedded.store import Store
 from workbench.errors import ImageNotFound, InputError

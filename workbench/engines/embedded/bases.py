@@ -11,12 +11,12 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from workbench.build.events import StepLog, StepProgress
+from workbench.build.platforms import Platform, platform_of
 from workbench.build.request import BuildRequest
 from workbench.build.talk import Talk
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.archive_base import archive_name, bring_archive, locate
 from workbench.engines.embedded.messages import StepFailed, base_missing
-from workbench.engines.embedded.platforms import Platform, platform_of
 from workbench.engines.embedded.registry.reference import Reference, parse_reference
 from workbench.engines.embedded.registry.settings import Registries
 from workbench.engines.embedded.store import Store, StoredImage

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
+from workbench.build.platforms import machine
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import INDEX, LAYER, Layout, is_digest
 from workbench.engines.embedded.refs import digest_of, find_id, split_tag, tag_of
@@ -38,6 +38,11 @@ class LayerRef:
     media_type: str = LAYER
     content: int | None = None
 
+    @property
+    def shown_size(self) -> int:
+        """`content`; where nobody has counted, the blob's size instead."""
+        return self.size if self.content is None else self.content
+
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
@@ -60,7 +65,7 @@ class StoredImage:
     @property
     def size(self) -> int:
         """Bytes of the files of all layers, as Docker counts them."""
-        return sum(layer.size if layer.content is None else layer.content for layer in self.layers)
+        return sum(layer.shown_size for layer in self.layers)
 
 
 @dataclass(slots=True)
@@ -226,12 +231,6 @@ def resolve_manifest(layout: Layout, digest: str, *, depth: int = 0) -> tuple[st
 def is_here(platform: object) -> bool:
     """Whether a descriptor's `platform` is this machine."""
     return isinstance(platform, dict) and (platform.get("os"), platform.get("architecture")) == ("linux", machine())
-
-
-def machine() -> str:
-    """This machine's architecture by its Go name."""
-    name = os.uname().machine.lower()
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(name, name)
 
 
 def _layers(

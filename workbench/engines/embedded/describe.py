@@ -101,15 +101,12 @@ def history(image: StoredImage, catalog: Catalog) -> list[HistoryEntry]:
         empty = bool(line.get("empty_layer"))
         layer = None if empty else next(layers, None)
         named = names.get(number)
-        size = 0
-        if layer is not None:
-            size = layer.size if layer.content is None else layer.content
         entries.append(
             HistoryEntry(
                 id=named.id if named else "",
                 created=seconds(line.get("created")),
                 created_by=str(line.get("created_by") or ""),
-                size=size,
+                size=layer.shown_size if layer else 0,
                 comment=str(line.get("comment") or ""),
                 empty_layer=empty,
                 diff_id=layer.diff_id if layer else "",
@@ -117,8 +114,8 @@ def history(image: StoredImage, catalog: Catalog) -> list[HistoryEntry]:
             )
         )
     for layer in layers:  # layers of which the config says nothing
-        size = layer.size if layer.content is None else layer.content
-        entries.append(HistoryEntry("", seconds(image.config.get("created")), "", size, diff_id=layer.diff_id))
+        created = seconds(image.config.get("created"))
+        entries.append(HistoryEntry("", created, "", layer.shown_size, diff_id=layer.diff_id))
     return entries[::-1]
 
 

@@ -9,6 +9,7 @@ from dataclasses import field, replace
 from workbench.build.change import Change
 from workbench.build.events import PlannedStep
 from workbench.build.forecast import Forecast, StepForecast
+from workbench.build.platforms import Platform
 from workbench.dataclass import dataclass
 from workbench.dockerfile import Stage
 from workbench.engines.embedded.archive_base import archive_name
@@ -17,7 +18,6 @@ from workbench.engines.embedded.cache_from import CacheSources
 from workbench.engines.embedded.context_tree import ContextTree
 from workbench.engines.embedded.executor import Executor, open_tools
 from workbench.engines.embedded.messages import StepFailed
-from workbench.engines.embedded.platforms import Platform
 from workbench.engines.embedded.stages import Stages
 from workbench.engines.embedded.step import NotReused
 from workbench.engines.embedded.store import StoredImage

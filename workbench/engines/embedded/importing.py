@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from workbench.build.platforms import machine
 from workbench.dockerfile import Instruction, expand, parse
 from workbench.dockerfile import instructions as words
-from workbench.engines.embedded.catalog import LayerRef, machine
+from workbench.engines.embedded.catalog import LayerRef
 from workbench.engines.embedded.compression import open_plain_file, plain
 from workbench.engines.embedded.load import put_tar
 from workbench.engines.embedded.refs import familiar

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from workbench.context.strict_tar import DAMAGED, HEADER_MAX, SIZE_MAX, StrictTarInfo
 from workbench.dataclass import dataclass
+from workbench.engines.embedded.layer_entries import LayerEntries
 from workbench.engines.embedded.layer_tar import BLOCK, Kind, TarEntry
 from workbench.errors import InputError
 
@@ -44,7 +45,7 @@ class LayerIndex:
 
     tar: Path
     """The plain tar that offsets count in."""
-    entries: dict[str, tuple[TarEntry, int]] = field(default_factory=dict)
+    entries: LayerEntries = field(default_factory=LayerEntries)
     hidden: set[str] = field(default_factory=set)
     """Paths that a whiteout takes away from the layers below."""
     opaque: set[str] = field(default_factory=set)
@@ -100,7 +101,7 @@ class LayerIndex:
             self.hidden.add(path)
         else:
             path = entry.path
-            self.entries[path] = (entry, offset)
+            self.entries.add(entry, offset)
             if entry.kind == "file" and (entry.mode & 0o6000 or _CAPABILITY in entry.xattrs):
                 self.gives_rights = True
         while path:

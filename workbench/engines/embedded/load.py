@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from workbench.build.platforms import Platform, here
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import CONTAINERD_NAME, REF_NAME, LayerRef
 from workbench.engines.embedded.compression import chunks, plain
 from workbench.engines.embedded.layout import CONFIG, is_digest
-from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.sizes import content_size
 from workbench.engines.embedded.sources import Source, open_source, read_json, read_small

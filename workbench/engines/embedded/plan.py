@@ -13,6 +13,14 @@ from dataclasses import field
 from pathlib import Path
 
 from workbench.build.events import PlannedStep
+from workbench.build.platforms import (
+    Platform,
+    cannot_run,
+    here,
+    parse_platform,
+    platform_arguments,
+    runs_here,
+)
 from workbench.build.request import BuildRequest
 from workbench.build.secrets import read_secrets
 from workbench.context.opening import read_file
@@ -32,14 +40,6 @@ from workbench.dockerfile import instructions as docker
 from workbench.dockerfile.stages import Triggers, build_steps
 from workbench.engines.embedded.cgroups import NO_LIMITS, Limits, plan_limits
 from workbench.engines.embedded.contexts import Place, read_places
-from workbench.engines.embedded.platforms import (
-    Platform,
-    cannot_run,
-    here,
-    parse_platform,
-    platform_arguments,
-    runs_here,
-)
 from workbench.engines.embedded.refusals import ENGINE, refuse, refuse_directives, refused
 from workbench.errors import DockerfileError, InputError, Unsupported, UsageError
 
@@ -85,7 +85,11 @@ def make_plan(request: BuildRequest, triggers: Triggers | None = None) -> Plan:
     given = {name: value for name, value in request.build_args.items() if value is not None}
     target = find_stage(dockerfile, request.target)
     contexts = read_places(request.build_contexts, ENGINE)
-    needed = needed_stages(dockerfile, request.target, given, replaced=contexts, triggers=triggers)
+    platform = _platform(request)
+    arguments = platform_arguments(platform)
+    needed = needed_stages(
+        dockerfile, request.target, given, predefined=arguments, replaced=contexts, triggers=triggers
+    )
     stages = tuple(dockerfile.stages[index] for index in needed)
     for stage in stages:
         for instruction in (stage.base, *stage.instructions):
@@ -97,7 +101,6 @@ def make_plan(request: BuildRequest, triggers: Triggers | None = None) -> Plan:
     if request.network not in (None, "", "default", "bridge", "host", "none"):
         raise Unsupported(f"--network {request.network}", engine=ENGINE, engines=["docker"])
     secrets = read_secrets(request.secrets)
-    platform = _platform(request)
     platforms = _platforms(dockerfile, stages, given, platform)
     _check_programs(dockerfile, stages, platform if request.platform else None, platforms, given)
     steps, numbers = _steps(dockerfile, stages, request)

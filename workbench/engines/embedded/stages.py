@@ -8,13 +8,13 @@ from dataclasses import field
 from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
 from workbench.build.events import PlannedStep, StepLog
+from workbench.build.platforms import Platform, platform_arguments
 from workbench.dataclass import dataclass
 from workbench.dockerfile import Stage, base_stage, expand, global_environment, parse_trigger, source_stage
 from workbench.dockerfile.stages import stage_dependencies
 from workbench.engines.embedded.bases import Bases
 from workbench.engines.embedded.contexts import known_as
 from workbench.engines.embedded.messages import StepFailed
-from workbench.engines.embedded.platforms import Platform, platform_arguments
 from workbench.engines.embedded.refusals import refuse
 from workbench.engines.embedded.state import ImageState
 from workbench.engines.embedded.step import StageBuild

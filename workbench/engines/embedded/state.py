@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
+from workbench.build.platforms import Platform, here, platform_of
 from workbench.dataclass import dataclass
 from workbench.dockerfile import instructions as docker
 from workbench.engines.embedded.gofmt import duration, quoted, quoted_all, quoted_rune
-from workbench.engines.embedded.platforms import Platform, here, platform_of
 from workbench.engines.embedded.store import LayerRef
 from workbench.errors import InputError
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.build.arguments import BuildArguments
 from workbench.build.change import Change
 from workbench.build.manifest import Manifest, argument_value, run_options
+from workbench.build.platforms import cannot_run, runs_here
 from workbench.context.ignore import IgnoreRules
 from workbench.dataclass import dataclass
 from workbench.dockerfile import Stage, effect, expand
@@ -21,7 +22,6 @@ from workbench.engines.embedded.container import SHM_SIZE
 from workbench.engines.embedded.gather import Gather, changing
 from workbench.engines.embedded.messages import StepFailed, refuse_zero, run_failed
 from workbench.engines.embedded.mounts import Mounts
-from workbench.engines.embedded.platforms import cannot_run, runs_here
 from workbench.engines.embedded.state import ImageState, now
 from workbench.engines.embedded.store import LayerRef, to_json
 from workbench.engines.embedded.taken import take

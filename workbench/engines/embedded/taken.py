@@ -67,7 +67,9 @@ class _Fold:
 
     def end(self) -> Taken:
         self._hash.update(b"]")
-        return Taken(self._hash.hexdigest(), Inputs(tuple(map(folder_line, self._folders, self._folders.values()))))
+        folders = self._folders
+        lines = tuple([folder_line(folder, folders.pop(folder)) for folder in list(folders)])  # never all of it twice
+        return Taken(self._hash.hexdigest(), Inputs(lines))
 
     def repository(self, known: tuple[str, ...]) -> None:
         self._row(dumps(["", "repository", 0, *known]))
@@ -108,9 +110,10 @@ class _Fold:
                     plain[folder + slash].append(line)
                 except KeyError:
                     plain[folder + slash] = [line]
-        for folder, lines in plain.items():
-            self._row(f"[{quoted(folder[start:])}, [{', '.join(lines)}]]")
-            self._folders.setdefault(self._above + folder, []).extend(lines)
+        for folder in list(plain):
+            lines = ", ".join(plain.pop(folder))
+            self._row(f"[{quoted(folder[start:])}, [{lines}]]")
+            self._folders.setdefault(self._above + folder, []).append(lines)
 
     def _row(self, row: str) -> None:
         self._hash.update(f"{self._separator}{row}".encode("ascii"))

@@ -52,28 +52,25 @@ def usage(store: Store) -> DiskUsage:
         kinds.append(kind("Other blobs", len(other), 0, other))
     if aside := tree_size(store.private / "damaged"):
         kinds.append(Usage("Set apart", len(os.listdir(store.private / "damaged")), 0, aside, 0))
-    return DiskUsage(tuple(kinds), _images(catalog, named, sizes))
+    return DiskUsage(tuple(kinds), _images(catalog))
 
 
 def image_sizes(store: Store) -> tuple[ImageUsage, ...]:
     """What each image shares with others and has alone, the newest first."""
-    catalog = store.catalog()
-    named = {image.id: reach_of(store, image.entries).blobs for image in catalog.images.values()}
-    return _images(catalog, named, _blob_sizes(store))
+    return _images(store.catalog())
 
 
 def _with(kind: Usage, size: int, reclaimable: int) -> Usage:
     return replace(kind, size=kind.size + size, reclaimable=kind.reclaimable + reclaimable)
 
 
-def _images(catalog: Catalog, named: dict[str, set[str]], sizes: dict[str, int]) -> tuple[ImageUsage, ...]:
-    users = Counter(blob for blobs in named.values() for blob in blobs)
+def _images(catalog: Catalog) -> tuple[ImageUsage, ...]:
+    users = Counter(digest for image in catalog.images.values() for digest in {it.digest for it in image.layers})
     found = []
     for image in catalog.images.values():
-        shared = {blob for blob in named[image.id] if users[blob] > 1}
-        unique = named[image.id] - shared
+        shared = sum(layer.shown_size for layer in image.layers if users[layer.digest] > 1)
         created = seconds(image.config.get("created"))
-        found.append(ImageUsage(image.id, image.tags, created, _sum(sizes, shared), _sum(sizes, unique)))
+        found.append(ImageUsage(image.id, image.tags, created, shared, image.size - shared))
     return tuple(sorted(found, key=lambda image: -image.created))
 
 

@@ -34,6 +34,8 @@ def lines_of(
         lines.append(f"Images that go: {_listed([short_id(it) for it in removal.deleted])}")
         together = _together(removal.bytes_freed, alone if len(alone) == len(chosen) else ())
         lines.append(f"Frees {together}{', once the trash is emptied' if minutes else ''}.")
+        if removal.bytes_freed > (size := sum(image.size for image, _ in chosen)):
+            lines.append(f"That is more than the {human_size(size)} of files: archives and unpacked layers go, too.")
     else:
         lines.append("The image itself stays: it has other names, or is used. Frees 0B.")
     if removal.children:

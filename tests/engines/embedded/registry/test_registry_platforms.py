@@ -10,8 +10,8 @@ from builds import Builder
 from fake_registry import Fake, digest_of, fake_registry
 from store_tools import config_of, make_tar, put_layer
 
+from workbench.build.platforms import Platform, here, parse_platform, runs_here
 from workbench.engines.embedded.catalog import machine
-from workbench.engines.embedded.platforms import Platform, here, parse_platform, runs_here
 from workbench.errors import Unsupported, UsageError
 
 FOREIGN = "s390x" if machine() != "s390x" else "amd64"

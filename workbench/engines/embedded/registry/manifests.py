@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.build.platforms import Platform, here
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.layout import CONFIG, INDEX, MANIFEST, is_digest
-from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.registry.access import USUAL, Access, Limits
 from workbench.errors import ImageError, ImageNotFound
 

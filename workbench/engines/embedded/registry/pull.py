@@ -9,12 +9,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import field
 from pathlib import Path
 
+from workbench.build.platforms import Platform, here
 from workbench.build.talk import Talk
 from workbench.dataclass import dataclass
 from workbench.engines.embedded.catalog import LayerRef
 from workbench.engines.embedded.compression import chunks, open_plain_file, plain
 from workbench.engines.embedded.load import read_config
-from workbench.engines.embedded.platforms import Platform, here
 from workbench.engines.embedded.refs import familiar
 from workbench.engines.embedded.registry.access import FIRST, Access, NotReached
 from workbench.engines.embedded.registry.download import download

@@ -5,12 +5,12 @@ Source: github.com/containerd/platforms (Normalize); binfmt_misc of the kernel's
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.dataclass import dataclass
-from workbench.engines.embedded.catalog import machine
 from workbench.errors import UsageError
 
 _NAMES = {
@@ -44,6 +44,12 @@ class Platform:
         if found is None or (found.os, found.architecture) != (self.os, self.architecture):
             return False
         return found.variant == self.variant or self.architecture != "arm"
+
+
+def machine() -> str:
+    """This machine's architecture by its Go name."""
+    name = os.uname().machine.lower()
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}.get(name, name)
 
 
 def here() -> Platform:
@@ -86,6 +92,14 @@ def runs_here(platform: Platform, binfmt: Path = _BINFMT) -> bool:
         return (binfmt / f"qemu-{_QEMU.get(platform.architecture, '')}").read_text().startswith("enabled")
     except OSError:
         return False
+
+
+def asked_platform(text: str | None) -> Platform:
+    """The first that `--platform` names, where that can be read; this machine's where it names none."""
+    try:
+        return parse_platform((text or "linux").partition(",")[0])
+    except UsageError:  # the engine says so
+        return here()
 
 
 def platform_arguments(target: Platform) -> dict[str, str]:
