@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.build.history import Record
     from workbench.tui.app import WorkbenchApp
 
+ASK_NOTHING = {"list", "stop", "undo", "untag", "copy"}
+"""Actions that open no dialog."""
 _AGAIN_AFTER = 5.0
 _TRIES = 10
 _MANY = 10
