@@ -249,6 +249,8 @@ async def test_an_image_is_deleted_after_a_dialog(context: Path) -> None:
         await pilot.press("u")
         await until(pilot, lambda: "app0  " in screen_text(app), "taken back")
         assert len(engine.images.held) == 3
+        await until(pilot, lambda: "Taken back" in screen_text(app), "said")
+        await until(pilot, lambda: "takes it back" not in screen_text(app), "what said how to take it back goes")
 
 
 async def test_r_never_deletes(context: Path) -> None:

@@ -241,6 +241,11 @@ class WorkbenchApp(App[int]):
             title = f"Could not {event.worker.description}"
             self.notify(what, title=title, severity="error", markup=False, timeout=15)
 
+    def withdraw(self, title: str) -> None:
+        """What was told under that title is not so any more: it goes from the screen before its time."""
+        for told in [it for it in self._notifications if it.title == title]:
+            self._unnotify(told)
+
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)
 
