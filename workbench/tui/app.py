@@ -207,9 +207,11 @@ class WorkbenchApp(App[int]):
             await self.give_on(event)
 
     async def give_on(self, event: events.Event) -> None:
-        """What is typed, to what it is meant for."""
+        """What is typed, to what it is meant for. A letter of a text is that, and leads nowhere."""
+        taker = self.focused
+        leads = isinstance(event, events.Key) and not (taker and taker.check_consume_key(event.key, event.character))
         await super().on_event(event)
-        if event.is_forwarded:
+        if leads and event.is_forwarded:
             self.typed.follow()
 
     async def on_passed(self, event: Passed) -> None:
