@@ -19,6 +19,13 @@ def test_the_context_has_four_digits(size: int, shown: str) -> None:
     assert human_size(size, digits=4) == shown
 
 
+@pytest.mark.parametrize(
+    ("size", "shown"), [(9, "9B"), (102, "102B"), (995, "995B"), (1150, "1.1kB"), (585_400, "585kB"), (999_999, "1MB")]
+)
+def test_two_digits_leave_no_whole_one_out(size: int, shown: str) -> None:
+    assert human_size(size, digits=2) == shown
+
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from workbench.build.engine import Engine
@@ -66,6 +67,12 @@ async def running(app: WorkbenchApp, size: tuple[int, int] = WIDE, *, built: boo
         yield pilot
         if app.live is not None:
             await app.live.loop.stop()
+
+
+def at_once(app: WorkbenchApp, *keys: str) -> None:
+    """As a terminal sends them in one piece."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str, seconds: float = 15) -> None:

@@ -249,6 +249,8 @@ async def test_an_image_is_deleted_after_a_dialog(context: Path) -> None:
         await pilot.press("u")
         await until(pilot, lambda: "app0  " in screen_text(app), "taken back")
         assert len(engine.images.held) == 3
+        await until(pilot, lambda: "Taken back" in screen_text(app), "said")
+        await until(pilot, lambda: "takes it back" not in screen_text(app), "what said how to take it back goes")
 
 
 async def test_r_never_deletes(context: Path) -> None:
@@ -334,6 +336,17 @@ async def test_quitting_asks_only_where_something_would_be_lost(context: Path) -
 
 
 @pytest.mark.slow
+async def test_what_was_undone_before_quitting_is_not_offered_again(context: Path) -> None:
+    app = make_app(context, watch=False)
+    async with running(app, built=False) as pilot:
+        await pilot.press("#")
+        app.editor_panel.put_aside()
+        assert recovery.offered(context / "Dockerfile") is not None
+        await pilot.press("backspace", "ctrl+q")
+        await until(pilot, lambda: app._exit, "it ends")
+    assert recovery.offered(context / "Dockerfile") is None
+
+
 async def test_quitting_with_unsaved_text_asks(context: Path) -> None:
     app = make_app(context)
     async with running(app) as pilot:

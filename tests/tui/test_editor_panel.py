@@ -77,6 +77,17 @@ async def test_a_link_is_written_through(tmp_path: Path, dockerfile: Path) -> No
     assert link.is_symlink() and dockerfile.read_text() == "FROM busybox\n"
 
 
+async def test_what_was_put_aside_and_then_undone_is_not_offered(dockerfile: Path) -> None:
+    app = Host(dockerfile)
+    async with app.run_test(size=(80, 12)) as pilot:
+        app.panel.editor.focus()
+        await pilot.press("#")
+        await until(pilot, lambda: recovery.offered(dockerfile) is not None, "put aside")
+        await pilot.press("backspace")
+        assert not app.panel.unsaved
+        await until(pilot, lambda: recovery.offered(dockerfile) is None, "forgotten")
+
+
 async def test_unsaved_text_is_put_aside_and_offered_and_forgotten_once_saved(dockerfile: Path) -> None:
     app = Host(dockerfile)
     async with app.run_test(size=(80, 12)) as pilot:

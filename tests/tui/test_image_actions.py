@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.tui.stage import images, make_app, make_context, recording, running, screen_text, until
+from tests.tui.stage import at_once, images, make_app, make_context, recording, running, screen_text, until
 from workbench.build.images import Image, Removal
 from workbench.build.talk import Talk
 from workbench.engines.replay import ReplayEngine, ReplayImages
@@ -294,3 +294,65 @@ def test_the_last_build_that_made_an_image() -> None:
         return Record(when=0, revision=0, engine="x", outcome="succeeded", image=image, number=number)
 
     assert builds_by_image([record(3, "b"), record(2, "a"), record(1, "b"), record(4, "")]) == {"b": 3, "a": 2}
+
+
+class Slow(Noting):
+    """What goes is known after `known` is set."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        super().__init__(images)
+        self.known = asyncio.Event()
+
+    async def plan_removal(self, references: Sequence[str], *, force: bool = False) -> Removal:
+        await self.known.wait()
+        return await super().plan_removal(references, force=force)
+
+
+@asynccontextmanager
+async def slow(folder: Path) -> AsyncIterator[Stage]:
+    """On the images panel of an engine that takes its time."""
+    engine = ReplayEngine(recording("genesis"))
+    engine.images = store = Slow(images())
+    app = make_app(make_context(folder), engine, watch=False)
+    async with running(app, built=False) as pilot:
+        await until(pilot, lambda: "app2" in screen_text(app), "the images")
+        await pilot.press("alt+4")
+        yield Stage(pilot, app, store)
+
+
+async def test_what_is_typed_behind_delete_neither_reaches_the_panel_nor_deletes_unseen(tmp_path: Path) -> None:
+    async with slow(tmp_path / "lab") as stage:
+        app, pilot = stage.app, stage.pilot
+        at_once(app, "d", "d", "j", "t", "space", "right", "enter", "y")
+        await until(pilot, lambda: "Looking it up" in screen_text(app), "that it takes a while is said")
+        at_once(app, "d", "enter")
+        await pilot.pause()
+        stage.store.known.set()  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Delete app0:latest?" in screen_text(app), "the question")
+        await pilot.pause(0.3)
+        panel = app.workspace.images_panel
+        assert isinstance(app.screen, ConfirmDialog) and len(app.screen_stack) == 2
+        assert (panel.cursor, panel.marked) == (1, []), "nothing reached the panel"
+        assert len(stage.store.held) == 3
+        await pilot.press("d")
+        await until(pilot, lambda: "1 in the trash" in screen_text(app), "a key after the question counts")
+
+
+async def test_what_takes_long_to_look_up_can_be_given_up(tmp_path: Path) -> None:
+    async with slow(tmp_path / "lab") as stage:
+        await stage.pilot.press("d")
+        await until(stage.pilot, lambda: "Looking it up" in screen_text(stage.app), "that it takes a while is said")
+        await stage.pilot.press("escape")
+        await until(stage.pilot, lambda: len(stage.app.screen_stack) == 1, "given up")
+        await stage.pilot.press("j")
+        await until(stage.pilot, lambda: stage.app.workspace.images_panel.cursor == 2, "keys are the panel's again")
+
+
+@pytest.mark.parametrize("keys", [("t",), ("p",), ("m", "t")])
+async def test_what_is_typed_behind_a_key_that_asks_is_the_answer(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    async with staged(tmp_path / "lab") as stage:
+        at_once(stage.app, *keys, "d", "x", "X")
+        await until(stage.pilot, lambda: isinstance(stage.app.screen, PromptDialog), "the question")
+        typed = stage.app.screen.query_one(Input)
+        await until(stage.pilot, lambda: typed.value == "dxX", "typed into it")
+        assert len(stage.app.screen_stack) == 2

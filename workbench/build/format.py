@@ -15,14 +15,15 @@ _HOUR = 3600
 def human_size(size: float, *, digits: int = 3) -> str:
     """`1.13MB`. Three significant digits as in `docker images`; the line about the context has four (`597.5kB`).
 
-    Where Docker would write `1e+03kB` this writes `1MB`.
+    Where Docker would write `1e+03kB` this writes `1MB`. Whole digits are never left out: two of 102 are `102B`.
     """
     unit = 0
     value = float(size)
-    while unit + 1 < len(_UNITS) and (value >= 1000 or float(f"{value:.{digits}g}") >= 1000):
+    while unit + 1 < len(_UNITS) and (value >= 1000 or float(f"{value:.{max(digits, 3)}g}") >= 1000):
         value /= 1000
         unit += 1
-    return f"{value:.{digits}g}{_UNITS[unit]}"
+    number = f"{value:.0f}" if value >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+    return f"{number}{_UNITS[unit]}"
 
 
 def human_age(seconds: float) -> str:

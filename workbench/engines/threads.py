@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -40,6 +41,32 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
     threading.Thread(target=work, name=f"docker {function.__name__}", daemon=True).start()
     return await future
+
+
+def on_threads(function: Callable[[T], object], items: Iterable[T], most: int) -> None:
+    """Calls it with each item, on `most` threads at a time, and waits for all. Raises the first that one raised, and
+    then begins no other."""
+    waiting = deque(items)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        while not errors:
+            try:
+                item = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                function(item)
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(most, len(waiting)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 async def within(seconds: float, late: BaseException, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

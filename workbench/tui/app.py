@@ -31,7 +31,9 @@ from workbench.tui.live import Live
 from workbench.tui.messages import OpenFile
 from workbench.tui.naming import tag_for
 from workbench.tui.presence import Presence
+from workbench.tui.screens.waiting import Waiting
 from workbench.tui.touring import NO_TOUR, Touring
+from workbench.tui.typed_ahead import Passed, TypedAhead
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.key_line import KeyLine
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
@@ -120,7 +122,7 @@ class WorkbenchApp(App[int]):
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
         self._presence: Presence | None = None
-        self._early: list[events.Event] | None = []  # what was typed before there was anything to type into
+        self.typed = TypedAhead(self)
         self._unseen = ExitStack()  # nothing is drawn until it is closed
 
     # -- the screen
@@ -160,7 +162,7 @@ class WorkbenchApp(App[int]):
             await self._put_panels()
         await self.guide.begin()
         self.call_after_refresh(self._begin)
-        self.call_after_refresh(self._take_early)
+        self.call_after_refresh(self.typed.let_go, "start")
 
     async def _put_panels(self) -> None:
         if self._read_options is not None and not self._options_given:
@@ -194,33 +196,57 @@ class WorkbenchApp(App[int]):
         self.work(self.image_actions.follow(), "images", "follow the engine's images")
         self.work(self.presence.introduce(), "introduce", "ask the engine for its version")
 
-    async def _take_early(self) -> None:
-        """Here and not by a message: what is typed next may be on its way already, and would overtake it."""
-        early, self._early = self._early, None
-        for event in early or ():
-            await self.on_event(event)
-
     async def on_event(self, event: events.Event) -> None:
-        """Keys that come before the panels wait for them."""
+        """Keys wait for what they are meant for."""
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
         if isinstance(event, events.Key) and event.key == "escape":
             self.guide.decline()
-        if typed and self._early is not None:
-            self._early.append(event)
-        else:
+        if not typed:
             await super().on_event(event)
+        elif not self.typed.take(event):
+            await self.give_on(event)
 
-    def work(self, work: Any, group: str, description: str) -> None:
+    async def give_on(self, event: events.Event) -> None:
+        """What is typed, to what it is meant for. A letter of a text is that, and leads nowhere."""
+        taker = self.focused
+        leads = isinstance(event, events.Key) and not (taker and taker.check_consume_key(event.key, event.character))
+        await super().on_event(event)
+        if leads and event.is_forwarded:
+            self.typed.follow()
+
+    async def on_passed(self, event: Passed) -> None:
+        await self.typed.passed(event.rounds)
+
+    def work(self, work: Any, group: str, description: str) -> Worker[Any]:
         """Runs it as the only worker of its group."""
-        self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
+        return self.run_worker(work, group=group, exclusive=True, exit_on_error=False, description=description)
+
+    def ask(self, work: Any, group: str, description: str) -> None:
+        """`work`, for what puts a question to a person, or opens a screen: keys typed meanwhile wait for that."""
+        self.typed.expect(self.work(work, group, description))
+
+    def push_screen(self, screen: Any, *arguments: Any, **named: Any) -> Any:
+        """What was waited for is there."""
+        Waiting.end(self)
+        opened = super().push_screen(screen, *arguments, **named)
+        self.typed.opens(self.screen)
+        return opened
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """What nobody foresaw is told, and the rest goes on."""
+        if event.worker.is_finished:
+            self.typed.no_question(event.worker)
+            Waiting.end(self, event.worker)
         error = event.worker.error
         if event.state is WorkerState.ERROR and error is not None:
             what = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
             title = f"Could not {event.worker.description}"
             self.notify(what, title=title, severity="error", markup=False, timeout=15)
+
+    def withdraw(self, title: str) -> None:
+        """What was told under that title is not so any more: it goes from the screen before its time."""
+        for told in [it for it in self._notifications if it.title == title]:
+            self._unnotify(told)
 
     def _box(self, name: str) -> Panel:
         return self.workspace.box(name)
@@ -256,15 +282,12 @@ class WorkbenchApp(App[int]):
     def activate(self, name: str, *, last: bool = False) -> None:
         """Makes that panel the active one, and puts the focus into it."""
         self._mark_active(name)
-        waits = self._early is None
-        if waits:
-            self._early = []  # what is typed now is meant for that panel
-        self.call_after_refresh(self._go_on_in, name, last, waits)
+        self.typed.hold("panel")  # what is typed now is meant for that panel
+        self.call_after_refresh(self._go_on_in, name, last)
 
-    async def _go_on_in(self, name: str, last: bool, waits: bool) -> None:
+    def _go_on_in(self, name: str, last: bool) -> None:
         self._focus_in(name, last=last)
-        if waits:
-            await self._take_early()
+        self.typed.let_go("panel")
 
     def _focus_in(self, name: str, *, last: bool = False) -> None:
         targets = self._box(name).focus_targets()
@@ -331,12 +354,12 @@ class WorkbenchApp(App[int]):
         from workbench.tui.screens.build_options import open_options
 
         if self._read_options is not None:
-            self.work(open_options(self, self._read_options), "options", "ask for build options")
+            self.ask(open_options(self, self._read_options), "options", "ask for build options")
 
     def action_builds(self) -> None:
         from workbench.tui.screens.builds import open_builds
 
-        self.work(open_builds(self), "builds", "list the finished builds")
+        self.ask(open_builds(self), "builds", "list the finished builds")
 
     def action_tour(self) -> None:
         self.work(self.guide.take_or_end(), "tour", "take the tour")
@@ -345,7 +368,7 @@ class WorkbenchApp(App[int]):
         self.guide.skip()
 
     def action_leave(self) -> None:
-        self.work(ending.leave(self), "leave", "quit, after a question where something would be lost")
+        self.ask(ending.leave(self), "leave", "quit, after a question where something would be lost")
 
     def action_suspend_process(self) -> None:
         from workbench.tui.stopping import stop
@@ -364,12 +387,12 @@ class WorkbenchApp(App[int]):
     def action_pick_engine(self) -> None:
         from workbench.tui.changing import pick
 
-        self.work(pick(self, "Build with", list(keys.engines(self))), "pick", "choose an engine")
+        self.ask(pick(self, "Build with", list(keys.engines(self))), "pick", "choose an engine")
 
     def action_pick_mode(self) -> None:
         from workbench.tui.changing import pick
 
-        self.work(pick(self, "When to build", list(keys.modes(self))), "pick", "choose when to build")
+        self.ask(pick(self, "When to build", list(keys.modes(self))), "pick", "choose when to build")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action, and every engine."""

@@ -26,7 +26,10 @@ async def ask_recovery(app: WorkbenchApp, view: FileView, text: str, age: str) -
     answer = await ask(
         app,
         "Unsaved text was found",
-        [f"{view.file_name} was edited {age} and not saved.", "Restoring puts the text into the editor, unsaved."],
+        [
+            f"{view.file_name} was edited {age[:1].lower()}{age[1:]} and not saved.",
+            "Restoring puts the text into the editor, unsaved.",
+        ],
         [("restore", "Restore"), ("discard", "Discard")],
     )
     if answer == "restore":

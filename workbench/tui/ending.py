@@ -41,6 +41,8 @@ async def leave(app: WorkbenchApp) -> bool:
             await panel.let_go()
         else:
             return False
+    else:
+        await asyncio.to_thread(panel.put_aside)  # what was undone is not offered again
     ending: Ending = "leave"
     if app.live is not None and app.live.running:
         chosen = await _ask_about_the_build(app, app.live)

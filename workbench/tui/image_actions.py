@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from workbench.build.history import Record
     from workbench.tui.app import WorkbenchApp
 
+ASK_NOTHING = {"list", "stop", "undo", "untag", "copy"}
+"""Actions that open no dialog."""
+_DELETED = "Deleted"
+"""Title of what says how to take it back."""
 _AGAIN_AFTER = 5.0
 _TRIES = 10
 _MANY = 10
@@ -188,10 +192,9 @@ class ImageActions:
         trash, references = self.trash, [row.reference for row in rows]
         held_for = self._app.config.trash_minutes
         try:
-            removal = await trash.plan(references)
+            removal, containers = await asyncio.gather(trash.plan(references), self.store.containers())
             several = references[:LISTED] if len(references) > 1 else []
-            alone = [(await trash.plan([it])).bytes_freed for it in several]
-            containers = await self.store.containers()
+            alone = [it.bytes_freed for it in await asyncio.gather(*(trash.plan([it]) for it in several))]
             users = [it for row in rows for it in containers.get(row.image.id, ())]
             chosen = [(row.image, row.said) for row in rows]
             if not await self._app.push_screen_wait(DeleteDialog(chosen, removal, users, held_for, alone)):
@@ -212,7 +215,7 @@ class ImageActions:
             return
         self._app.workspace.images_panel.unmark()
         await self.refresh()
-        self._app.notify(_gone(done, held=trash.holds), title="Deleted", markup=False)
+        self._app.notify(_gone(done, held=trash.holds), title=_DELETED, markup=False)
 
     async def undo(self, held: Sequence[Held]) -> None:
         """Takes back those names, or all of the last deleting."""
@@ -227,6 +230,7 @@ class ImageActions:
         if not done:
             self._app.notify("The trash is empty.", title="Nothing to take back", severity="warning")
             return
+        self._app.withdraw(_DELETED)
         lines = [it.name if it.name == it.held.name else f"{it.held.said} is now {it.name}" for it in done]
         self._app.notify("\n".join(lines[:8]), title="Taken back", markup=False)
 
@@ -246,6 +250,7 @@ class ImageActions:
             if await self._app.push_screen_wait(ConfirmDialog(title, lines, answers, danger="delete")) != "delete":
                 return
             done = await self.trash.empty(held)
+            self._app.withdraw(_DELETED)
         except WorkbenchError as error:
             self.refused(error)
             return

@@ -35,7 +35,7 @@ class TourStep:
 class Tour:
     """The tour of one app, at its first step. `start` shows it; `over` is called after the last step."""
 
-    def __init__(self, app: WorkbenchApp, over: Callable[[], None]) -> None:
+    def __init__(self, app: WorkbenchApp, over: Callable[[], object]) -> None:
         self.app = app
         self._over = over
         self.steps = [it for it in STEPS if app.config.trash_minutes or it is not _UNDO]

@@ -17,6 +17,7 @@ from workbench.errors import DockerfileError, WorkbenchError
 from workbench.tui import asking, ending, ignoring
 from workbench.tui.around import Around
 from workbench.tui.foresight import Foreseer
+from workbench.tui.image_actions import ASK_NOTHING
 from workbench.tui.live import Live, marks_of
 from workbench.tui.messages import OpenFile
 from workbench.tui.widgets.build_panel import BuildPanel, strip_of, title_of
@@ -212,7 +213,7 @@ class Workspace(Vertical):
         self._app.base.query_one(TitleLine).unsaved = event.unsaved
 
     def on_editor_panel_close_asked(self, event: EditorPanel.CloseAsked) -> None:
-        self._app.work(asking.ask_close(self._app, event.view), "ask", "ask before a file is closed")
+        self._app.ask(asking.ask_close(self._app, event.view), "ask", "ask before a file is closed")
 
     def on_file_view_changed_outside(self, event: FileView.ChangedOutside) -> None:
         self._app.work(asking.ask_which(self._app, event.view, event.text), "ask", "ask which text to keep")
@@ -237,7 +238,8 @@ class Workspace(Vertical):
 
     def on_images_panel_asked(self, event: ImagesPanel.Asked) -> None:
         work = self._app.image_actions.do(event.what, event.rows)
-        self._app.work(work, f"image-{event.what}", f"{event.what} images")
+        run = self._app.work if event.what in ASK_NOTHING else self._app.ask
+        run(work, f"image-{event.what}", f"{event.what} images")
 
     def on_file_view_edited(self, event: FileView.Edited) -> None:
         if event.view is self.editor_panel.main:

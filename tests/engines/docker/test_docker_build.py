@@ -14,6 +14,7 @@ from workbench.build.events import (
     BuildWarning,
     ContainerEvent,
     ContextSent,
+    StepFinished,
     StepLog,
     StepStarted,
 )
@@ -37,6 +38,12 @@ async def test_limits_hosts_and_network_arrive(docker: Bench) -> None:
     assert lines[:2] == ["321", "8192"]
     assert lines[2:4] == ["10.9.8.7", "lab"]
     assert "eth0" not in lines
+
+
+async def test_what_a_step_added_is_told(docker: Bench) -> None:
+    events = await docker.build("FROM busybox\nRUN head -c 70000 /dev/zero > /a\nENV a=b\n", no_cache=True)
+    assert finished(events).outcome == "succeeded", finished(events).error
+    assert [it.bytes for it in events if isinstance(it, StepFinished)] == [None, 70_000, None]
 
 
 async def test_several_tags_labels_and_arguments(docker: Bench) -> None:

@@ -30,12 +30,15 @@ def tell(
     rm: bool = True,
     running: Callable[[str], bool] = lambda identifier: False,
     fed: Callable[[Containers], None] = lambda containers: None,
+    size: Callable[[str], int | None] = lambda image: None,
 ) -> tuple[list[BuildEvent], BuildFinished | None]:
     events: list[BuildEvent] = []
     containers = Containers(events.append)
     fed(containers)
     plan = make_plan(parse(text), None, {}) if text else Plan()
-    transcript = Transcript(events.append, plan, containers, tags=("asked:latest",), rm=rm, running=running)
+    transcript = Transcript(
+        events.append, plan, containers, tags=("asked:latest",), rm=rm, running=running, size=size
+    )  # fmt: skip
     for message in messages:
         transcript.take({"stream": message} if isinstance(message, str) else message)
     return events, transcript.outcome()
@@ -68,6 +71,26 @@ BUILT: list[str | dict[str, Any]] = [
 
 def begun(keyword: str = "RUN echo hi") -> list[str]:
     return [*heading(1, 2, "FROM busybox"), f" ---> {I1}\n", *heading(2, 2, keyword), f" ---> Running in {C1}\n"]
+
+
+def test_the_bytes_that_a_step_added_are_those_of_its_image_beyond_the_one_before() -> None:
+    text = "FROM busybox\nCOPY a /\nENV a=b\nRUN x\nRUN y\nFROM scratch\nADD b /\n"
+    sizes = {"1" * 12: 100, "2" * 12: 142, "3" * 12: 142, "5" * 12: 149, "7" * 12: 60}
+    asked = []
+
+    def size(image: str) -> int | None:
+        asked.append(image)
+        return sizes.get(image)
+
+    words: list[str | dict[str, Any]] = []
+    for number, keyword in enumerate(text.strip().split("\n"), 1):
+        words += heading(number, 7, keyword)
+        words += [" ---> Using cache\n"] if keyword == "RUN x" else []
+        words.append(" --->\n" if keyword == "FROM scratch" else f" ---> {str(number) * 12}\n")
+    events, _ = tell(text, *words, *BUILT, size=size)
+    added = {it.step: it.bytes for it in events if isinstance(it, StepFinished)}
+    assert added == {1: None, 2: 42, 3: None, 4: None, 5: None, 6: None, 7: 60}, "of 4 the size is not known"
+    assert "3" * 12 not in asked, "metadata adds nothing"
 
 
 def test_a_run_without_a_feed() -> None:

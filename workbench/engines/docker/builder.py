@@ -93,8 +93,9 @@ class _Run:
         self._containers = Containers(emit)
         dialect = PodmanTranscript if client.is_podman else Transcript
         self._transcript = dialect(
-            emit, plan, self._containers, tags=request.tags, rm=request.rm, running=client.is_running
-        )
+            emit, plan, self._containers, tags=request.tags, rm=request.rm, running=client.is_running,
+            size=client.size_of,
+        )  # fmt: skip
 
     def run(self, params: dict[str, Any]) -> None:
         from docker.errors import APIError

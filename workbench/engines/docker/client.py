@@ -220,6 +220,14 @@ class Client(APIClient):
             found: dict[str, Any] = self._sdk.inspect_image(reference)
             return found
 
+    def size_of(self, image: str) -> int | None:
+        """Bytes of an image with all below it; None where they cannot be known."""
+        try:
+            with losing(self.address):
+                return int(self._sdk.inspect_image(image).get("Size") or 0)
+        except (docker.errors.APIError, EngineLost):
+            return None
+
     def rows(self, reference: str) -> list[dict[str, Any]]:
         """`docker history`, newest first. Raises ImageNotFound."""
         with _no_such(reference):

@@ -8,16 +8,20 @@ last child. Bytes are those of layers that no other image has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from workbench.build.images import Removal, short_id
 from workbench.dataclass import dataclass
+from workbench.engines.threads import on_threads
 from workbench.errors import ImageInUse, ImageNotFound
 
 if TYPE_CHECKING:
     from workbench.engines.docker.client import Client
+
+_AT_ONCE = 4
+"""Questions to an engine at a time; a client keeps as many connections."""
 
 
 class Graph:
@@ -25,6 +29,12 @@ class Graph:
 
     def __init__(self) -> None:
         self._layers: dict[str, tuple[str, ...]] = {}
+
+    def learn(self, client: Client, identifiers: Iterable[str]) -> None:
+        """Asks for the layers of all that are not known yet, several at once: an engine has some milliseconds to think
+        about each, and there may be hundreds."""
+        unknown = [it for it in identifiers if it not in self._layers]
+        on_threads(lambda it: self.layers(client, it), unknown, _AT_ONCE)
 
     def layers(self, client: Client, identifier: str) -> tuple[str, ...]:
         """Diff IDs, the lowest first; empty for an image that has gone meanwhile."""
@@ -253,6 +263,7 @@ def _freed(client: Client, graph: Graph, done: _Plan, before: dict[str, _Known])
     """
     if not done.deleted:
         return 0
+    graph.learn(client, (*done.images, *done.deleted))
     sizes: dict[tuple[str, ...], int] = {(): 0}
     for identifier in done.images:
         sizes[graph.layers(client, identifier)] = before[identifier].size

@@ -29,6 +29,9 @@ _TAGGED = re.compile(r"Successfully tagged (\S+)\n?")
 _STDERR = re.compile(r"\x1b\[91m(.*)\x1b\[0m", re.DOTALL)
 """What the engine puts around each piece of stderr (streamformatter.StderrFormatter): red, and back."""
 
+_LAYERS = ("ADD", "COPY", "RUN", "WORKDIR")
+"""Instructions that may add to the file system."""
+
 _PATIENCE = 0.5
 """Seconds in which `/events` may still tell what a trigger's container did."""
 
@@ -40,6 +43,7 @@ class Transcript:
         running: whether the container with that ID runs at this moment. The builder speaks of a container only when it
             has ended; a command that prints the same words is still running.
         rm: whether the builder removes containers, and so says that it did.
+        size: bytes of the image with that ID, its base included; None where they cannot be known.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Transcript:
         tags: tuple[str, ...] = (),
         rm: bool = True,
         running: Callable[[str], bool] = lambda identifier: False,
+        size: Callable[[str], int | None] = lambda image: None,
     ) -> None:
         self._emit = emit
         self._plan = plan
@@ -58,6 +63,8 @@ class Transcript:
         self._asked_tags = tags
         self._rm = rm
         self._running = running
+        self._size = size
+        self._left: str | None = None  # the image that the step before left, empty for scratch
         self._begun = time.monotonic()
         self._step_begun = 0.0
         self._last = 0
@@ -198,8 +205,16 @@ class Transcript:
             return
         self._end_container(self._image_due)
         seconds = time.monotonic() - self._step_begun
-        self._emit(StepFinished(step=self.step, cached=self._cached, seconds=seconds, image=image))
-        self.step, self._cached = None, False
+        added = None if self._cached else self._added(image)
+        self._emit(StepFinished(step=self.step, cached=self._cached, seconds=seconds, image=image, bytes=added))
+        self.step, self._cached, self._left = None, False, image
+
+    def _added(self, image: str) -> int | None:
+        """Bytes of the layer that the open step made, which the builder does not say."""
+        if self.keyword not in _LAYERS or not image or self._left is None:
+            return None
+        before, after = self._size(self._left) if self._left else 0, self._size(image)
+        return None if before is None or after is None else max(0, after - before)
 
     def _end_container(self, identifier: str | None) -> None:
         """The builder goes on: what the container ran went well, and was committed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from textual import events
+from textual._time import get_time
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -41,7 +42,7 @@ class ConfirmDialog(ModalScreen[str | None]):
     Args:
         title: one line; like `lines` it is shown as text, not as markup.
         answers: (name, label), the first has the focus.
-        danger: the answer that takes something away for good.
+        danger: the answer that takes something away; no key that was typed before the question gives it.
         about_build: whether the question is of a running build, and of no use when that has ended.
     """
 
@@ -71,6 +72,7 @@ class ConfirmDialog(ModalScreen[str | None]):
         self._lines = list(lines)
         self._answers = list(answers)
         self._danger = danger
+        self._asked_at = get_time()
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -91,6 +93,10 @@ class ConfirmDialog(ModalScreen[str | None]):
                 letters.add(letter)
                 self._bindings.bind(letter, f"answer('{name}')", show=False)
         self.query(Button).first().focus()
+
+    def on_key(self, event: events.Key) -> None:
+        if self._danger is not None and event.time < self._asked_at:
+            event.stop()
 
     def on_resize(self, event: events.Resize) -> None:
         """Leaves room for the answers, however many lines there are."""

@@ -97,6 +97,7 @@ class FileView(Vertical):
         self._stamp: Stamp | None = None
         self._undecided = False
         self._aside_timer: Timer | None = None
+        self._is_aside = False  # what was put aside is of this view
         self._writing = asyncio.Lock()
 
     @property
@@ -231,9 +232,14 @@ class FileView(Vertical):
         self._look()
 
     def put_aside(self) -> None:
-        """Writes the unsaved text beside the state at once. Blocks; safe when nothing else works any more."""
+        """Writes the unsaved text beside the state at once, or takes away what was written there and is undone since.
+        Blocks; safe when nothing else works any more."""
         if self.loaded and self.editor.text != self.saved_text:
+            self._is_aside = True
             recovery.save(self.path, self.editor.text)
+        elif self._is_aside:
+            recovery.forget(self.path)
+            self._is_aside = False
 
     async def let_go(self) -> None:
         """The unsaved text is not wanted: nothing will be offered again."""
@@ -247,7 +253,7 @@ class FileView(Vertical):
         self.post_message(self.Edited(self))
         if self._aside_timer is not None:
             self._aside_timer.stop()
-        if self.unsaved:
+        if self.unsaved or self._is_aside:
             self._aside_timer = self.set_timer(_PUT_ASIDE_AFTER, self._put_aside_soon)
 
     def _look(self) -> None:
