@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -120,7 +119,11 @@ def test_an_installation_that_lacks_a_module_is_said_to(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Also where it is the one that says where the state folder is."""
-    monkeypatch.setitem(sys.modules, "platformdirs", None)
+
+    def lacking(*unused: object) -> Path:
+        raise ModuleNotFoundError("No module named 'platformdirs'", name="platformdirs")
+
+    monkeypatch.setattr("workbench.config._folder_of_user", lacking)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     done = run("images")
     assert done.code == 1 and "internal error: ModuleNotFoundError: " in done.err
