@@ -103,24 +103,30 @@ class Config:
 
 def data_dir() -> Path:
     """What must not be lost: the store."""
-    return _folder_of_user("data", "XDG_DATA_HOME", "~/.local/share")
+    return _folder_of_user("data", "XDG_DATA_HOME", ".local/share")
 
 
 def state_dir() -> Path:
     """What may be lost: recovery files, the history of builds, file digests."""
-    return _folder_of_user("state", "XDG_STATE_HOME", "~/.local/state")
+    return _folder_of_user("state", "XDG_STATE_HOME", ".local/state")
 
 
 def _folder_of_user(kind: str, variable: str, usual: str) -> Path:
     """On Linux by the rule of the XDG Base Directory Specification, where a path that is not absolute is none;
-    elsewhere as platformdirs says, whose import takes as long as some commands do."""
+    elsewhere as platformdirs says, whose import takes as long as some commands do. Raises UsageError where nothing says
+    where the user's own folders are."""
     if sys.platform == "linux":
-        given = os.environ.get(variable, "")
-        return (Path(given) if given.startswith("/") else Path(usual).expanduser()) / "workbench"
-    else:
-        import platformdirs
+        for given, below in ((os.environ.get(variable, ""), ""), (os.environ.get("HOME", ""), usual)):
+            if given.startswith("/"):
+                return Path(given, below, "workbench")
+    import platformdirs
 
+    try:
         return Path(getattr(platformdirs, f"user_{kind}_dir")("workbench", appauthor=False))
+    except RuntimeError as error:
+        raise UsageError(
+            "HOME is not set, and this user is no account that has a home", hint="Set HOME to a folder of yours."
+        ) from error
 
 
 def kept_name(path: Path) -> str:
@@ -135,7 +141,7 @@ def config_file() -> Path:
     """`WORKBENCH_CONFIG`, else `config.toml` in the user's configuration folder. It need not exist."""
     if given := os.environ.get("WORKBENCH_CONFIG"):
         return Path(given)
-    return _folder_of_user("config", "XDG_CONFIG_HOME", "~/.config") / "config.toml"
+    return _folder_of_user("config", "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
 def load_config(environment: Mapping[str, str] | None = None, path: Path | None = None) -> Config:
