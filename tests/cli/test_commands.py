@@ -71,6 +71,7 @@ def test_version(run: Run) -> None:
         (["build", "--ulimit", "nofile", "."], "--ulimit takes name=soft[:hard]"),
         (["build", "--ulimit", "nofile=9:3", "."], "above the hard limit"),
         (["build", "--add-host", "name", "."], "--add-host takes name:address"),
+        (["build", "--add-host", "name:elsewhere", "."], "'elsewhere' is no IP address"),
         (["build", "--rm=perhaps", "."], "--rm takes true or false"),
         (["build", "-t", "NotAName", "."], "'NotAName' is not an image name"),
         (["build", "--build-arg", "=x", "."], "--build-arg takes NAME[=VALUE]"),

@@ -57,6 +57,7 @@ def request(*words: str) -> BuildRequest:
         ("--secret id=a,src=b", "secrets", ("id=a,src=b",)),
         ("--ssh default", "ssh", ("default",)),
         ("--add-host db:10.0.0.1 --add-host six=[::1]", "add_hosts", ("db:10.0.0.1", "six:::1")),
+        ("--add-host here:host-gateway", "add_hosts", ("here:host-gateway",)),
         ("-o type=tar,dest=x", "output", ("type=tar,dest=x",)),
         ("--cache-to type=inline", "cache_to", ("type=inline",)),
         ("--no-cache-filter a,b", "no_cache_filter", ("a", "b")),

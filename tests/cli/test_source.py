@@ -229,7 +229,8 @@ def test_a_git_server_that_only_has_files(site: tuple[str, Path], tmp_path: Path
     for name, text in wanted.items():
         with open_source(f"{url}/r.git{name}", None) as source:
             assert source.context is not None and (source.context / "Dockerfile").read_text() == text, name
-    with pytest.raises(InputError, match="nowhere"), open_source(f"{url}/r.git#nowhere", None):
+    said = "has no branch, tag or commit 'nowhere'"
+    with pytest.raises(InputError, match=said), open_source(f"{url}/r.git#nowhere", None):
         pytest.fail("it was taken")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from workbench.errors import UsageError
 
@@ -51,11 +52,24 @@ def ulimit(text: str) -> str:
 
 
 def extra_host(text: str) -> str:
-    """`name:address` or `name=address`, as `name:address`."""
+    """`name:address` or `name=address`, as `name:address`. An address is one of IP, or `host-gateway`."""
     name, separator, address = text.partition("=") if "=" in text else text.partition(":")
+    address = address.strip("[]")
     if not (name and separator and address):
         raise UsageError(f"--add-host takes name:address, not {text!r}")
-    return f"{name}:{address.strip('[]')}"
+    if address != "host-gateway" and not _is_ip(address):
+        raise UsageError(f"--add-host {text}: {address!r} is no IP address", hint="It is one, or host-gateway.")
+    return f"{name}:{address}"
+
+
+def _is_ip(text: str) -> bool:
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, text)
+            return True
+    return False
 
 
 def build_args(given: Iterable[str], environment: Mapping[str, str]) -> dict[str, str | None]:

@@ -152,6 +152,10 @@ def _check_out(run: _Git, checkout: Path, ref: str) -> None:
         heads = run(checkout, "for-each-ref", "--format=%(refname)", branch, f"refs/tags/{ref}").split()
         tagged = f"refs/tags/{ref}" in heads  # which comes before a branch, as in a fetch of it
         found = branch if branch in heads and not tagged else ref or "FETCH_HEAD"
+        try:
+            run(checkout, "rev-parse", "--quiet", "--verify", f"{found}^{{commit}}")
+        except InputError as error:
+            raise InputError(f"{run.shown} has no branch, tag or commit {ref or 'HEAD'!r}") from error
         run(checkout, "checkout", "--quiet", "--detach", found)
     else:
         run(checkout, "checkout", "--quiet", "--detach", "FETCH_HEAD")

@@ -14,10 +14,11 @@ def pause(patience: float) -> float:
     return min(_MOST, patience)
 
 
-def silent(address: Address, patience: float) -> EngineLost:
-    """The engine has not answered for so many seconds."""
+def silent(address: Address, patience: float | None = None) -> EngineLost:
+    """The engine has not answered for so many seconds, or for as long as it had."""
+    told = "does not answer" if patience is None else f"has not answered for {patience:g} s"
     return EngineLost(
-        f"the {address.kind} at {address.host} has not answered for {patience:g} s",
+        f"the {address.kind} at {address.host} {told}",
         hint="It hangs, or the network does: see its log. How long to wait is engine_timeout"
         " (WORKBENCH_ENGINE_TIMEOUT).",
     )

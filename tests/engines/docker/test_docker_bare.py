@@ -55,7 +55,7 @@ def test_other_answers(tmp_path: Path, said: bytes, error: type[Exception]) -> N
 
 
 def test_an_engine_that_hangs_or_is_not_there(tmp_path: Path) -> None:
-    with closing(Canned(tmp_path / "engine.sock", None)) as canned, pytest.raises(EngineLost):
+    with closing(Canned(tmp_path / "engine.sock", None)) as canned, pytest.raises(EngineLost, match="not answered"):
         bare(canned.host, patience=0.1).rows("busybox")
     with pytest.raises(EngineUnavailable):
         bare(f"unix://{tmp_path}/none.sock").rows("busybox")

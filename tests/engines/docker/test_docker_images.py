@@ -236,6 +236,17 @@ async def test_changes_are_told_and_end_when_closed(docker: Bench, images: Docke
     await changes.aclose()
 
 
+async def test_disk_usage_asked_for_by_many(docker_host: str) -> None:
+    """Docker 20.10 counts for one at a time, and refuses the others."""
+    several = [DockerImages(lambda: resolve(docker_host, None)) for _ in range(4)]
+    try:
+        found = await asyncio.gather(*(images.usage() for images in several), several[0].sizes())
+        assert len(found) == 5
+    finally:
+        for images in several:
+            images.close()
+
+
 async def test_disk_usage(docker_host: str) -> None:
     """The numbers are other people's too: what must be true of any."""
     images = DockerImages(lambda: resolve(docker_host, None))

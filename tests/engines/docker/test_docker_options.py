@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from workbench.build.request import BuildRequest
-from workbench.engines.docker.options import build_params
-from workbench.errors import UsageError
+from workbench.engines.docker.options import build_params, refuse_here
+from workbench.errors import Unsupported, UsageError
 
 
 def params(proxies: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
@@ -72,3 +72,24 @@ def test_arguments_without_a_value_come_from_the_environment(monkeypatch: pytest
     assert json.loads(sent["buildargs"]) == {
         "HTTP_PROXY": "http://proxy", "A": "1", "FROM_HERE": "here", "NOWHERE": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "podman", "said"),
+    [
+        ({"cache_from": ("busybox", "type=local,src=x")}, False, "--cache-from type=local,src=x"),
+        ({"add_hosts": ("there:host-gateway",)}, True, "--add-host host-gateway"),
+        ({"security_opt": ("seccomp=unconfined",)}, False, "--security-opt"),
+        ({"network": "none"}, True, "--network"),
+    ],
+)
+def test_what_the_engine_behind_the_socket_has_not(options: dict[str, Any], podman: bool, said: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        refuse_here(BuildRequest(context=Path("/"), **options), podman=podman, system="linux")
+    assert caught.value.what == said
+
+
+def test_what_the_engine_behind_the_socket_has() -> None:
+    options: dict[str, Any] = {"cache_from": ("busybox", "r:5000/x@sha256:0"), "add_hosts": ("there:host-gateway",)}
+    refuse_here(BuildRequest(context=Path("/"), network="none", **options), podman=False, system="linux")
+    refuse_here(BuildRequest(context=Path("/"), security_opt=("label=disable",)), podman=True, system="linux")

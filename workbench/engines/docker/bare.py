@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from workbench.engines.address import Address
 from workbench.engines.dial import ask, went_away
+from workbench.engines.hanging import silent
 from workbench.errors import ImageNotFound
 
 _CONNECT_TIMEOUT = 10.0
@@ -45,6 +46,8 @@ class BareClient:
         target = f"/images/{quote(reference, safe='/:@')}/{what}"
         try:
             status, body = ask(self._address, target, _CONNECT_TIMEOUT, self._patience)
+        except TimeoutError as error:
+            raise silent(self._address, self._patience) from error
         except OSError as error:
             raise went_away(self._address) from error
         if status == b"404":

@@ -24,6 +24,7 @@ from docker import APIClient
 
 from workbench.engines.address import Address
 from workbench.engines.dial import Dialer, went_away
+from workbench.engines.hanging import silent
 from workbench.engines.identity import no_engine, refuses, spoken_version
 from workbench.errors import EngineLost, EngineUnavailable, ImageNotFound
 
@@ -343,7 +344,7 @@ def losing(address: Address) -> Iterator[None]:
     except docker.errors.APIError:  # an answer, although requests makes it an OSError
         raise
     except LOST as error:
-        raise went_away(address) from error
+        raise (silent if timed_out(error) else went_away)(address) from error
 
 
 def api_message(error: docker.errors.APIError) -> str:

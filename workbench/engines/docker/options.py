@@ -99,8 +99,16 @@ def refuse_here(request: BuildRequest, *, podman: bool, system: str) -> None:
     """Raises Unsupported for an option that the engine behind the socket has not, although another has it.
 
     Docker's classic builder takes security options on Windows alone (moby, daemon/builder: "security options are not
-    supported on linux"), Podman's ignores the network's name (seen with 4.3).
+    supported on linux"), and a cache from images alone. Podman's ignores the network's name, and writes the word
+    `host-gateway` into /etc/hosts (seen with 4.3).
     """
+    for source in request.cache_from:
+        if "=" in source:
+            raise Unsupported(
+                f"--cache-from {source}", engine="docker", engines=["buildkit"], hint="Here it is the name of an image."
+            )
+    if podman and any(entry.endswith(":host-gateway") for entry in request.add_hosts):
+        raise Unsupported("--add-host host-gateway", engine="docker", hint="Podman does not know it: give an address.")
     if request.security_opt and not podman and system != "windows":
         raise Unsupported("--security-opt", engine="docker", hint="Podman has it; Docker has it on Windows alone.")
     if request.network and podman and request.network not in ("default", "host"):

@@ -6,6 +6,7 @@ container where it runs; what active images share with others is not reclaimable
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 
 _RUNS = ("running", "paused", "restarting")
 _NO_TAG = "<none>:<none>"
+_BUSY = "a disk usage operation is already running"
+"""What an engine before Docker 23 says to whoever asks while it counts for somebody else."""
+_IN_TURN = 30.0
+_PAUSE = 0.1
 
 
 def disk_usage(client: Client) -> DiskUsage:
     """What the engine says of its disk, which it may count for a while."""
-    found = client.get_json("/system/df")
+    found = _count(client)
     images = _rows(found, "Images")
     return DiskUsage(
         (
@@ -36,14 +41,30 @@ def disk_usage(client: Client) -> DiskUsage:
 
 def image_sizes(client: Client) -> tuple[ImageUsage, ...]:
     """What images share; since API 1.42 (Docker 23) the engine counts them without the volumes and the build cache."""
-    return tuple(map(_image, _rows(client.get_json("/system/df", type="image"), "Images")))
+    return tuple(map(_image, _rows(_count(client, type="image"), "Images")))
 
 
 def prune_cache(client: Client, *, dry_run: bool) -> Removal:
     """`docker builder prune`, or the bytes that it could free."""
     if not dry_run:
         return Removal(bytes_freed=client.prune_build_cache())
-    return Removal(bytes_freed=_build_cache(_rows(client.get_json("/system/df"), "BuildCache")).reclaimable)
+    return Removal(bytes_freed=_build_cache(_rows(_count(client), "BuildCache")).reclaimable)
+
+
+def _count(client: Client, **params: str) -> Any:
+    """The engine's answer; one that counts for one client at a time is waited for, `_IN_TURN` seconds at most."""
+    from docker.errors import APIError
+
+    from workbench.engines.docker.client import api_message
+
+    until = time.monotonic() + _IN_TURN
+    while True:
+        try:
+            return client.get_json("/system/df", **params)
+        except APIError as error:
+            if _BUSY not in api_message(error) or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _image(row: Mapping[str, Any]) -> ImageUsage:
