@@ -177,6 +177,13 @@ async def test_what_is_refused_offers_no_deleting() -> None:
     assert not app.answer
 
 
+def test_why_many_are_refused_comes_first_and_nothing_is_said_to_stay() -> None:
+    blocked = Removal(containers=("web (running)",), blocked="app:3 is in use")
+    lines = lines_of([(IMAGE, f"app:{number}") for number in range(12)], blocked, minutes=30)
+    assert lines[0] == "They cannot be deleted: app:3 is in use"
+    assert "stay" not in "".join(lines) and "taken back" not in "".join(lines)
+
+
 def test_a_name_that_is_one_of_several_frees_nothing() -> None:
     lines = "\n".join(lines_of([(IMAGE, "genesis:r6")], Removal(untagged=("genesis:r6",))))
     assert "genesis:r6" in lines and "0B" in lines and "Images that go" not in lines

@@ -28,6 +28,8 @@ def lines_of(
     if len(chosen) > LISTED:
         lines.append(f"and {len(chosen) - LISTED} more")
     who, one = ("It", "it") if len(chosen) == 1 else ("They", "them")
+    if removal.blocked:
+        lines.insert(0, f"{who} cannot be deleted: {removal.blocked}")
     if removal.untagged:
         lines.append(f"Tags that go: {_listed(removal.untagged)}")
     if removal.deleted:
@@ -36,8 +38,9 @@ def lines_of(
         lines.append(f"Frees {together}{', once the trash is emptied' if minutes else ''}.")
         if removal.bytes_freed > (size := sum(image.size for image, _ in chosen)):
             lines.append(f"That is more than the {human_size(size)} of files: archives and unpacked layers go, too.")
-    else:
-        lines.append("The image itself stays: it has other names, or is used. Frees 0B.")
+    elif not removal.blocked:
+        stays = "The image itself stays: it has" if len(chosen) == 1 else "The images themselves stay: they have"
+        lines.append(f"{stays} other names, or {'is' if len(chosen) == 1 else 'are'} used. Frees 0B.")
     if removal.children:
         lines.append(f"Images built on it: {_listed([short_id(it) for it in removal.children])}")
     elif removal.deleted:
@@ -47,8 +50,8 @@ def lines_of(
     else:
         lines.append(f"No container uses {one}.")
     if removal.blocked:
-        lines.append(f"It cannot be deleted: {removal.blocked}")
-    elif minutes:
+        return lines
+    if minutes:
         lines.append(f"{who} can be taken back for {minutes:g} minutes (u, or the trash).")
     else:
         lines.append(f"{who} cannot be taken back.")
