@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,14 +23,17 @@ WORKBENCH = str(Path(sys.executable).with_name("workbench"))
 
 @pytest.fixture(params=["embedded", pytest.param("docker", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
-    """The flags of each engine. Of the tour's images there is none before, and none after a test that failed."""
-    if request.param == "docker":
-        flags = ["--engine", "docker", "-H", request.getfixturevalue("docker_host")]
-    else:
-        flags = ["--engine", "embedded", "--root", str(tmp_path / "store")]
-    assert not told("images", *flags, "-q", TAG), "somebody takes the tour on this engine"
-    yield flags
-    subprocess.run([WORKBENCH, "rmi", *flags, TAG], capture_output=True, check=False)
+    """The flags of each engine. Of the tour's images there is none before, and none after a test that failed: on an
+    engine that several runs of the tests share, they take the tour one after the other."""
+    if request.param == "embedded":
+        yield ["--engine", "embedded", "--root", str(tmp_path / "store")]
+        return
+    flags = ["--engine", "docker", "-H", request.getfixturevalue("docker_host")]
+    with (Path(tempfile.gettempdir()) / "workbench-tests-tour").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        assert not told("images", *flags, "-q", TAG), "somebody takes the tour on this engine"
+        yield flags
+        subprocess.run([WORKBENCH, "rmi", *flags, TAG], capture_output=True, check=False)
 
 
 def told(*command: str) -> str:
