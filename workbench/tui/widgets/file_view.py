@@ -4,6 +4,7 @@ asked about."""
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,8 @@ class FileView(Vertical):
         self._stamp: Stamp | None = None
         self._undecided = False
         self._aside_timer: Timer | None = None
+        self._aside = False  # whether unsaved text of this view was put aside
+        self._asides = threading.Lock()
         self._writing = asyncio.Lock()
 
     @property
@@ -233,6 +236,7 @@ class FileView(Vertical):
     def put_aside(self) -> None:
         """Writes the unsaved text beside the state at once. Blocks; safe when nothing else works any more."""
         if self.loaded and self.editor.text != self.saved_text:
+            self._aside = True
             recovery.save(self.path, self.editor.text)
 
     async def let_go(self) -> None:
@@ -249,6 +253,8 @@ class FileView(Vertical):
             self._aside_timer.stop()
         if self.unsaved:
             self._aside_timer = self.set_timer(_PUT_ASIDE_AFTER, self._put_aside_soon)
+        elif self._aside:
+            self._put_aside_soon()
 
     def _look(self) -> None:
         self.unsaved = self.loaded and self.editor.text != self.saved_text
@@ -260,8 +266,13 @@ class FileView(Vertical):
         )  # fmt: skip
 
     def _put_aside_quietly(self) -> None:
+        """Also forgets what was put aside where nothing is unsaved any more: it was undone."""
         try:
-            self.put_aside()
+            with self._asides:
+                self.put_aside()
+                if self._aside and not self.unsaved:
+                    self._aside = False
+                    recovery.forget(self.path)
         except OSError as error:
             self.app.call_from_thread(
                 self.notify, f"Unsaved text could not be put aside: {error.strerror}", severity="warning", markup=False
