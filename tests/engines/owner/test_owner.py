@@ -17,7 +17,7 @@ from tests.engines.owner.conftest import IMAGE, Record
 from tests.engines.owner.display import Display, owners_of, until_gone
 from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.history import History
-from workbench.config import Config
+from workbench.config import Config, state_dir
 from workbench.engines.owner.journal import Reader, Span
 from workbench.engines.owner.place import place_of
 from workbench.engines.owner.wire import decode, encode
@@ -310,6 +310,17 @@ async def test_without_a_state_folder_it_builds_here(
     assert display.told[0].startswith("Builds end with this window")
     assert not display.loop.outlives and not display.loop.keeps_records and not owners_of(context)
     await display.stop()
+
+
+async def test_a_record_that_cannot_be_kept_is_told(context: Path, config: Config) -> None:
+    state_dir().mkdir(parents=True, exist_ok=True)
+    (state_dir() / "history").write_text("no folder")
+    display = Display(context, config).start()
+    await display.until_built()
+    await display.until(lambda: display.told, "that it is not in the list is not told")
+    assert display.told == ["The build is not in the list of builds: File exists"]
+    await display.leave()
+    await until_gone(context)
 
 
 @pytest.mark.slow
