@@ -311,6 +311,24 @@ async def test_without_a_state_folder_it_builds_here(
     await display.stop()
 
 
+async def test_an_owner_that_does_not_answer_is_told(
+    context: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engines.owner.loop._LATE", 0.1)
+    first = Display(context, config).start()
+    await first.until_built()
+    (owner,) = owners_of(context)
+    os.kill(owner, signal.SIGSTOP)
+    second = Display(context, config).start()
+    await second.until(lambda: second.told, "that it does not answer is not told")
+    assert "does not answer; it is waited for" in second.told[0]
+    os.kill(owner, signal.SIGCONT)
+    await second.until_built()
+    await first.leave()
+    await second.leave()
+    await until_gone(context)
+
+
 async def test_a_record_that_cannot_be_kept_is_told(context: Path, config: Config) -> None:
     state_dir().mkdir(parents=True, exist_ok=True)
     (state_dir() / "history").write_text("no folder")
