@@ -65,11 +65,12 @@ class HeldEngine:
 class Lab:
     """A context, and a loop that watches it."""
 
-    def __init__(self, context: Path) -> None:
+    def __init__(self, context: Path, target: str | None = None) -> None:
         self.context = context
         self.engine = HeldEngine()
         self.ends: list[tuple[int, str]] = []
-        self.loop = LiveLoop(self.engine, lambda: BuildRequest(context=context), quiet=0.01, on_event=self._event)  # type: ignore[arg-type]
+        request = BuildRequest(context=context, target=target)
+        self.loop = LiveLoop(self.engine, lambda: request, quiet=0.01, on_event=self._event)  # type: ignore[arg-type]
 
     def _event(self, revision: int, event: BuildEvent) -> None:
         if isinstance(event, BuildFinished):
@@ -102,12 +103,12 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab(context: Path, dockerfile: str = DOCKERFILE) -> AsyncIterator[Lab]:
+async def lab(context: Path, dockerfile: str = DOCKERFILE, *, target: str | None = None) -> AsyncIterator[Lab]:
     (context / "src").mkdir()
     (context / "notes").mkdir()
     for name, text in {"Dockerfile": dockerfile, ".dockerignore": "*.log\n", "src/a": "a", "notes/n": "n"}.items():
         (context / name).write_text(text)
-    it = Lab(context)
+    it = Lab(context, target)
     task = asyncio.create_task(it.loop.run(build_first=True))
     try:
         await it.built(1)
@@ -174,6 +175,37 @@ async def test_comments_of_the_dockerfile_build_nothing_unless_a_line_moves(tmp_
         it.write("Dockerfile", "# first\n" + DOCKERFILE)
         await it.built(3)
         assert it.engine.started == 2
+
+
+async def test_stages_behind_the_target_build_nothing(tmp_path: Path) -> None:
+    stages = "FROM scratch AS one\nCOPY src /\nFROM scratch AS two\nCOPY notes /\n"
+    async with lab(tmp_path, stages, target="one") as it:
+        it.write("Dockerfile", f"{stages}LABEL more=1\nFROM two AS three\n")
+        assert await it.spared() == "nothing to rebuild: only later stages, which are not built (Dockerfile)"
+        assert (it.state.saved, it.state.built, it.engine.started) == (2, 2, 1)
+        for revision, text in enumerate(
+            (f"{stages}FROM scratch AS one\n", stages, stages.replace("FROM scratch AS two", "LABEL more=1"),
+             stages, f"# syntax=docker/dockerfile:1\n{stages}"), 3
+        ):  # fmt: skip
+            it.write("Dockerfile", text)
+            await it.built(revision)
+        assert it.engine.started == 6
+
+
+async def test_a_save_of_a_later_stage_lets_a_running_build_go_on(tmp_path: Path) -> None:
+    stages = "FROM scratch AS one\nCOPY src /\nFROM scratch AS two\nCOPY notes /\n"
+    async with lab(tmp_path, stages, target="one") as it:
+        it.engine.hold = threading.Event()
+        it.loop.build_now()
+        await it.until(lambda state: state.building == 1)
+        await it.loop._judge.basis  # type: ignore[union-attr,misc]
+        await asyncio.sleep(_LOOK_MS / 1000)
+        it.write("Dockerfile", f"{stages}LABEL more=1\n")
+        await it.until(lambda state: state.saved == 2)
+        assert it.state.building == 1
+        it.engine.hold.set()
+        await it.built(2)
+        assert [outcome for _, outcome in it.ends] == ["succeeded"] * 3, "it may have read the text before or after"
 
 
 async def test_a_dockerfile_that_is_copied_is_a_file_like_any(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,15 +23,18 @@ WORKBENCH = str(Path(sys.executable).with_name("workbench"))
 
 @pytest.fixture(params=["embedded", pytest.param("docker", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
-    """The flags of each engine. Of the tour's images there is none before, and none after a test that failed."""
-    if request.param == "docker":
-        flags = ["--engine", "docker", "-H", request.getfixturevalue("docker_host")]
-    else:
-        flags = ["--engine", "embedded", "--root", str(tmp_path / "store")]
+    """The flags of each engine. Of the tour's images there is none before, and none after a test that failed: on an
+    engine that several runs of the tests share, they take the tour one after the other."""
+    if request.param == "embedded":
+        yield ["--engine", "embedded", "--root", str(tmp_path / "store")]
+        return
+    flags = ["--engine", "docker", "-H", request.getfixturevalue("docker_host")]
     take_away = [WORKBENCH, "rmi", *flags, TAG]
-    subprocess.run(take_away, capture_output=True, check=False)  # of a run that was killed: an engine outlives it
-    yield flags
-    subprocess.run(take_away, capture_output=True, check=False)
+    with (Path(tempfile.gettempdir()) / f"workbench-tests-tour-{os.geteuid()}").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run(take_away, capture_output=True, check=False)  # of a run that was killed: an engine outlives it
+        yield flags
+        subprocess.run(take_away, capture_output=True, check=False)
 
 
 def told(*command: str) -> str:

@@ -107,6 +107,32 @@ async def test_unsaved_text_is_put_aside_and_offered_and_forgotten_once_saved(do
     assert dockerfile.read_text() == "# FROM scratch\nLABEL a=b\n"
 
 
+async def test_what_was_put_aside_and_undone_is_forgotten(dockerfile: Path) -> None:
+    app = Host(dockerfile)
+    async with app.run_test(size=(80, 12)) as pilot:
+        app.panel.editor.focus()
+        await pilot.press(*"# ")
+        await until(pilot, lambda: recovery.offered(dockerfile) is not None, "put aside")
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: not app.panel.unsaved, "undone")
+        await until(pilot, lambda: recovery.offered(dockerfile) is None, "forgotten")
+
+
+async def test_what_was_offered_and_not_decided_stays_where_nothing_was_put_aside(
+    dockerfile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.tui.widgets.file_view._PUT_ASIDE_AFTER", 60.0)
+    recovery.save(dockerfile, "FROM earlier\n")
+    app = Host(dockerfile)
+    async with app.run_test(size=(80, 12)) as pilot:
+        await until(pilot, lambda: app.heard, "offered")
+        app.panel.editor.focus()
+        await pilot.press("a", "ctrl+z")
+        await until(pilot, lambda: not app.panel.unsaved, "undone")
+    kept = recovery.offered(dockerfile)
+    assert kept is not None and kept.text == "FROM earlier\n"
+
+
 async def test_what_another_program_wrote_is_taken_where_nothing_is_unsaved(dockerfile: Path) -> None:
     app = Host(dockerfile)
     async with app.run_test(size=(80, 12)):

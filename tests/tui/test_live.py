@@ -178,12 +178,20 @@ async def test_on_focus_a_save_waits_until_the_terminal_has_the_focus_or_the_edi
 
 
 @pytest.mark.slow
-async def test_why_a_change_built_nothing_is_on_the_screen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (NARROW, "nothing to rebuild: the same bytes (src/app.py)"),
+        ((140, 45), "Build r1  ✔ the same bytes (src/app.py) "),
+    ],
+    ids=["80x24", "140x45"],
+)
+async def test_why_a_change_built_nothing_is_on_the_screen(tmp_path: Path, size: tuple[int, int], said: str) -> None:
     context = make_context(tmp_path / "lab", "FROM scratch\nCOPY src /\n")
     app = make_app(context)
-    async with running(app, NARROW) as pilot:
+    async with running(app, size) as pilot:
         await app._live.loop.made_from()
         await asyncio.sleep(0.15)  # the watch's own measure: what comes sooner counts as a change
         (context / "src/app.py").touch()
-        await until(pilot, lambda: "nothing to rebuild: the same bytes (src/app.py)" in screen_text(app), "the reason")
+        await until(pilot, lambda: said in screen_text(app), "the reason")
         assert app._live.state.saved == 1

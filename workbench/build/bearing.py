@@ -25,7 +25,7 @@ from workbench.context.ignore import IgnoreRules, load_rules
 from workbench.context.scan import Cancelled
 from workbench.context.watch import ContextChanged
 from workbench.dataclass import dataclass
-from workbench.dockerfile import Dockerfile, parse
+from workbench.dockerfile import Dockerfile, needed_stages, parse
 from workbench.errors import WorkbenchError
 
 _MOST_PATHS = 200
@@ -130,7 +130,7 @@ class Judge:
         if not whys:
             return Bearing("image")
         idle = last_end is not None and change.since is not None and change.since > last_end
-        why = next(why for why in (_SAME_STEPS, _SAME_SENT, _NOT_TAKEN, _SAME_BYTES) if why in whys)
+        why = next(why for why in (_LATER_STAGE, _SAME_STEPS, _SAME_SENT, _NOT_TAKEN, _SAME_BYTES) if why in whys)
         return Bearing("nothing" if why == _SAME_BYTES else "context", idle or whys == {_NOT_TAKEN}, why)
 
     async def _whys(self, paths: frozenset[str], since: float, basis: Basis) -> set[str] | None:
@@ -216,6 +216,7 @@ class Judge:
 
 
 _SAME_BYTES = "the same bytes"
+_LATER_STAGE = "only later stages, which are not built"
 _SAME_STEPS = "the same instructions"
 _SAME_SENT = "the same files are sent"
 _NOT_TAKEN = "no step takes it"
@@ -261,12 +262,26 @@ def _same_steps(basis: Basis) -> str | None:
     now = read_text(basis.request)
     if now == basis.text:
         return _SAME_BYTES
-    before = basis.dockerfile
-    return _SAME_STEPS if before is not None and _meaning(before) == _meaning(parse(now)) else None
+    if basis.dockerfile is None:
+        return None
+    before, after = basis.dockerfile, parse(now)
+    if _meaning(before) == _meaning(after):
+        return _SAME_STEPS
+    ends = _end(before, basis.request), _end(after, basis.request)
+    return _LATER_STAGE if _meaning(before, ends[0]) == _meaning(after, ends[1]) else None
 
 
-def _meaning(dockerfile: Dockerfile) -> list[object]:
+def _meaning(dockerfile: Dockerfile, end: int | None = None) -> list[object]:
+    """Up to the line `end`."""
     nodes = [
-        (node.keyword, node.text, node.flags, node.heredocs, node.line, node.end_line) for node in dockerfile.nodes
+        (node.keyword, node.text, node.flags, node.heredocs, node.line, node.end_line)
+        for node in dockerfile.nodes
+        if end is None or node.line <= end
     ]
     return [dict(dockerfile.directives), *nodes]
+
+
+def _end(dockerfile: Dockerfile, request: BuildRequest) -> int:
+    """The last line of the stages that are built. Raises UsageError where the target is not there."""
+    given = {name: value for name, value in request.build_args.items() if value is not None}
+    return dockerfile.stages[max(needed_stages(dockerfile, request.target, given))].range.end_line

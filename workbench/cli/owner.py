@@ -72,15 +72,12 @@ async def _remember(
     engine: Engine,
     made_from: Awaitable[tuple[str | None, str]],
 ) -> None:
-    """The record of a finished build; a state folder that cannot be written is not worth a lost build."""
+    """The record of a finished build. Raises OSError."""
     from workbench.build.history import Bounds
     from workbench.build.keeping import keep
     from workbench.config import load_config
 
-    try:
-        await keep(request, progress, engine, made_from, revision=revision, bounds=Bounds.of(load_config()))
-    except OSError as error:
-        print(f"the build is not in the history: {error}", file=sys.stderr, flush=True)
+    await keep(request, progress, engine, made_from, revision=revision, bounds=Bounds.of(load_config()))
 
 
 def reach(context: Path, engine: str) -> Reach:

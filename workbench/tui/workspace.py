@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.reactive import reactive
@@ -32,6 +33,9 @@ from workbench.tui.widgets.title import TitleLine
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
+
+_AROUND_TITLE = 6
+"""Cells of a panel's upper border that its title does not get."""
 
 
 class BuildBox(Panel):
@@ -146,7 +150,10 @@ class Workspace(Vertical):
             if live.other_engine:
                 box.title = f"{box.title} · {live.other_engine}"
         if state.spared and not live.running:
-            box.title = f"{box.title} · {state.spared}"
+            said = f"{box.title} · {state.spared}"
+            if cell_len(said) > box.size.width - _AROUND_TITLE:  # the reason counts more than how long it took
+                said = f"Build r{live.revision}  ✔ {state.spared.partition(': ')[2]}"
+            box.title = said
             box.strip_text = f"Build  {state.spared}"
         if state.problem and state.ended is not None and not live.running:
             box.title = box.strip_text = f"Build r{state.ended}  ✘ not built: {state.problem}"

@@ -17,7 +17,7 @@ from workbench.build.events import (
     StepStarted,
 )
 from workbench.build.progress import BuildProgress
-from workbench.engines.owner.journal import CUT_OFF, Journal, Reader, Span, events_of, left_in, line_of
+from workbench.engines.owner.journal import CUT_OFF, Journal, Reader, Span, ended_in, events_of, left_in, line_of
 
 STARTED = BuildStarted(build="1", engine="replay", steps=(PlannedStep(1, "RUN a", 1, 1),))
 BEGUN = StepStarted(step=1, total=1, text="RUN a", line=1, end_line=1)
@@ -121,6 +121,31 @@ def test_a_full_disk_is_said_and_who_reads_along_loses_nothing(tmp_path: Path, m
     spans.append(journal.flush())
     assert journal.trouble == "No space left on device"
     assert read(tmp_path, *spans) == [STARTED, BEGUN, SUCCEEDED]
+
+
+def test_a_disk_that_is_full_from_the_start_keeps_no_build_from_who_reads_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*unused: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    journal = Journal(tmp_path, 1, at=1.0)
+    monkeypatch.undo()
+    assert journal.trouble == "No space left on device"
+    spans = []
+    for event in (STARTED, SUCCEEDED):
+        journal.add(event)
+        spans.append(journal.flush())
+    assert read(tmp_path, *spans) == [STARTED, SUCCEEDED] and read(tmp_path, journal.whole) == []
+    journal.close(remove=True)
+    assert list(tmp_path.iterdir()) == [] and left_in(tmp_path) is None
+
+
+def test_a_journal_whose_owner_was_killed_before_its_first_line_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "1-0.journal").touch()
+    assert ended_in(tmp_path) == "" and left_in(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("cut", [b"", b'{"event": "StepLo'])

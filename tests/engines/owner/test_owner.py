@@ -17,7 +17,7 @@ from tests.engines.owner.conftest import IMAGE, Record
 from tests.engines.owner.display import Display, owners_of, until_gone
 from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.history import History
-from workbench.config import Config
+from workbench.config import Config, state_dir
 from workbench.engines.owner.journal import Reader, Span
 from workbench.engines.owner.place import place_of
 from workbench.engines.owner.wire import decode, encode
@@ -141,8 +141,7 @@ async def test_a_second_build_ends_the_first(context: Path, config: Config, reco
     first = Display(context, config).start()
     await first.until_running()
     second = Display(context, record(lines=1)).start()
-    await second.until_running()
-    assert second.log == "line 0\nline 1\nline 2\n", "it shows the one that runs"
+    await second.until(lambda: second.log == "line 0\nline 1\nline 2\n", "it does not show the one that runs")
     second.loop.build_now()
     for display in (first, second):
         await display.until(lambda display=display: display.loop.state.settled, "the second is not built")
@@ -310,6 +309,35 @@ async def test_without_a_state_folder_it_builds_here(
     assert display.told[0].startswith("Builds end with this window")
     assert not display.loop.outlives and not display.loop.keeps_records and not owners_of(context)
     await display.stop()
+
+
+async def test_an_owner_that_does_not_answer_is_told(
+    context: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engines.owner.loop._LATE", 0.1)
+    first = Display(context, config).start()
+    await first.until_built()
+    (owner,) = owners_of(context)
+    os.kill(owner, signal.SIGSTOP)
+    second = Display(context, config).start()
+    await second.until(lambda: second.told, "that it does not answer is not told")
+    assert "does not answer; it is waited for" in second.told[0]
+    os.kill(owner, signal.SIGCONT)
+    await second.until_built()
+    await first.leave()
+    await second.leave()
+    await until_gone(context)
+
+
+async def test_a_record_that_cannot_be_kept_is_told(context: Path, config: Config) -> None:
+    state_dir().mkdir(parents=True, exist_ok=True)
+    (state_dir() / "history").write_text("no folder")
+    display = Display(context, config).start()
+    await display.until_built()
+    await display.until(lambda: display.told, "that it is not in the list is not told")
+    assert display.told == ["The build is not in the list of builds: File exists"]
+    await display.leave()
+    await until_gone(context)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from workbench.engines.owner.journal import Journal, Left, Span
 from workbench.engines.owner.settings import Engines, MakeEngine, Settings
 
 Remember = Callable[[BuildRequest, BuildProgress, int, Engine, Awaitable[tuple[str | None, str]]], Awaitable[None]]
-"""Keeps the record of a finished build of a revision: by which engine, and what it was made from."""
+"""Keeps the record of a finished build of a revision: by which engine, and what it was made from. Raises OSError."""
 
 
 class Builds:
@@ -48,6 +48,7 @@ class Builds:
         self._loop: LiveLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._journal: Journal | None = None
+        self._troubled: Journal | None = None  # the one whose trouble was told
         self._left: tuple[Left, Span] | None = None
         self._progress = BuildProgress()
         self._request: BuildRequest | None = None
@@ -165,22 +166,29 @@ class Builds:
         self._flushing = False
         if self._journal is None:
             return
-        well = not self._journal.trouble
         span = self._journal.flush()
         if span is None:
             return
         self._tell(_span(span, self._journal.revision))
         if self._journal.name != span.name:  # who comes too late for the old one begins with the new one
             self._tell(_span(Span(self._journal.name, self._journal.size, self._journal.size), self._journal.revision))
-        if well and self._journal.trouble:
+        if self._journal.trouble and self._journal is not self._troubled:
+            self._troubled = self._journal
             self._tell({"told": f"The build cannot be kept for who comes later: {self._journal.trouble}"})
 
     def _keep(self, progress: BuildProgress, revision: int) -> None:
         if self._request is not None:
             work = self._remember(self._request, progress, revision, self.loop.engine, self.loop.made_from())
-            task = asyncio.ensure_future(work)
+            task = asyncio.create_task(self._told_if_lost(work), name="record of a build")
             self._records.add(task)
             task.add_done_callback(self._records.discard)
+
+    async def _told_if_lost(self, work: Awaitable[None]) -> None:
+        """A state folder that cannot be written is not worth a lost build."""
+        try:
+            await work
+        except OSError as error:
+            self._tell({"told": f"The build is not in the list of builds: {error.strerror or error}"})
 
     def _on_state(self, state: LoopState) -> None:
         self._flush()

@@ -40,7 +40,7 @@ class Span:
 
 class Journal:
     """Writes the journal of a build of `revision`, asked for `at` (seconds since the epoch), into `folder`. From one
-    thread. Raises OSError only at first."""
+    thread."""
 
     def __init__(self, folder: Path, revision: int, *, at: float, bound: int = BOUND) -> None:
         self.revision = revision
@@ -54,7 +54,12 @@ class Journal:
         self._length = 0
         self._header = json.dumps({"revision": revision, "at": at}).encode() + b"\n"
         self._born = time.time_ns()
-        self._file, self.size = self._begin(self._header)
+        self._file: int | None = None
+        self.size = 0
+        try:
+            self._file, self.size = self._begin(self._header)
+        except OSError as error:
+            self.trouble = _why(error)
 
     @property
     def name(self) -> str:
@@ -98,11 +103,11 @@ class Journal:
         if not events:
             return None
         data = b"".join(map(line_of, events))
-        if not self.trouble:
+        if self._file is not None and not self.trouble:
             try:
                 _write(self._file, data, self.size)
             except OSError as error:
-                self.trouble = error.strerror or str(error)
+                self.trouble = _why(error)
         if self.trouble:
             return Span(self.name, self.size, self.size, data.decode())
         span = Span(self.name, self.size, self.size + len(data))
@@ -125,26 +130,37 @@ class Journal:
             file, self.size = self._begin(b"".join(kept))
         except OSError as error:
             self._generation -= 1
-            self.trouble = error.strerror or str(error)
+            self.trouble = _why(error)
             return
-        os.close(self._file)
+        self._end()
         self._file = file
         old.unlink(missing_ok=True)
 
     def _begin(self, data: bytes) -> tuple[int, int]:
-        file = os.open(self._folder / self.name, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        path = self._folder / self.name
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             _write(file, data, 0)
         except BaseException:
             os.close(file)
+            path.unlink(missing_ok=True)
             raise
         return file, len(data)
 
     def close(self, *, remove: bool) -> None:
         """Ends the writing; what has been seen needs no keeping."""
-        os.close(self._file)
+        self._end()
         if remove:
             (self._folder / self.name).unlink(missing_ok=True)
+
+    def _end(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def line_of(event: BuildEvent) -> bytes:
@@ -305,6 +321,8 @@ def left_in(folder: Path) -> Left | None:
     try:
         data = young.read_bytes()
         *lines, cut = data.split(b"\n")
+        if not lines:
+            raise ValueError("it has not even begun")
         header = json.loads(lines[0])
         finished = _end_of(lines)
         if finished is None:

@@ -23,6 +23,8 @@ from workbench.errors import EngineLost, EngineUnavailable
 
 _AGAIN = 0.3
 """Seconds between two looks at whether an owner of another version has ended."""
+_LATE = 5.0
+"""Seconds without an answer to a greeting after which a person should know why nothing is built."""
 _TURN = 0.01
 """Seconds of folding events after which others on the loop have their turn."""
 _UNTOLD = 0.5
@@ -229,12 +231,16 @@ class OwnedLoop:
             "since": self._unwatched,
             **self._settings(),
         }
+        late = "The process that runs the builds of this context does not answer; it is waited for"
+        told = asyncio.get_running_loop().call_later(_LATE, self.on_told, late)
         try:
             writer.write(encode(hello))
             answer = await reader.readline()
             return decode(answer) if answer else None
         except (OSError, ValueError):
             return None
+        finally:
+            told.cancel()
 
     async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
         self._writer = writer
