@@ -53,7 +53,7 @@ async def test_two_hundred_builds(docker: Bench) -> None:
     files = {f"file{number}": docker.prefix * 80 for number in range(20)}
     before, memory, known = 0, 0, threads()
     for number in range(BUILDS):
-        events = await docker.build(f"FROM busybox\nENV number={number % 5}\nCOPY . /all\n", files)
+        events = await docker.build(f"FROM busybox\nENV number={docker.prefix}-{number % 5}\nCOPY . /all\n", files)
         assert finished(events).outcome == "succeeded", finished(events).error
         if number == BUILDS // 4:
             before, memory = held(known)[0], resident()
