@@ -48,6 +48,7 @@ async def settled(files: int, known: set[threading.Thread]) -> tuple[int, list[s
     return now
 
 
+@pytest.mark.timeout(600)
 async def test_two_hundred_builds(docker: Bench) -> None:
     """Of layers that nobody else makes: where two builds make the same one at once, the classic builder may lose it."""
     files = {f"file{number}": docker.prefix * 80 for number in range(20)}
@@ -62,6 +63,7 @@ async def test_two_hundred_builds(docker: Bench) -> None:
     assert resident() - memory < GROWTH
 
 
+@pytest.mark.timeout(600)
 async def test_a_hundred_cancels(docker: Bench, docker_host: str) -> None:
     """At any moment: while the context is sent, between steps, in a command, and after the end."""
     chance = random.Random(20_10)
