@@ -134,6 +134,15 @@ def test_load_and_import_read_files_and_stdin(
     assert engine.asked == [b"a tar", (b"from a pipe", "mine", ['CMD ["sh"]'], "words")]
 
 
+def test_import_reads_a_url(engine: Recorded, run: Run, site: tuple[str, Path]) -> None:
+    url, folder = site
+    (folder / "x.tar").write_bytes(b"a tar")
+    assert run("import", f"{url}/x.tar", "mine").out == f"{B}\n"
+    assert engine.asked == [(b"a tar", "mine", [], f"Imported from {url}/x.tar")]
+    done = run("import", f"{url}/none.tar")
+    assert done.code == 2 and "404" in done.err
+
+
 def test_archives_that_are_not_there(engine: Recorded, run: Run, tmp_path: Path) -> None:
     assert run("load", "-i", str(tmp_path / "no")).code == 2
     assert run("import", str(tmp_path)).code == 2

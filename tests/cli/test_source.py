@@ -5,10 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -130,25 +126,6 @@ def test_a_tar_that_is_cut_short_is_damaged(tmp_path: Path) -> None:
 def test_archives_are_known_by_their_first_bytes() -> None:
     assert is_archive(tar_of()[:512]) and is_archive(tar_of(("a", b""))[:512])
     assert not is_archive(b"FROM scratch\n") and not is_archive(b"BZ" * 256)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A web server on this machine, and its folder."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-
-    class Silent(SimpleHTTPRequestHandler):
-        def log_message(self, *unused: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", folder
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_url_is_a_tar_or_a_dockerfile(site: tuple[str, Path]) -> None:

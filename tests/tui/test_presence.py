@@ -41,9 +41,12 @@ class Engine(ReplayEngine):
 
     def __init__(self) -> None:
         super().__init__(recording("genesis"))
+        self.hangs = False
         self.images: Images = Images(images(2))
 
     async def check(self) -> EngineInfo:
+        if self.hangs:
+            raise EngineUnavailable("the engine does not answer")
         return EngineInfo("replay", self.version)
 
     def build(self, request: BuildRequest) -> ReplayBuild:
@@ -83,6 +86,23 @@ async def test_an_engine_that_went_away_and_is_back(tmp_path: Path) -> None:
         assert len(engine.requests) == tried + 1
         await until(pilot, lambda: "replay 28.5.2 ·" in screen_text(app), "the title")
         assert "no answer" not in screen_text(app) and "Images  3 · " in screen_text(app)
+
+
+@pytest.mark.slow
+async def test_an_engine_that_hangs_is_asked_until_it_answers(tmp_path: Path) -> None:
+    """Its connections stay, and no change of the images tells that it went or that it is back."""
+    engine = Engine()
+    app = make_app(make_context(tmp_path / "lab"), engine)
+    async with running(app) as pilot:
+        title = app.base.query_one(TitleLine)
+        await until(pilot, lambda: "app1" in screen_text(app), "the images")
+        engine.hangs = engine.images.gone = True
+        app.action_build_now()
+        await until(pilot, lambda: title.away, "it is away")
+        tried = len(engine.requests)
+        engine.hangs = engine.images.gone = False
+        await until(pilot, lambda: not title.away and app._live.state.settled, "what could not be built is built")
+        assert len(engine.requests) == tried + 1
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def add_arguments(parser: Parser, name: str) -> None:
             parser.add_argument("-c", "--change", action="append", default=[], metavar="INSTRUCTION",
                                 help="CMD, ENV, ... as in a Dockerfile; may be given again")  # fmt: skip
             parser.add_argument("-m", "--message", default="", metavar="TEXT", help="comment of the image")
-            parser.add_argument("file", metavar="FILE|-", help="the tar, compressed or not; - is stdin")
+            parser.add_argument("file", metavar="FILE|URL|-", help="the tar, compressed or not; - is stdin")
             parser.add_argument("name", nargs="?", metavar="REPOSITORY[:TAG]", help="its name")
             parser.set_defaults(run=_import)
         case "push" | "pull":
@@ -92,10 +92,13 @@ def _load(args: argparse.Namespace, config: Config) -> int:
 
 
 def _import(args: argparse.Namespace, config: Config) -> int:
-    with _input(args.file, "a tar", "its name") as archive:
+    from workbench.context.git import without_secrets
+    from workbench.context.remote import is_url
+
+    with _fetched(args.file) if is_url(args.file) else _input(args.file, "a tar", "its name") as archive:
 
         async def work(images: ImageStore) -> int:
-            message = args.message or f"Imported from {args.file}"
+            message = args.message or f"Imported from {without_secrets(args.file)}"
             print(await images.import_(archive, tag=args.name, changes=args.change, message=message))
             return 0
 
@@ -129,6 +132,20 @@ def _temporary() -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
         yield Path(folder) / "archive.tar"
+
+
+@contextmanager
+def _fetched(url: str) -> Iterator[Path]:
+    """Raises InputError where it cannot be had."""
+    from workbench.context.remote import open_url
+
+    with _temporary() as path:
+        with open_url(url) as stream, path.open("wb") as out:
+            shutil.copyfileobj(stream, out, 1 << 20)
+        try:
+            yield path
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), url), hint=error.hint) from error
 
 
 @contextmanager

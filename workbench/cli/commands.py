@@ -77,7 +77,7 @@ COMMANDS = (
             ("workbench save -o genesis.tar genesis", "workbench save genesis | docker load")),
     Command("load", "archives", "read images from a tar", "[OPTIONS]",
             ("workbench load -i genesis.tar", "docker save genesis | workbench load")),
-    Command("import", "archives", "make an image of a file system's tar", "[OPTIONS] FILE|- [REPOSITORY[:TAG]]",
+    Command("import", "archives", "make an image of a file system's tar", "[OPTIONS] FILE|URL|- [REPOSITORY[:TAG]]",
             ("workbench import rootfs.tar debian:mine", "tar c -C root . | workbench import - mine")),
     Command("commit", "commit", "make an image of a container", "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
             ("workbench commit web web:patched", "workbench commit -c 'CMD [\"sh\"]' web")),

@@ -6,6 +6,7 @@ A socket from here is always a real one, so that shutting it down ends whatever 
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import ssl
 import subprocess
@@ -88,22 +89,25 @@ class Dialer:
         self._ssh.clear()
 
     def _dial_ssh(self) -> socket.socket:
-        """`ssh host docker system dial-stdio` on one end of a socket pair, as the docker CLI does.
+        """`ssh host docker system dial-stdio` on one end of a socket pair, as the docker CLI does. The path of
+        `ssh://host/path` is that of the engine's socket there.
 
         Without a terminal: ssh must not ask for a password in the middle of somebody's screen.
         """
         import tempfile
 
-        target, _, port = self.address.rest.partition("/")[0].rpartition(":")
+        host, slash, path = self.address.rest.partition("/")
+        target, _, port = host.rpartition(":")
         if not (target and port.isdecimal()):
-            target, port = self.address.rest.partition("/")[0], ""
+            target, port = host, ""
+        there = ["--host", f"unix://{shlex.quote(slash + path)}"] if path else []  # a shell reads it there
         command = ["ssh", "-o", "ConnectTimeout=30", "-o", "BatchMode=yes", "-T"]
         command += ["-p", port] if port else []
         ours, theirs = socket.socketpair()
         log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             process = subprocess.Popen(
-                [*command, "--", target, "docker", "system", "dial-stdio"],
+                [*command, "--", target, "docker", *there, "system", "dial-stdio"],
                 stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=log,
                 start_new_session=True,
             )  # fmt: skip

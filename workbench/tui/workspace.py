@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from workbench.build.estimate import estimate
-from workbench.errors import DockerfileError, WorkbenchError
+from workbench.errors import DockerfileError, EngineError, WorkbenchError
 from workbench.tui import asking, ending, ignoring
 from workbench.tui.around import Around
 from workbench.tui.foresight import Foreseer
@@ -190,6 +190,8 @@ class Workspace(Vertical):
             self.context_panel.follow(state.changed)
         if state.error is not event.before.error and state.error is not None:
             self._tell_problem(state.error, state.problem)
+            if isinstance(state.error, EngineError):
+                self._app.presence.doubt()
         if state.notice and state.notice != event.before.notice:
             self.notify(state.notice, title="Watching", severity="warning", markup=False)
         self._show_build(live)

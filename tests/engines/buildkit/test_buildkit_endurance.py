@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 CANCELS, BUILDS = 50, 200  # cancels on each of two engines
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("buildkit", ["20", "28"], indirect=True)
 async def test_cancelled_at_random_moments(buildkit: Bench) -> None:
     """The sleep has a length of its own, by which its process is found."""
@@ -58,6 +59,7 @@ def _now() -> tuple[int, int, int]:
     return pages * os.sysconf("SC_PAGE_SIZE"), threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("buildkit", ["28"], indirect=True)
 async def test_200_builds_in_one_process(buildkit: Bench) -> None:
     before = (0, 0, 0)

@@ -125,6 +125,7 @@ async def differences(case: dict[str, Any], bench: Bench, conformance: Path, fol
         await bench.engine.images.remove([tag], force=True)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 @pytest.mark.timeout(290)
 @pytest.mark.skipif(os.geteuid() != 0, reason="contexts have files of several owners: only root unpacks them")

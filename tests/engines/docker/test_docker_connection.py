@@ -279,6 +279,21 @@ async def test_ssh_asks_its_agent(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["docker", "buildkit"])
+async def test_ssh_to_a_socket_that_is_not_the_usual_one(name: str, sshd: str, docker_28: str) -> None:
+    """`ssh://host/path`: never the engine of the host's own command, which may be another."""
+    there = f"{sshd}{docker_28.removeprefix('unix://')}"
+    engine = make(name, Config(engine=name, host=there))
+    found = await engine.check()
+    assert found.address == there and found.version.startswith("28.")
+    await engine.close()
+    nowhere = make(name, Config(engine=name, host=f"{sshd}/nonexistent.sock"))
+    with pytest.raises(EngineUnavailable):
+        await nowhere.check()
+    await nowhere.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["docker", "buildkit"])
 async def test_ssh_goes_through_its_control_master(name: str, sshd: str, conformance: Path, tmp_path: Path) -> None:
     """One login, whose connection the others use: the key is gone when they come. It outlives the engine."""
     home = tmp_path / "home"

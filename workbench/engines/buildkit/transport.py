@@ -91,7 +91,9 @@ class Connector:
             why = await in_thread(self.dialer.reason) or str(error) or type(error).__name__
             raise EngineUnavailable(
                 f"the {self.address.kind} at {self.address.host} does not let BuildKit speak: {why}",
-                hint="See whether it runs (docker info), or use --engine docker.",
+                hint="Check that ssh logs in without asking, and that the engine runs there (ssh HOST docker info)."
+                if self.address.scheme == "ssh"
+                else "See whether it runs (docker info), or use --engine docker.",
             ) from error
         except BaseException:
             transport.close()
