@@ -129,6 +129,20 @@ def test_an_installation_that_lacks_a_module_is_said_to(
     assert path.parent == tmp_path and "platformdirs" in path.read_text()
 
 
+def test_without_a_home_it_says_what_to_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "WORKBENCH_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(uid: int) -> object:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    done = run("images")
+    assert done.code == 2 and done.err == (
+        "workbench: HOME is not set, and this user is no account that has a home\n  Set HOME to a folder of yours.\n"
+    )
+
+
 def test_main_takes_what_it_is_given_and_not_sys_argv(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setattr("sys.argv", ["workbench", "--nonsense"])
     assert main(["--version"]) == 0

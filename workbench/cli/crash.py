@@ -25,7 +25,7 @@ def show_crash(error: BaseException) -> None:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
                 out.write(text)
-        except (OSError, ImportError):  # what is missing may be what says where the state folder is
+        except Exception:  # what failed may be what says where the folder is
             continue
         talk(f"{blame}; the traceback is in {path}")
         return

@@ -100,18 +100,26 @@ class Config:
         return config
 
 
-def data_dir() -> Path:
-    """What must not be lost: the store."""
+def _users(kind: str) -> Path:
+    """Raises UsageError where nothing says where the user's own folders are."""
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("workbench", appauthor=False))
+    try:
+        return Path(getattr(platformdirs, f"user_{kind}_dir")("workbench", appauthor=False))
+    except RuntimeError as error:
+        raise UsageError(
+            "HOME is not set, and this user is no account that has a home", hint="Set HOME to a folder of yours."
+        ) from error
+
+
+def data_dir() -> Path:
+    """What must not be lost: the store."""
+    return _users("data")
 
 
 def state_dir() -> Path:
     """What may be lost: recovery files, the history of builds, file digests."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("workbench", appauthor=False))
+    return _users("state")
 
 
 def kept_name(path: Path) -> str:
@@ -126,9 +134,7 @@ def config_file() -> Path:
     """`WORKBENCH_CONFIG`, else `config.toml` in the user's configuration folder. It need not exist."""
     if given := os.environ.get("WORKBENCH_CONFIG"):
         return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("workbench", appauthor=False)) / "config.toml"
+    return _users("config") / "config.toml"
 
 
 def load_config(environment: Mapping[str, str] | None = None, path: Path | None = None) -> Config:

@@ -36,6 +36,21 @@ def test_root_enters_nothing() -> None:
     assert not has_range() or extents("uid") != [(0, 4294967295)]
 
 
+def test_a_number_that_is_no_account_enters_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `docker run --user 1234` starts it."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    monkeypatch.setattr(os, "listdir", lambda path: ["the only thread"])
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    asked: list[int] = []
+
+    def nobody(uid: int) -> object:
+        asked.append(uid)
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert not enter_range() and asked
+
+
 @pytest.fixture
 def ranged() -> None:
     if os.geteuid() == 0:

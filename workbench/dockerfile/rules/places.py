@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from workbench.dockerfile.document import Dockerfile
 from workbench.dockerfile.fix import Edit
@@ -79,7 +79,7 @@ def uncommented(dockerfile: Dockerfile, node: Node) -> bool:
     return node.end_line - node.line + 1 == len(node.segments) and not node.heredocs
 
 
-def defaults(dockerfile: Dockerfile, predefined: Environment | None = None) -> dict[str, str]:
+def defaults(dockerfile: Dockerfile, predefined: Mapping[str, str] | None = None) -> dict[str, str]:
     """The ARGs before the first FROM that have a default, and `predefined`, which these may use."""
     try:
         return global_environment(dockerfile, {}, predefined)

@@ -41,7 +41,10 @@ def enter_range() -> bool:
     tools = [shutil.which(name) for name in ("newuidmap", "newgidmap")]
     if os.geteuid() == 0 or None in tools or len(os.listdir("/proc/self/task")) > 1:
         return False
-    account = pwd.getpwuid(os.getuid())
+    try:
+        account = pwd.getpwuid(os.getuid())
+    except KeyError:  # a number that is no account, as `docker run --user 1234` gives: newuidmap does nothing for it
+        return False
     ranges = [find_range(Path(file), account.pw_name, account.pw_uid) for file in ("/etc/subuid", "/etc/subgid")]
     if None in ranges:
         return False
