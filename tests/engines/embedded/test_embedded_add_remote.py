@@ -7,6 +7,7 @@ import base64
 import hashlib
 import http.server
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -49,6 +50,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         if self.path in ("/tar", "/private"):
             return self._answer(200, TAR, **{"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
+        if self.path in ("/disposed", "/disposed/", "/%2e%2e", "/a%00b"):
+            return self._answer(200, b"", **{"Content-Disposition": 'attachment; filename="../../sent"'})
         return self._answer(404, b"")
 
     def do_POST(self) -> None:
@@ -194,6 +197,27 @@ async def test_a_download_is_unpacked_on_demand_only(scratch_build: Builder, sit
     assert sizes(built) == {"d/in": 6}
     built = await scratch_build("FROM scratch\nADD --unpack=false a.tar /\n", {"a.tar": TAR})
     assert sizes(built) == {"a.tar": len(TAR)}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("disposed", "disposed"), ("disposed/", "sent"), ("%2e%2e", "sent"), ("a%00b", "sent")]
+)
+async def test_the_url_names_a_download_and_else_the_server(
+    scratch_build: Builder, site: str, path: str, name: str
+) -> None:
+    built = await scratch_build(f"FROM scratch\nADD {site}/{path} /x/\n")
+    assert list(built.layer()) == ["x", f"x/{name}"]
+
+
+async def test_the_history_of_one_download_is_a_digest_alone(scratch_build: Builder, site: str) -> None:
+    built = await scratch_build(f"FROM scratch\nADD {site}/tar /x\nADD {site}/tar Dockerfile /y/\n")
+    assert re.fullmatch(r"/bin/sh -c #\(nop\) ADD [0-9a-f]{64} in /x ", built.history[0])
+    assert re.fullmatch(r"/bin/sh -c #\(nop\) ADD multi:[0-9a-f]{64} in /y/ ", built.history[1])
+
+
+async def test_copy_of_a_url_says_that_it_is_one(scratch_build: Builder) -> None:
+    built = await scratch_build("FROM scratch\nCOPY https://nowhere.invalid/x /\n")
+    assert built.end.error == "COPY failed: source can't be a URL for COPY"
 
 
 async def test_a_download_follows_a_redirect_and_is_checked(scratch_build: Builder, site: str) -> None:

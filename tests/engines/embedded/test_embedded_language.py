@@ -70,7 +70,18 @@ async def test_a_health_check_with_all_of_its_times_and_none(scratch_build: Buil
         "Test": ["CMD", "true"], "Interval": 300 * 10**9, "Timeout": 3 * 10**9, "StartPeriod": 10**9,
         "StartInterval": 500 * 10**6, "Retries": 2,
     }  # fmt: skip
-    assert (await scratch_build(text + "HEALTHCHECK NONE\n")).config["config"]["Healthcheck"] == {"Test": ["NONE"]}
+
+
+async def test_a_later_check_has_the_times_that_it_leaves_out_from_the_one_before(scratch_build: Builder) -> None:
+    """As Docker 20.10 does, where the one before may be the base's."""
+    text = "FROM scratch AS a\nHEALTHCHECK --interval=5m --retries=4 --start-interval=1s CMD x\nFROM a\n"
+    built = await scratch_build(text + 'HEALTHCHECK --retries=2 --timeout=3s CMD ["z"]\n')
+    assert built.config["config"]["Healthcheck"] == {
+        "Test": ["CMD", "z"], "Interval": 300 * 10**9, "Timeout": 3 * 10**9, "Retries": 2,
+    }  # fmt: skip
+    built = await scratch_build(text + "HEALTHCHECK NONE\n")
+    assert built.config["config"]["Healthcheck"] == {"Test": ["NONE"], "Interval": 300 * 10**9, "Retries": 4}
+    assert built.history[-1].endswith('HEALTHCHECK &{["NONE"] "0s" "0s" "0s" \'\\x00\'}')
 
 
 async def test_arguments_before_from_and_those_of_the_platform(scratch_build: Builder) -> None:

@@ -29,6 +29,8 @@ class Source:
     unpack: bool = False
     include: IgnoreRules | None = None
     """Of a folder: what is copied of it, by rules that mean the opposite of what they mean in a .dockerignore."""
+    remote: bool = False
+    """Whether it was downloaded."""
     known: tuple[str, ...] | None = None
     """What the step cache knows it by in place of its content."""
 
@@ -106,10 +108,12 @@ def lookup(tree: Tree, path: str) -> Source | None:
 
 
 def comment(transfer: Transfer, digest: str, chown: str) -> str:
-    """What the history says: `COPY file:... in /x `. The digest is of names, kinds, modes and content."""
-    kind = "multi" if len(transfer.sources) > 1 else "dir" if transfer.sources[0].is_directory else "file"
+    """What the history says: `COPY file:... in /x `, of a single download the digest alone. The digest is of names,
+    kinds, modes and content."""
+    first = transfer.sources[0]
+    kind = "multi:" if len(transfer.sources) > 1 else "dir:" if first.is_directory else "" if first.remote else "file:"
     flag = f"--chown={chown}" if chown else ""
-    return f"{transfer.keyword} {flag}{kind}:{digest} in {transfer.destination} "
+    return f"{transfer.keyword} {flag}{kind}{digest} in {transfer.destination} "
 
 
 def walk(source: Source, exclude: IgnoreRules | None) -> Iterator[tuple[str, Item]]:

@@ -31,11 +31,10 @@ def download(url: str, destination: str, folder: Path, cancel: Cancel) -> FileIt
     """The file at `url`, in `folder`, which is empty. Raises InputError; Cancelled."""
     path = folder / "file"
     with opened(url, cancel) as answer, path.open("wb") as out:
-        name = _name(url, destination)
+        name = _name(url, answer.headers.get("Content-Disposition"), destination)
         while data := answer.read(_CHUNK):
             cancel.check()
             out.write(data)
-        name = _disposition(answer.headers.get("Content-Disposition")) or name
         modified = answer.headers.get("Last-Modified")
     return FileItem(TarEntry(name, "file", 0o600, mtime=_time(modified), size=path.stat().st_size), path)
 
@@ -70,16 +69,17 @@ def _without_login(url: str) -> tuple[str, dict[str, str]]:
     return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-def _name(url: str, destination: str) -> str:
-    name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(url).path))
-    if not name and destination.endswith("/"):
+def _name(url: str, disposition: str | None, destination: str) -> str:
+    """The last part of the URL's path, else what the server calls the file (moby 20.10, builder/dockerfile/copy.go,
+    getFilenameForDownload). Raises InputError where a folder is to have a file without a name."""
+    header = re.search(r'filename="?([^";]+)"?', disposition or "")
+    for path in (urllib.parse.unquote(urllib.parse.urlsplit(url).path), header[1].strip() if header else ""):
+        name = posixpath.basename(path)
+        if name not in ("", ".", "..") and "\0" not in name:
+            return name
+    if destination.endswith("/"):
         raise InputError(f"cannot determine filename for source {url}", hint="Name the file: /folder/name.")
-    return name or "__unnamed__"
-
-
-def _disposition(header: str | None) -> str:
-    match = re.search(r'filename="?([^";]+)"?', header or "")
-    return posixpath.basename(match[1].strip()) if match else ""
+    return "__unnamed__"
 
 
 def _time(header: str | None) -> int:

@@ -43,6 +43,8 @@ class Gather:
         for pattern in it.sources:
             if isinstance(it, docker.Add) and (source := self._elsewhere(it, pattern)) is not None:
                 found.append(source)
+            elif isinstance(it, docker.Copy) and not it.from_ and pattern.startswith(("http://", "https://")):
+                raise StepFailed("COPY failed: source can't be a URL for COPY", "ADD downloads it.")
             else:
                 found += self._found(tree, pattern, it)
         for document in it.heredocs:
@@ -93,7 +95,7 @@ class Gather:
                 "What the server sends now is not what the checksum was made of.",
             )
         name = posixpath.basename(item.entry.path)
-        return copy.Source(MemoryTree({name: item}), name, name, item, unpack=it.unpack is True)
+        return copy.Source(MemoryTree({name: item}), name, name, item, unpack=it.unpack is True, remote=True)
 
     def _repository(self, it: docker.Add, url: str) -> copy.Source:
         """A repository's files. The step cache knows them by their commit."""

@@ -24,6 +24,7 @@ from workbench.errors import InputError
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHELL = ("/bin/sh", "-c")
+_INHERITED = ("Interval", "Timeout", "StartPeriod", "Retries")
 
 
 def now() -> str:
@@ -224,8 +225,10 @@ class ImageState:
             "Interval": it.interval, "Timeout": it.timeout, "StartPeriod": it.start_period,
             "StartInterval": it.start_interval, "Retries": it.retries,
         }  # fmt: skip
-        check |= {name: value for name, value in times.items() if value}
-        self.config["Healthcheck"] = check
+        # What it leaves out stays as the check before it has it (moby 20.10, daemon/commit.go, merge).
+        before = self.config.get("Healthcheck") or {}
+        inherited = {name: before[name] for name in _INHERITED if before.get(name)}
+        self.config["Healthcheck"] = check | inherited | {name: value for name, value in times.items() if value}
         shown = [quoted(duration(value)) for value in (it.interval, it.timeout, it.start_period)]
         return f"HEALTHCHECK &{{{quoted_all(it.test)} {' '.join(shown)} {quoted_rune(it.retries)}}}"
 
