@@ -74,6 +74,10 @@ class TypedAhead:
     def _opened(self) -> None:
         self._opening = None
 
+    def asks_no_more(self) -> None:
+        """What was expected to ask goes on without a question."""
+        self._questions.clear()
+
     def no_question(self, worker: Worker[Any]) -> None:
         """It ended. Where it asked nothing, nobody knows what the keys behind it were meant for."""
         if worker in self._questions:
