@@ -411,7 +411,11 @@ async def test_a_narrow_terminal_has_one_panel_and_strips(context: Path) -> None
                 lambda name=name: active(app) == name and f"alt+{PANELS.index(name) + 1}" not in screen_text(app),
                 name,
             )
-            visible = [panel for panel in PANELS if app._box(panel).display and app._box(panel).size.height > 10]
+            visible = [
+                panel
+                for panel in PANELS
+                if app.workspace.box(panel).display and app.workspace.box(panel).size.height > 10
+            ]
             assert visible == [name]
         await pilot.click("#strip-context")
         await until(pilot, lambda: active(app) == "context", "a click on a strip")
@@ -428,7 +432,7 @@ async def test_resizing_keeps_the_place(context: Path) -> None:
         assert active(app) == "images" and app.query_one(ImagesPanel).size.height > 10
         await pilot.resize_terminal(*WIDE)
         await until(pilot, lambda: "alt+2 " not in screen_text(app), "the strips are gone")
-        assert all(app._box(panel).display for panel in PANELS)
+        assert all(app.workspace.box(panel).display for panel in PANELS)
 
 
 async def test_keys_can_be_mapped_anew(context: Path) -> None:
