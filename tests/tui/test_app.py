@@ -19,6 +19,7 @@ from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import DockerfileError, EngineUnavailable
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.screens.dialogs import PAUSE
 from workbench.tui.widgets.build_panel import BuildPanel
 from workbench.tui.widgets.images_panel import ImagesPanel
 from workbench.tui.widgets.panel import PANELS
@@ -379,6 +380,7 @@ async def test_what_a_crash_left_is_offered(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:
         await until(pilot, lambda: "Unsaved text was found" in screen_text(app), "the offer")
+        await pilot.pause(PAUSE)
         await pilot.press("enter")
         await until(pilot, lambda: app.editor_panel.editor.text == "FROM recovered\n", "restored")
         assert app.editor_panel.unsaved
@@ -392,6 +394,7 @@ async def test_a_change_by_another_program_under_unsaved_text_is_asked_about(con
         await pilot.press("x")
         (context / "Dockerfile").write_text("FROM theirs\n")
         await until(pilot, lambda: "changed by another program" in screen_text(app), "the question")
+        await pilot.pause(PAUSE)
         await pilot.press("t")
         await until(pilot, lambda: app.editor_panel.editor.text == "FROM theirs\n", "theirs was taken")
 
