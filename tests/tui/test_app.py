@@ -19,6 +19,7 @@ from workbench.config import Config
 from workbench.engines.replay import ReplayEngine
 from workbench.errors import DockerfileError, EngineUnavailable
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.screens.dialogs import PAUSE
 from workbench.tui.widgets.build_panel import BuildPanel
 from workbench.tui.widgets.images_panel import ImagesPanel
 from workbench.tui.widgets.panel import PANELS
@@ -379,6 +380,7 @@ async def test_what_a_crash_left_is_offered(context: Path) -> None:
     app = make_app(context, watch=False)
     async with running(app, built=False) as pilot:
         await until(pilot, lambda: "Unsaved text was found" in screen_text(app), "the offer")
+        await pilot.pause(PAUSE)
         await pilot.press("enter")
         await until(pilot, lambda: app.editor_panel.editor.text == "FROM recovered\n", "restored")
         assert app.editor_panel.unsaved
@@ -392,6 +394,7 @@ async def test_a_change_by_another_program_under_unsaved_text_is_asked_about(con
         await pilot.press("x")
         (context / "Dockerfile").write_text("FROM theirs\n")
         await until(pilot, lambda: "changed by another program" in screen_text(app), "the question")
+        await pilot.pause(PAUSE)
         await pilot.press("t")
         await until(pilot, lambda: app.editor_panel.editor.text == "FROM theirs\n", "theirs was taken")
 
@@ -411,7 +414,11 @@ async def test_a_narrow_terminal_has_one_panel_and_strips(context: Path) -> None
                 lambda name=name: active(app) == name and f"alt+{PANELS.index(name) + 1}" not in screen_text(app),
                 name,
             )
-            visible = [panel for panel in PANELS if app._box(panel).display and app._box(panel).size.height > 10]
+            visible = [
+                panel
+                for panel in PANELS
+                if app.workspace.box(panel).display and app.workspace.box(panel).size.height > 10
+            ]
             assert visible == [name]
         await pilot.click("#strip-context")
         await until(pilot, lambda: active(app) == "context", "a click on a strip")
@@ -428,7 +435,7 @@ async def test_resizing_keeps_the_place(context: Path) -> None:
         assert active(app) == "images" and app.query_one(ImagesPanel).size.height > 10
         await pilot.resize_terminal(*WIDE)
         await until(pilot, lambda: "alt+2 " not in screen_text(app), "the strips are gone")
-        assert all(app._box(panel).display for panel in PANELS)
+        assert all(app.workspace.box(panel).display for panel in PANELS)
 
 
 async def test_keys_can_be_mapped_anew(context: Path) -> None:

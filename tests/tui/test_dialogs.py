@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from workbench.build.format import human_size
 from workbench.build.images import HistoryEntry, Image, Removal
+from workbench.tui.screens import dialogs
 from workbench.tui.screens.delete import DeleteDialog, lines_of
 from workbench.tui.screens.details import ImageDetails
 from workbench.tui.screens.dialogs import ConfirmDialog, PromptDialog
@@ -79,6 +80,15 @@ def question() -> ConfirmDialog:
 )
 async def test_the_keys_of_a_question(keys: list[str], answer: str | None) -> None:
     assert await answer_to(question(), *keys) == answer
+
+
+@pytest.mark.parametrize(("pause", "answer"), [(3600, NOT_YET), (0, "discard")])
+async def test_a_question_that_comes_upon_somebody_who_types_is_not_answered_by_that(
+    monkeypatch: pytest.MonkeyPatch, pause: float, answer: Any
+) -> None:
+    monkeypatch.setattr(dialogs, "PAUSE", pause)
+    answers = [("restore", "Restore"), ("discard", "Discard")]
+    assert await answer_to(ConfirmDialog("Found", ["text"], answers, unasked=True), "d", "r", "l", "enter") == answer
 
 
 async def test_a_question_is_text_and_its_buttons_can_be_clicked() -> None:

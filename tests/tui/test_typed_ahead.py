@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,23 @@ async def test_keys_come_through_where_the_question_does_not(tmp_path: Path) -> 
         assert not panel.marked
         await pilot.press("space")
         await until(pilot, lambda: panel.marked, "marked")
+
+
+async def test_an_ending_that_takes_long_is_no_question_that_is_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(make_context(tmp_path / "lab"), watch=False)
+    async with running(app, built=False) as pilot:
+        ends, gate = [], asyncio.Event()
+
+        async def leave(*, dropped: bool) -> None:
+            ends.append(dropped)
+            await gate.wait()
+
+        monkeypatch.setattr(app._live.loop, "leave", leave)
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: ends, "it is ending")
+        await asyncio.sleep(0.4)
+        assert len(app.screen_stack) == 1 and not app._exit
+        gate.set()
+        await until(pilot, lambda: app._exit, "it ended")

@@ -16,7 +16,6 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
@@ -25,6 +24,7 @@ from workbench.build.request import BuildRequest
 from workbench.config import Config
 from workbench.errors import WorkbenchError
 from workbench.tui import colourless, configured, driver, ending, keys, looks, opening, seen, terminal_keys
+from workbench.tui.active_panel import ActivePanel
 from workbench.tui.guide import Guide
 from workbench.tui.image_actions import ImageActions
 from workbench.tui.live import Live
@@ -117,7 +117,7 @@ class WorkbenchApp(App[int]):
         self.mode = cast("Mode", config.watch) if watch is None else "on" if watch else "off"
         self._make_loop = make_loop
         self._prepare = prepare
-        self.active = "dockerfile"
+        self._panel = ActivePanel(self)
         self.live: Live | None = None
         self._workspace: Workspace | None = None
         self._image_actions: ImageActions | None = None
@@ -185,8 +185,8 @@ class WorkbenchApp(App[int]):
         self.editor_panel.use_engine(self.engine.name)
         configured.tell(self)
         await self.editor_panel.load()
-        self._mark_active(self.active)
-        self._focus_in(self.active)
+        self._panel.mark(self.active)
+        self._panel.enter(self.active)
 
     def _begin(self) -> None:
         """What nobody waits for before the panels are to be seen."""
@@ -248,9 +248,6 @@ class WorkbenchApp(App[int]):
         for told in [it for it in self._notifications if it.title == title]:
             self._unnotify(told)
 
-    def _box(self, name: str) -> Panel:
-        return self.workspace.box(name)
-
     # -- what comes from anywhere
 
     def on_open_file(self, event: OpenFile) -> None:
@@ -275,53 +272,33 @@ class WorkbenchApp(App[int]):
         if isinstance(focused, Input):
             focused.cursor_blink = False
         if self._there and focused is not None and (name := self.workspace.holder(focused)) is not None:
-            self._mark_active(name)
+            self._panel.mark(name)
 
     # -- what a person asks
 
-    def activate(self, name: str, *, last: bool = False) -> None:
+    @property
+    def active(self) -> str:
+        """The name of the active panel."""
+        return self._panel.name
+
+    def activate(self, name: str) -> None:
         """Makes that panel the active one, and puts the focus into it."""
-        self._mark_active(name)
-        self.typed.hold("panel")  # what is typed now is meant for that panel
-        self.call_after_refresh(self._go_on_in, name, last)
-
-    def _go_on_in(self, name: str, last: bool) -> None:
-        self._focus_in(name, last=last)
-        self.typed.let_go("panel")
-
-    def _focus_in(self, name: str, *, last: bool = False) -> None:
-        targets = self._box(name).focus_targets()
-        if targets:
-            self.base.set_focus(targets[-1 if last else 0])
-
-    def _mark_active(self, name: str) -> None:
-        if self.live is not None and self.active == "dockerfile" != name:
-            self.live.loop.attend()  # who leaves the editor looks at what it makes
-        self.active = name
-        self.workspace.mark_active(name)
-        for strip in self.base.query(Strip):
-            strip.set_class(strip.panel_name == name, "-active")
+        self._panel.activate(name)
 
     def action_panel(self, name: str) -> None:
         self.activate(name)
 
     def action_focus_next(self) -> None:
-        self._step_focus(1)
+        if len(self.screen_stack) > 1:
+            self.screen.focus_next()
+        else:
+            self._panel.step(1)
 
     def action_focus_previous(self) -> None:
-        self._step_focus(-1)
-
-    def _step_focus(self, step: int) -> None:
-        """`tab`: the next place in this panel, else the next panel."""
         if len(self.screen_stack) > 1:
-            (self.screen.focus_next if step > 0 else self.screen.focus_previous)()
-            return
-        targets: list[Widget] = self._box(self.active).focus_targets()
-        place = targets.index(self.focused) + step if self.focused in targets else -1
-        if 0 <= place < len(targets):
-            targets[place].focus()
+            self.screen.focus_previous()
         else:
-            self.activate(PANELS[(PANELS.index(self.active) + step) % len(PANELS)], last=step < 0)
+            self._panel.step(-1)
 
     def action_build_now(self) -> None:
         self._live.loop.build_now()

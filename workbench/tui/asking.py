@@ -13,12 +13,19 @@ if TYPE_CHECKING:
 
 
 async def ask(
-    app: WorkbenchApp, title: str, lines: list[str], answers: list[tuple[str, str]], *, about_build: bool = False
+    app: WorkbenchApp,
+    title: str,
+    lines: list[str],
+    answers: list[tuple[str, str]],
+    *,
+    unasked: bool = False,
+    about_build: bool = False,
 ) -> str | None:
-    """The name of the chosen answer, None for going back."""
+    """The name of the chosen answer, None for going back. For the rest see `ConfirmDialog`."""
     from workbench.tui.screens.dialogs import ConfirmDialog
 
-    return await app.push_screen_wait(ConfirmDialog(title, lines, answers, about_build=about_build))
+    dialog = ConfirmDialog(title, lines, answers, unasked=unasked, about_build=about_build)
+    return await app.push_screen_wait(dialog)
 
 
 async def ask_recovery(app: WorkbenchApp, view: FileView, text: str, age: str) -> None:
@@ -31,6 +38,7 @@ async def ask_recovery(app: WorkbenchApp, view: FileView, text: str, age: str) -
             "Restoring puts the text into the editor, unsaved.",
         ],
         [("restore", "Restore"), ("discard", "Discard")],
+        unasked=True,
     )
     if answer == "restore":
         view.take(text)
@@ -53,6 +61,7 @@ async def ask_which(app: WorkbenchApp, view: FileView, text: str) -> None:
                 "Keeping yours overwrites theirs at the next save.",
             ],
             [("keep", "Keep mine"), ("take", "Take theirs"), ("diff", "Difference")],
+            unasked=True,
         )
         if answer == "diff":
             lines = unified_diff(text.splitlines(), view.editor.text.splitlines(), "theirs", "mine", lineterm="")

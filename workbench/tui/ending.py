@@ -49,6 +49,7 @@ async def leave(app: WorkbenchApp) -> bool:
         if chosen is None:
             return False
         ending = chosen
+    app.typed.asks_no_more()
     await end(app, 0, ending)
     return True
 

@@ -74,6 +74,10 @@ class TypedAhead:
     def _opened(self) -> None:
         self._opening = None
 
+    def asks_no_more(self) -> None:
+        """What was expected to ask goes on without a question."""
+        self._questions.clear()
+
     def no_question(self, worker: Worker[Any]) -> None:
         """It ended. Where it asked nothing, nobody knows what the keys behind it were meant for."""
         if worker in self._questions:
@@ -86,8 +90,12 @@ class TypedAhead:
             return False
         self._waiting.append(event)
         if len(self._waiting) == 1:
-            self._app.set_timer(_EVERY, self._go_on)
+            self._look_again()
         return True
+
+    def _look_again(self) -> None:
+        """By the app, as all else: a timer calls from a task of its own."""
+        self._app.set_timer(_EVERY, lambda: self._app.call_next(self._go_on))
 
     def follow(self) -> None:
         """A key was just given to whatever has the focus."""
@@ -114,4 +122,4 @@ class TypedAhead:
         while self._waiting and self._may_go():
             await self._app.give_on(self._waiting.popleft())
         if self._waiting:
-            self._app.set_timer(_EVERY, self._go_on)
+            self._look_again()

@@ -148,6 +148,9 @@ async def test_exec_form_finds_its_program(build: Builder) -> None:
 async def test_what_a_failed_command_says(build: Builder) -> None:
     built = await build("FROM busybox\nRUN exit 3\n")
     assert built.end.error == "The command '/bin/sh -c exit 3' returned a non-zero code: 3"
+    assert built.end.hint.startswith("It wrote nothing")
+    told = await build("FROM busybox\nRUN echo why; exit 3\n")
+    assert told.end.hint == "What the command wrote says why."
     missing = await build("FROM busybox\nRUN make all\n")
     assert missing.end.hint.startswith('"make" is not in this image')
 

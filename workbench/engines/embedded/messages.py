@@ -34,6 +34,8 @@ def _run_hint(code: int, output: str) -> str:
             return f'"{found[-1]}" is not in this image: install it in a RUN before this one, or take another base.'
     if code == KILLED:
         return "It was killed: often the machine had no memory left."
+    if not output.strip():
+        return "It wrote nothing: `set -x;` in front of it makes the shell say what it runs."
     return "What the command wrote says why."
 
 

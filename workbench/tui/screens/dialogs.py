@@ -32,6 +32,8 @@ _BOX = """
     & .dialog--buttons { width: auto; min-width: 100%; height: auto; align-horizontal: right; margin-top: 1; }
     & Button { margin-left: 2; min-width: 8; }
 """
+PAUSE = 0.5
+"""Seconds without a key after which nobody is typing any more."""
 _AROUND_LINES = 7
 """Rows of the box that are no lines of it: the border, the title, the answers, and what parts them."""
 
@@ -43,6 +45,7 @@ class ConfirmDialog(ModalScreen[str | None]):
         title: one line; like `lines` it is shown as text, not as markup.
         answers: (name, label), the first has the focus.
         danger: the answer that takes something away; no key that was typed before the question gives it.
+        unasked: whether it comes by itself, upon somebody who may be typing: no key is an answer until a PAUSE.
         about_build: whether the question is of a running build, and of no use when that has ended.
     """
 
@@ -64,6 +67,7 @@ class ConfirmDialog(ModalScreen[str | None]):
         answers: Sequence[tuple[str, str]],
         *,
         danger: str | None = None,
+        unasked: bool = False,
         about_build: bool = False,
     ) -> None:
         super().__init__()
@@ -73,6 +77,7 @@ class ConfirmDialog(ModalScreen[str | None]):
         self._answers = list(answers)
         self._danger = danger
         self._asked_at = get_time()
+        self._quiet_at = self._asked_at + PAUSE if unasked else 0.0
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -95,7 +100,10 @@ class ConfirmDialog(ModalScreen[str | None]):
         self.query(Button).first().focus()
 
     def on_key(self, event: events.Key) -> None:
-        if self._danger is not None and event.time < self._asked_at:
+        if event.time < self._quiet_at:
+            self._quiet_at = event.time + PAUSE
+            event.stop()
+        elif self._danger is not None and event.time < self._asked_at:
             event.stop()
 
     def on_resize(self, event: events.Resize) -> None:
