@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -47,6 +50,32 @@ def test_text_of_a_file_that_is_gone_is_offered(dockerfile: Path) -> None:
     dockerfile.unlink()
     offer = recovery.offered(dockerfile)
     assert offer is not None and offer.text == "FROM busybox\n"
+
+
+def test_text_that_somebody_still_edits_is_not_offered_to_others(dockerfile: Path) -> None:
+    code = (
+        "import sys, pathlib; from workbench.build import recovery; "
+        "recovery.save(pathlib.Path(sys.argv[1]), 'FROM busybox\\n'); print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(dockerfile)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"\n"
+        assert recovery.offered(dockerfile) is None
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        offer = recovery.offered(dockerfile)
+        assert offer is not None and offer.text == "FROM busybox\n", "it is dead, and nobody has waited for it yet"
+    assert recovery.offered(dockerfile) is not None
+
+
+def test_text_of_an_earlier_version_is_offered(dockerfile: Path) -> None:
+    recovery.save(dockerfile, "FROM busybox\n")
+    (file,) = kept()
+    content = json.loads(file.read_text())
+    for process in (None, [], ["elsewhere", 1, "1"], [content["process"][0], 1, ""], "1"):
+        file.write_text(json.dumps({**content, "process": process}))
+        assert recovery.offered(dockerfile) is not None
 
 
 def test_the_newest_text_counts_and_forgetting_ends_it(dockerfile: Path) -> None:

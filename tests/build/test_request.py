@@ -52,3 +52,10 @@ def test_every_flag_of_the_table_is_a_field() -> None:
     flags = {spec.metadata["flag"] for spec in dataclasses.fields(BuildRequest) if "flag" in spec.metadata}
     for honoured in OPTIONS.values():
         assert honoured <= flags
+
+
+def test_where_results_are_written_is_known() -> None:
+    output = ("out", "type=tar,dest=image.tar", "type=image,name=a", "-", "type=oci,dest=-")
+    request = BuildRequest(context=Path("/lab"), output=output, cache_to=("inline", "type=local,dest=/cache,mode=max"))
+    assert request.written == (Path("out"), Path("image.tar"), Path("/cache"))
+    assert BuildRequest(context=Path("/lab")).written == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.tui.stage import NARROW, WIDE, images, make_app, make_context, record
 from workbench.build.details import Details
 from workbench.build.history import History, LayerRecord, Record, StepRecord
 from workbench.engines.replay import ReplayEngine
+from workbench.errors import EngineUnavailable
 from workbench.tui.screens.builds import BuildsScreen
 from workbench.tui.screens.text import TextScreen
 
@@ -123,6 +125,40 @@ async def test_rolling_back_says_from_what_to_what(context: Path) -> None:
         assert "time ▁▅█   size ▁▅█" in text, "it is no build"
         await pilot.press("g", "i")
         await until(pilot, lambda: "Rollback        4" in screen_text(app), "its details")
+
+
+@pytest.mark.slow
+async def test_of_several_names_those_that_went_back_are_told_and_kept(context: Path) -> None:
+    newest = History().list(context)[0]
+    History().add(context, replace(newest, tags=("genesis:latest", "genesis:held")))
+    engine = ReplayEngine(recording("genesis"), images=images())
+    tag = engine.images.tag
+
+    async def refuse_one(reference: str, name: str) -> None:
+        if name == "genesis:held":
+            raise EngineUnavailable("the engine went away")
+        await tag(reference, name)
+
+    engine.images.tag = refuse_one  # type: ignore[method-assign]
+    app = make_app(context, engine, watch=False)
+    async with running(app, built=False) as pilot:
+        await opened(pilot, app)
+        await pilot.press("g", "r")
+        await until(pilot, lambda: "Rolled back to build 4" in screen_text(app), "what was done")
+        assert "the engine went away" in screen_text(app)
+        await until(pilot, lambda: "Builds  5" in screen_text(app), "the rollback among the builds")
+    assert History().list(context, rollbacks=True)[0].tags == ("genesis:latest",)
+
+
+@pytest.mark.slow
+async def test_a_build_without_a_name_has_none_to_go_back_to(context: Path) -> None:
+    History().add(context, replace(History().list(context)[0], tags=()))
+    app = make_app(context, watch=False)
+    async with running(app, built=False) as pilot:
+        await opened(pilot, app)
+        await pilot.press("g", "r")
+        await until(pilot, lambda: "Build 4 has no name to go back to" in screen_text(app), "why not")
+        assert "Rolled back" not in screen_text(app)
 
 
 async def test_the_question_about_a_build_closes_when_that_has_ended(context: Path) -> None:

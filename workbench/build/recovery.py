@@ -28,14 +28,14 @@ def save(path: Path, text: str) -> None:
     """Puts the unsaved text of the file at `path` aside. Blocks until it is on the disk. Raises OSError."""
     target = _place(path)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = json.dumps({"path": str(path.absolute()), "text": text})
+    content = json.dumps({"path": str(path.absolute()), "text": text, "process": _process(os.getpid())})
     replace_file(target, content.encode("utf-8"), 0o600)
     sync_folder(target.parent)
 
 
 def offered(path: Path) -> Recovery | None:
-    """What was put aside for `path`, where it differs from the file as it is now. A recovery file that cannot be
-    read counts as none. Blocks on the disk."""
+    """What was put aside for `path`, where it differs from the file as it is now, and is not what another process still
+    has before it. A recovery file that cannot be read counts as none. Blocks on the disk."""
     target = _place(path)
     try:
         content = json.loads(target.read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def offered(path: Path) -> Recovery | None:
         text = content["text"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not isinstance(text, str) or text == _on_disk(path):
+    if not isinstance(text, str) or text == _on_disk(path) or _is_another(content.get("process")):
         return None
     return Recovery(text, when)
 
@@ -51,6 +51,24 @@ def offered(path: Path) -> Recovery | None:
 def forget(path: Path) -> None:
     """The text was saved or let go. Nothing to forget is no error."""
     _place(path).unlink(missing_ok=True)
+
+
+def _process(number: int) -> list[object]:
+    """What no other process has: the machine, the number, and when it began (the 22nd field of `stat`, proc(5)); "" for
+    one that is dead, whether or not somebody has waited for it."""
+    try:
+        state, *rest = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        state, rest = "X", []
+    return [os.uname().nodename, number, "" if state in "ZX" else rest[18]]
+
+
+def _is_another(process: object) -> bool:
+    """Whether that is another process of this machine, which lives."""
+    match process:
+        case [_, int(number), str(began)] if began and number != os.getpid():
+            return process == _process(number)
+    return False
 
 
 def _place(path: Path) -> Path:

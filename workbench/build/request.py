@@ -103,12 +103,10 @@ class BuildRequest:
     def written(self) -> tuple[Path, ...]:
         """Files and folders of this machine that the build itself writes: `-o DIR`, and `dest=` of `--output` and
         `--cache-to`."""
-        places: list[Path] = []
+        places = [text for text in self.output if "=" not in text]
         for text in (*self.output, *self.cache_to):
-            fields = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
-            if place := fields.get("dest") if fields else text:
-                places.append(Path(place))
-        return tuple(places)
+            places += [part.removeprefix("dest=") for part in text.split(",") if part.startswith("dest=")]
+        return tuple(Path(place) for place in places if place != "-")
 
     def options_used(self) -> tuple[str, ...]:
         """The flags (`--memory`, ...) whose value is not the default: what an engine must honour or refuse."""

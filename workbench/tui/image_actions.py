@@ -291,17 +291,24 @@ class ImageActions:
     async def roll_back(self, build: Record) -> None:
         """Gives the names of a build's image back to it, and says what they had before."""
         from workbench.build.history import Bounds, History
-        from workbench.build.rollback import remember, roll_back, same_images
+        from workbench.build.rollback import Rollback, remember, roll_back, same_images
 
         store, name = self.store, self._app.engine.name
         if not same_images(build.engine, name):
             told = f"Build {build.number} is an image of the {build.engine} engine, and {name} is in use."
             self._app.notify(told, title="Not rolled back", severity="error", markup=False)
             return
+        if not build.tags:
+            told = f"Build {build.number} has no name to go back to."
+            self._app.notify(told, title="Not rolled back", severity="warning", markup=False)
+            return
+        done: list[Rollback] = []
         try:
-            done = [await roll_back(store, (), tag, build) for tag in build.tags]
+            for tag in build.tags:
+                done.append(await roll_back(store, (), tag, build))
         except WorkbenchError as error:
             self.refused(error)
+        if not done:
             return
         try:
             await remember(done, History(bounds=Bounds.of(self._app.config)))
@@ -309,8 +316,7 @@ class ImageActions:
             told = f"It is not in the list of builds: {error.strerror}"
             self._app.notify(told, title="Rolled back", severity="warning", markup=False)
         await self.refresh()
-        lines = [f"{it.tag}: {short_id(it.before) or 'nothing'} -> {short_id(build.image)}" for it in done]
-        told = "\n".join(lines) or f"Build {build.number} has no name to go back to."
+        told = "\n".join(f"{it.tag}: {short_id(it.before) or 'nothing'} -> {short_id(build.image)}" for it in done)
         self._app.notify(told, title=f"Rolled back to build {build.number}", markup=False)
 
     # -- talk

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,11 +18,13 @@ from tests.engines.owner.conftest import IMAGE, Record
 from tests.engines.owner.display import Display, owners_of, until_gone
 from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.history import History
+from workbench.build.turns import WAITING, Turn
 from workbench.config import Config, state_dir
 from workbench.engines.owner.journal import Reader, Span
 from workbench.engines.owner.place import place_of
+from workbench.engines.owner.reach import Reach
 from workbench.engines.owner.wire import decode, encode
-from workbench.errors import EngineLost
+from workbench.errors import EngineLost, EngineUnavailable
 
 LONG = 60.0
 
@@ -338,6 +341,23 @@ async def test_a_record_that_cannot_be_kept_is_told(context: Path, config: Confi
     assert display.told == ["The build is not in the list of builds: File exists"]
     await display.leave()
     await until_gone(context)
+
+
+async def test_where_no_owner_starts_builds_still_take_turns(
+    context: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(reach: Reach) -> NoReturn:
+        raise EngineUnavailable("it does not start")
+
+    monkeypatch.setattr(Reach, "connect", refuse)
+    turn = Turn(context)
+    assert turn.take(alone=True), "another workbench builds"
+    display = Display(context, config).start()
+    await display.until(lambda: WAITING in display.told, "that it waits is not told")
+    assert display.finished is None and not display.loop.outlives
+    turn.end()
+    await display.until_built()
+    await display.stop()
 
 
 @pytest.mark.slow

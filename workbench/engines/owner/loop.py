@@ -14,6 +14,7 @@ from workbench.build.engine import Engine
 from workbench.build.events import BuildEvent, BuildFinished
 from workbench.build.loop import LiveLoop, LoopState, Mode
 from workbench.build.request import BuildRequest
+from workbench.build.turns import WAITING, InTurn
 from workbench.config import Config
 from workbench.engines.owner.journal import Reader, Span, build_of, ended_in
 from workbench.engines.owner.reach import Reach
@@ -96,7 +97,7 @@ class OwnedLoop:
     def engine(self, engine: Engine) -> None:
         self._engine = engine
         if self._inner is not None:
-            self._inner.engine = engine
+            self._inner.engine = self._in_turn()
 
     @property
     def outlives(self) -> bool:
@@ -311,9 +312,12 @@ class OwnedLoop:
         self._seen = self._reader.build
         self._tell(replace(self._state, building=None, ended=revision, outcome="failed", problem=str(lost), error=lost))
 
+    def _in_turn(self) -> Engine:
+        return InTurn(self._engine, alone=True, on_wait=lambda: self.on_told(WAITING))
+
     async def _run_here(self, build_first: bool) -> None:
         self._inner = LiveLoop(
-            self._engine, self._make_request, quiet=self._config.quiet,
+            self._in_turn(), self._make_request, quiet=self._config.quiet,
             own=self._own, on_event=self.on_event, on_state=self.on_state,
         )  # fmt: skip
         self._inner.take_up(self._state)
