@@ -66,8 +66,8 @@ def small(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
     yield from own(request, SMALL)
 
 
-async def open_engine(name: str, standing: OwnEngine, base: Path, patience: float = 60) -> Engine:
-    engine = make(name, Config(engine=name, host=standing.host, engine_timeout=patience))
+async def open_engine(name: str, standing: OwnEngine, base: Path) -> Engine:
+    engine = make(name, Config(engine=name, host=standing.host))
     await engine.images.load(base / "bases" / "busybox.tar")
     return engine
 
@@ -179,19 +179,19 @@ async def test_killed_while_the_context_is_sent(
 async def test_an_engine_that_hangs_ends_the_build_after_the_users_time(
     name: str, killable: OwnEngine, conformance: Path
 ) -> None:
-    engine = await open_engine(name, killable, conformance, patience=1)
-    await engine.close()
+    await (await open_engine(name, killable, conformance)).close()
+    engine = make(name, Config(engine=name, host=killable.host, engine_timeout=3))
     before = holdings()
     try:
         events, seconds = await ends(engine, request("RUN echo ready; sleep 20"), killable.freeze)
-        assert 0.9 < seconds < 5  # a second until the question, a second for the answer, and the farewell
+        assert 2 < seconds < 10  # three seconds until the question, three for the answer, and the farewell
         end = finished(events)
         assert (end.outcome, end.lost, end.step) == ("failed", True, 2)
-        assert "has not answered for 1 s" in (end.error or "") and "WORKBENCH_ENGINE_TIMEOUT" in end.hint
+        assert "has not answered for 3 s" in (end.error or "") and "WORKBENCH_ENGINE_TIMEOUT" in end.hint
     finally:
         killable.freeze(on=False)
     await engine.close()
-    engine = make(name, Config(engine=name, host=killable.host))  # it has much to do now, and a second is short
+    engine = make(name, Config(engine=name, host=killable.host))  # it has much to do now, and three seconds are short
     assert finished([it async for it in engine.build(request("RUN true"))]).outcome == "succeeded"
     await engine.close()
     assert not await left_since(before)

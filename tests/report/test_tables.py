@@ -35,6 +35,7 @@ def test_digests_and_whole_ids() -> None:
 
 def test_a_name_shows_only_its_tags() -> None:
     assert [row.tag for row in image_rows(IMAGES, "genesis")] == ["latest"]
+    assert [row.tag for row in image_rows(IMAGES, "docker.io/library/genesis")] == ["latest"]
     assert [row.tag for row in image_rows(IMAGES, "*/genesis:1*")] == ["1.0"]
     assert image_rows(IMAGES[:1], "genesis:2") == []
 

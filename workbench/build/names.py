@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.build.images import ImageStore
-from workbench.build.request import normalise_tag
+from workbench.build.request import familiar_tag, normalise_tag
 from workbench.build.trash import is_hidden
 from workbench.errors import ImageNotFound, UsageError
 
@@ -13,10 +13,11 @@ async def untag(store: ImageStore, name: str) -> None:
     Raises ImageNotFound; UsageError where it is the only one."""
     name = normalise_tag(name)
     names = (await store.inspect(name)).get("RepoTags") or ()
-    if name not in names:
+    meant = [it for it in names if familiar_tag(it) == familiar_tag(name)]
+    if not meant:
         raise ImageNotFound(f"no image is called {name}")
-    if all(it == name or is_hidden(it) for it in names):
+    if all(it in meant or is_hidden(it) for it in names):
         raise UsageError(
             f"{name} is the only name of its image", hint="Delete the image, or give it another name first."
         )
-    await store.remove([name])
+    await store.remove(meant)

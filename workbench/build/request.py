@@ -33,6 +33,14 @@ def normalise_tag(tag: str) -> str:
     return tag if ":" in tag.rsplit("/", 1)[-1] else f"{tag}:latest"
 
 
+def familiar_tag(tag: str) -> str:
+    """`docker.io/library/busybox:1` -> `busybox:1`: Podman lists a name with the registry that it stands for."""
+    for prefix in ("docker.io/library/", "docker.io/"):
+        if tag.startswith(prefix):
+            return tag.removeprefix(prefix)
+    return tag
+
+
 def _flag(name: str, default: Any = None, *, factory: Any = None) -> Any:
     """A field that is a command-line option; `name` is how an engine's refusal names it."""
     if factory is not None:

@@ -8,6 +8,7 @@ from time import gmtime, strftime
 
 from workbench.build.format import human_age, human_size, timestamp
 from workbench.build.images import HistoryEntry, Image, short_id
+from workbench.build.request import familiar_tag
 from workbench.build.text import one_line
 from workbench.dataclass import dataclass
 from workbench.report.tables import shortened, table
@@ -66,8 +67,8 @@ def image_rows(images: Iterable[Image], name: str = "") -> list[ImageRow]:
 
 
 def _matches(tag: str, name: str) -> bool:
-    wanted_repository, wanted_tag = split_reference(name)
-    repository, label = split_reference(tag)
+    wanted_repository, wanted_tag = split_reference(familiar_tag(name))
+    repository, label = split_reference(familiar_tag(tag))
     return fnmatchcase(repository, wanted_repository) and (not wanted_tag or fnmatchcase(label, wanted_tag))
 
 

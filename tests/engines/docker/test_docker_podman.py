@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import tarfile
+import uuid
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from workbench.build.events import BuildEvent, BuildFinished, StepFinished, StepLog, StepStarted
+from workbench.build.names import untag
 from workbench.dockerfile import parse
 from workbench.engines.docker.containers import Containers
+from workbench.engines.docker.engine import DockerEngine
 from workbench.engines.docker.plan import make_plan
 from workbench.engines.docker.podman import PodmanTranscript, left_running
+from workbench.errors import ImageNotFound, UsageError
+from workbench.report.images import image_rows
 
 WHOLE = "a4a78a1712b8f367cdcab9c8b1337e69c0aee007c2e0be9ed25c50b0141fd5dd"
 END = [
@@ -104,3 +113,24 @@ def test_a_cancelled_command_goes_on_and_an_end_is_no_success() -> None:
     transcript, _, end = tell("FROM busybox\nRUN x\n", "STEP 1/2: FROM busybox\n", "STEP 2/2: RUN x\n", "hi\n")
     assert end is None
     assert "until it ends" in left_running(transcript)
+
+
+@pytest.mark.slow
+async def test_names_are_found_that_podman_lists_with_their_registry(docker_podman: str, tmp_path: Path) -> None:
+    images = DockerEngine(docker_podman).images
+    name = f"named-{uuid.uuid4().hex[:8]}"
+    (tmp_path / "file").write_text(name)
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(tmp_path / "file", "file")
+    identifier = await images.import_(tmp_path / "x.tar", tag=f"{name}:1")
+    await images.tag(f"{name}:1", f"{name}:2")
+    try:
+        assert sorted(row.tag for row in image_rows(await images.list(name=name), name)) == ["1", "2"]
+        await untag(images, f"{name}:2")
+        assert [row.tag for row in image_rows(await images.list(name=name), name)] == ["1"]
+        with pytest.raises(ImageNotFound):
+            await untag(images, f"{name}:2")
+        with pytest.raises(UsageError, match="only name"):
+            await untag(images, f"{name}:1")
+    finally:
+        await images.remove([identifier], force=True)

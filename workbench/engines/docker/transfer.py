@@ -69,6 +69,8 @@ def import_tar(client: Client, archive: Path, tag: str, changes: Sequence[str], 
 
     repository, _, name = tag.rpartition(":")
     parameters: dict[str, Any] = {"fromSrc": "-", "repo": repository, "tag": name, "message": message}
+    if client.is_podman:  # which passes over the tag beside it
+        parameters |= {"repo": tag, "tag": ""}
     parameters = {key: value for key, value in parameters.items() if value}
     identifier = ""
     try:
