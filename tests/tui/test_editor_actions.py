@@ -39,6 +39,9 @@ class Host(App[None]):
     def on_open_file(self, event: OpenFile) -> None:
         self.opened.append(event.path)
 
+    def on_editor_panel_pick_asked(self) -> None:
+        self.run_worker(self.panel.pick())
+
 
 @asynccontextmanager
 async def editing(folder: Path, text: str = TEXT) -> AsyncIterator[tuple[Pilot[None], DockerfileEditor]]:

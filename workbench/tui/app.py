@@ -33,7 +33,7 @@ from workbench.tui.naming import tag_for
 from workbench.tui.presence import Presence
 from workbench.tui.screens.waiting import Waiting
 from workbench.tui.touring import NO_TOUR, Touring
-from workbench.tui.typed_ahead import Passed, TypedAhead
+from workbench.tui.typed_ahead import Passed, TypedAhead, leads_nowhere
 from workbench.tui.widgets.context_panel import ContextPanel
 from workbench.tui.widgets.key_line import KeyLine
 from workbench.tui.widgets.panel import PANELS, Panel, Strip
@@ -207,9 +207,9 @@ class WorkbenchApp(App[int]):
             await self.give_on(event)
 
     async def give_on(self, event: events.Event) -> None:
-        """What is typed, to what it is meant for. A letter of a text is that, and leads nowhere."""
+        """What is typed, to what it is meant for."""
         taker = self.focused
-        leads = isinstance(event, events.Key) and not (taker and taker.check_consume_key(event.key, event.character))
+        leads = isinstance(event, events.Key) and not (taker and leads_nowhere(event, taker))
         await super().on_event(event)
         if leads and event.is_forwarded:
             self.typed.follow()

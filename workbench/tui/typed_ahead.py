@@ -6,21 +6,19 @@ the panel that it leads to has the focus, when the question that it asks is on t
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.worker import Worker
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
 
 _EVERY = 0.02
-_LOST = 0.5
-"""Seconds after which a `Passed` went with the widget that had it."""
 _SOON = 0.25
 """Seconds from which on it is said that a question is being prepared."""
 
@@ -43,7 +41,8 @@ class TypedAhead:
         self._held_for = {"start"}
         self._questions: set[Worker[Any]] = set()
         self._opening: Screen[Any] | None = None
-        self._under_way: float | None = None  # since when a key is on its way
+        self._under_way: Widget | None = None  # to which a key is on its way, and whose `Passed` is not back yet
+        self._looks_again = False
 
     def hold(self, what: str) -> None:
         """Keys wait for that, until `let_go`."""
@@ -89,33 +88,40 @@ class TypedAhead:
         if not self._waiting and self._may_go():
             return False
         self._waiting.append(event)
-        if len(self._waiting) == 1:
-            self._look_again()
+        self._look_again()
         return True
 
     def _look_again(self) -> None:
         """By the app, as all else: a timer calls from a task of its own."""
-        self._app.set_timer(_EVERY, lambda: self._app.call_next(self._go_on))
+        if not self._looks_again:
+            self._looks_again = True
+            self._app.set_timer(_EVERY, lambda: self._app.call_next(self._look))
+
+    async def _look(self) -> None:
+        self._looks_again = False
+        await self._go_on()
 
     def follow(self) -> None:
-        """A key was just given to whatever has the focus."""
-        self._under_way = time.monotonic() if self._send(Passed()) else None
+        """A key was just given to whatever has the focus, and may lead elsewhere."""
+        self._send(Passed())
 
     async def passed(self, rounds: int) -> None:
         """A `Passed` arrived."""
-        if rounds and self._send(Passed(rounds - 1)):
-            return
         self._under_way = None
+        if rounds:
+            self._send(Passed(rounds - 1))
         await self._go_on()
 
-    def _send(self, passed: Passed) -> bool:
-        """False where the screen is being taken down."""
-        app = self._app
-        return bool(app.screen_stack) and (app.focused or app.screen).post_message(passed)
+    def _send(self, passed: Passed) -> None:
+        if self._app.screen_stack:  # else all is being taken down
+            target = self._app.focused or self._app.screen
+            self._under_way = target if target.post_message(passed) else None
 
     def _may_go(self) -> bool:
-        on_its_way = self._under_way is not None and time.monotonic() - self._under_way < _LOST
-        opens = self._opening is not None and self._opening in self._app.screen_stack
+        shown = self._app.screen_stack
+        opens = self._opening in shown
+        sent_to = self._under_way  # a `Passed` goes with the screen that it is on
+        on_its_way = sent_to is not None and not set(shown).isdisjoint(sent_to.ancestors_with_self)
         return not (self._held_for or self._questions or opens or on_its_way)
 
     async def _go_on(self) -> None:
@@ -123,3 +129,11 @@ class TypedAhead:
             await self._app.give_on(self._waiting.popleft())
         if self._waiting:
             self._look_again()
+
+
+def leads_nowhere(key: events.Key, widget: Widget) -> bool:
+    """Whether it is a letter of a text there, or moves in a list."""
+    if widget.check_consume_key(key.key, key.character):
+        return True
+    bindings = widget._bindings.key_to_bindings.get(key.key, ())
+    return any((it.id or "").startswith("list.") for it in bindings)

@@ -224,6 +224,9 @@ class Workspace(Vertical):
     def on_editor_panel_close_asked(self, event: EditorPanel.CloseAsked) -> None:
         self._app.ask(asking.ask_close(self._app, event.view), "ask", "ask before a file is closed")
 
+    def on_editor_panel_pick_asked(self) -> None:
+        self._app.ask(self.editor_panel.pick(), "pick-file", "choose a file")
+
     def on_file_view_changed_outside(self, event: FileView.ChangedOutside) -> None:
         self._app.work(asking.ask_which(self._app, event.view, event.text), "ask", "ask which text to keep")
 

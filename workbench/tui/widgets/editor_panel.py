@@ -66,6 +66,9 @@ class EditorPanel(Panel):
             super().__init__()
             self.unsaved = unsaved
 
+    class PickAsked(Message):
+        """Another file is to be opened: `pick` asks which."""
+
     class CloseAsked(Message):
         """A file with unsaved text should be closed: somebody has to choose."""
 
@@ -228,9 +231,9 @@ class EditorPanel(Panel):
             self.run_worker(self.close(view), group="files", exit_on_error=False, description="close a file")
 
     def action_pick_file(self) -> None:
-        self.run_worker(self._pick(), group="files", exit_on_error=False, description="choose a file")
+        self.post_message(self.PickAsked())
 
-    async def _pick(self) -> None:
+    async def pick(self) -> None:
         """A file of the context, by a part of its path."""
         from workbench.tui.screens.picker import Picker
 
