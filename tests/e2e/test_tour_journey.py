@@ -67,7 +67,7 @@ def test_the_tour_from_the_shell_and_back(
     terminal.wait_for(TAG)
     image = told("images", *engine, "-q", "--no-trunc", TAG)
     terminal.keys("i")
-    terminal.wait_for("Architecture")  # layers may be below the end of a small screen
+    terminal.wait_for("Configuration")  # the layers are below, where there is room for them
     terminal.keys("escape")
     at(terminal, 6)
     terminal.keys("d")

@@ -144,6 +144,10 @@ async def test_an_image_that_is_made_anew_is_another_row() -> None:
         app.panel.show([image(10, "genesis:latest", age=0), again, OLD], NOW)
         await pilot.pause()
         assert reference(pilot) == "genesis:latest"
+        others = [image(at, f"other:{at}", age=0) for at in (11, 12)]
+        app.panel.show([*others, image(13, "genesis:latest", age=0), again, OLD], NOW)
+        await pilot.pause()
+        assert reference(pilot) == "genesis:latest"
 
 
 @pytest.mark.slow

@@ -256,12 +256,19 @@ class ImagesPanel(RowView):
         if nobodys:
             place = next((at for at, row in enumerate(self._rows, 1) if row.image.id == self._built), 1)
         elif before is not None:
-            place = next((at for at, row in enumerate(self._rows, 1) if row.key == before.key), place)
+            place = self._place_of(before) or place
         self.rows_changed()
         self.cursor = place
         if nobodys:
             self._led = self.row.key if self.row is not None else None
         self._looks_otherwise()
+
+    def _place_of(self, before: ImageRow) -> int | None:
+        """Where that row is now: the image by that name, else the name, where a build gave it to another image."""
+        place = next((at for at, row in enumerate(self._rows, 1) if row.key == before.key), None)
+        if place is None and before.name:
+            place = next((at for at, row in enumerate(self._rows, 1) if row.name == before.name), None)
+        return place
 
     def _looks_otherwise(self) -> None:
         self.refresh()
