@@ -125,6 +125,8 @@ class TypedAhead:
         return not (self._held_for or self._questions or opens or on_its_way)
 
     async def _go_on(self) -> None:
+        if not self._app.screen_stack:
+            self._waiting.clear()  # all is being taken down
         while self._waiting and self._may_go():
             await self._app.give_on(self._waiting.popleft())
         if self._waiting:
