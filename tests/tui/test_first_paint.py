@@ -135,6 +135,14 @@ def pseudo(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, TextIO]]:
     os.close(master)
 
 
+def written_to(master: int) -> bytes:
+    """All that the other side has for us: a terminal hands it over in pieces, and not at once."""
+    found = b""
+    while select.select([master], [], [], 0.2)[0]:
+        found += os.read(master, 1 << 16)
+    return found
+
+
 def echoes(keys: TextIO) -> bool:
     return bool(termios.tcgetattr(keys)[3] & termios.ECHO)
 
@@ -146,7 +154,7 @@ def test_where_no_panels_come_the_terminal_is_as_it_was(tmp_path: Path, pseudo: 
         assert not echoes(keys)
         raise ZeroDivisionError
     assert termios.tcgetattr(keys) == modes
-    written = os.read(master, 1 << 16)
+    written = written_to(master)
     assert written.startswith(b"\x1b[?1049h") and written.endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049l")
 
 
@@ -166,7 +174,7 @@ def test_where_it_is_interrupted_the_terminal_is_as_it_was(
     with pytest.raises(KeyboardInterrupt), FirstPaint(make_context(tmp_path / "lab"), "Dockerfile"):
         pytest.fail("the block is not begun")
     assert termios.tcgetattr(keys) == modes
-    assert os.read(master, 1 << 16).endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049l")
+    assert written_to(master).endswith(b"\x1b[?7h\x1b[?25h\x1b[?1049l")
 
 
 def test_a_driver_takes_the_terminal_over_as_it_was_but_for_the_screen(
@@ -176,7 +184,7 @@ def test_a_driver_takes_the_terminal_over_as_it_was_but_for_the_screen(
     with FirstPaint(make_context(tmp_path / "lab"), "Dockerfile") as painted:
         shadow = painted.taken_over()
         assert echoes(keys) and shadow is not None and painted.taken_over() is None
-    assert b"\x1b[?1049l" not in os.read(master, 1 << 16)
+    assert b"\x1b[?1049l" not in written_to(master)
     assert "".join(text or "" for text in shadow.target.texts[2]).startswith(f"│{' ' * 18}1  FROM scratch")
     assert shadow.feed("\x1b[?1049h") == "" and shadow.frame() == "", "it is not sent to a screen that it is on"
 
