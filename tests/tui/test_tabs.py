@@ -12,7 +12,7 @@ from tests.tui.stage import NARROW, make_app, make_context, running, screen_text
 from workbench.build import recovery
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.messages import OpenFile
-from workbench.tui.screens.dialogs import ConfirmDialog
+from workbench.tui.screens.dialogs import PAUSE, ConfirmDialog
 from workbench.tui.widgets.file_view import FileView
 
 
@@ -118,6 +118,7 @@ async def test_a_save_overwrites_nothing_that_was_not_seen(context: Path) -> Non
         assert not await view.save()
         assert file.read_text() == "FROM theirs\n" and view.editor.text == "FROM again\n"
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog), "the question")
+        await pilot.pause(PAUSE)
         await pilot.press("d")
         await until(pilot, lambda: "+FROM again" in screen_text(app), "the difference")
         await pilot.press("escape")
@@ -126,6 +127,7 @@ async def test_a_save_overwrites_nothing_that_was_not_seen(context: Path) -> Non
         await until(pilot, lambda: len(app.screen_stack) == 1, "no answer")
         assert not await view.save(), "not answered, not overwritten"
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog), "asked again")
+        await pilot.pause(PAUSE)
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1, "mine is kept")
         assert await view.save()

@@ -52,6 +52,7 @@ async def ask_which(app: WorkbenchApp, view: FileView, text: str) -> None:
 
     name = view.file_name
     answer: str | None = "diff"
+    unasked = True
     while answer == "diff":
         answer = await ask(
             app,
@@ -61,8 +62,9 @@ async def ask_which(app: WorkbenchApp, view: FileView, text: str) -> None:
                 "Keeping yours overwrites theirs at the next save.",
             ],
             [("keep", "Keep mine"), ("take", "Take theirs"), ("diff", "Difference")],
-            unasked=True,
+            unasked=unasked,
         )
+        unasked = False  # who has seen the difference knows of it
         if answer == "diff":
             lines = unified_diff(text.splitlines(), view.editor.text.splitlines(), "theirs", "mine", lineterm="")
             shown = [one_line(line) for line in lines]
