@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -232,7 +231,7 @@ def group(limits: Limits, guardian: Guardian) -> Iterator[Group | None]:
     if not limits.places:
         yield None
         return
-    name = f"workbench-{os.getpid()}-{secrets.token_hex(4)}"
+    name = f"workbench-{os.getpid()}-{os.urandom(4).hex()}"
     made: list[Path] = []
     try:
         yield Group(dict(one for place in limits.places for one in _make(place, name, made, guardian)))
