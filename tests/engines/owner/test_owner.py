@@ -208,6 +208,8 @@ async def test_an_owner_that_is_killed_is_told_and_replaced(context: Path, confi
     record(seconds=0.0)
     (context / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")  # before another one watches
     await display.until(lambda: display.loop.state.built == 2, "the save was missed")
+    errors = [state.error for state in display.states if state.error is not None]
+    assert errors and all(error is errors[0] for error in errors), "it is one loss, told once"
     await display.leave()
     await until_gone(context)
 

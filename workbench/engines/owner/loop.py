@@ -287,6 +287,9 @@ class OwnedLoop:
                     rest = time.monotonic()
 
     def _tell(self, state: LoopState) -> None:
+        known = self._state
+        if type(state.error) is type(known.error) and (state.problem, state.ended) == (known.problem, known.ended):
+            state = replace(state, error=known.error)  # the same one, which came over the line again
         if state != self._state:
             self._state = state
             self.on_state(state)
