@@ -26,6 +26,7 @@ def test_the_id_file_has_the_newest_image_and_starts_no_build(tmp_path: Path) ->
     (context / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
     file = context / "id"  # sent, so that it would make every build another image
     words = ["build", "--watch", "--engine", "embedded", "--root", str(tmp_path / "store"), "--iidfile", str(file)]
+    words += ["--metadata-file", str(context / "metadata")]
     with said.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "workbench", *words, str(context)], stdout=out)
     try:

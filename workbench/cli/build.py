@@ -57,10 +57,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
         reasons = "none"
     elif args.explain or args.progress == "json":
         reasons = "told"
+    if args.watch:
+        from workbench.cli.watch import refuse_to_watch
+
+        refuse_to_watch(args)
     engine = choose_engine(config, quiet=args.quiet, request=asked, reasons=reasons)
-    for flag, file in (("--iidfile", args.iidfile), ("--metadata-file", args.metadata_file)):
-        if file:
-            _forget(flag, Path(file))
+    for flag, file in id_files(args):
+        _forget(flag, file)
     if args.watch:
         from workbench.cli.watch import watch
 
@@ -192,6 +195,12 @@ def missing_busybox(source: Source, about: str) -> str:
         return ""
     here = os.path.relpath(source.context)
     return f"`workbench demo --make {here}` makes {ARCHIVE} there; `workbench demo genesis` does it on a copy."
+
+
+def id_files(args: argparse.Namespace) -> list[tuple[str, Path]]:
+    """The files that are written when a build succeeded, each with the flag that asks for it."""
+    given = (("--iidfile", args.iidfile), ("--metadata-file", args.metadata_file))
+    return [(flag, Path(file)) for flag, file in given if file]
 
 
 def write_ids(args: argparse.Namespace, finished: BuildFinished) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from workbench.build.engine import Engine
@@ -14,7 +13,7 @@ from workbench.build.loop import LiveLoop, LoopState
 from workbench.build.progress import BuildProgress
 from workbench.build.request import BuildRequest
 from workbench.cli import output, signals
-from workbench.cli.build import remember, to_stdout, write_ids
+from workbench.cli.build import id_files, remember, to_stdout, write_ids
 from workbench.cli.display import Display, make_display
 from workbench.cli.engine import in_turn, with_engine
 from workbench.cli.request import build_request
@@ -23,12 +22,16 @@ from workbench.config import Config
 from workbench.errors import UsageError, WorkbenchError
 
 
-def watch(args: argparse.Namespace, config: Config, engine: Engine, fields: dict[str, Any]) -> int:
-    """Builds now and after every change. Always ends by a signal: 130 for SIGINT."""
+def refuse_to_watch(args: argparse.Namespace) -> None:
+    """Raises UsageError for what cannot be built again and again; no engine is needed to know it."""
     if "-" in (args.path, args.file) or "://" in args.path:
         raise UsageError("--watch needs a folder to watch")
     if any(to_stdout(text) for text in args.output):
         raise UsageError("--watch cannot write every image to stdout", hint="-o DIR writes into a folder.")
+
+
+def watch(args: argparse.Namespace, config: Config, engine: Engine, fields: dict[str, Any]) -> int:
+    """Builds now and after every change. Always ends by a signal: 130 for SIGINT."""
     context = local_context(args.path)
 
     def make_request() -> BuildRequest:
@@ -56,7 +59,7 @@ class _Watching:
         self._said = ""
 
     async def work(self, engine: Engine, stop: signals.Stop) -> int:
-        own = [Path(self._args.iidfile)] if self._args.iidfile else []  # in the context, too, it starts no build
+        own = [file for _, file in id_files(self._args)]  # in the context, too, they start no build
         loop = self._loop = LiveLoop(
             engine, self._next_request, quiet=self._config.quiet, own=own, on_event=self._event, on_state=self._state
         )
