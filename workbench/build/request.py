@@ -18,6 +18,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 IN_THE_STORE = ("type=docker",)
 """The `--output` (short: `--load`) that asks for what every engine with images of its own does anyway."""
 
+_HUB = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/")
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _TAG = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[\w][\w.-]{{0,127}})?", re.ASCII)
@@ -34,9 +35,10 @@ def normalise_tag(tag: str) -> str:
 
 
 def familiar_tag(tag: str) -> str:
-    """`docker.io/library/busybox:1` -> `busybox:1`: Podman lists a name with the registry that it stands for."""
-    for prefix in ("docker.io/library/", "docker.io/"):
-        if tag.startswith(prefix):
+    """`docker.io/library/busybox:1` -> `busybox:1`: as Docker shows it; Podman lists a name with the registry that it
+    stands for. Source: distribution/reference of Docker (FamiliarString)."""
+    for prefix in _HUB:
+        if tag.startswith(prefix) and len(tag) > len(prefix):
             return tag.removeprefix(prefix)
     return tag
 

@@ -8,20 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from workbench.build.request import normalise_tag
+from workbench.build.request import familiar_tag, normalise_tag
 from workbench.engines.embedded.layout import is_digest
 from workbench.errors import ImageError, UsageError
 
 _HEX = re.compile(r"[0-9a-f]{1,64}")
-_HUB = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/")
 
 
 def familiar(name: str) -> str:
     """`docker.io/library/busybox:1` -> `busybox:1`; a name without a tag gets `:latest`. Raises UsageError."""
-    for prefix in _HUB:
-        if name.startswith(prefix) and len(name) > len(prefix):
-            name = name.removeprefix(prefix)
-            break
+    name = familiar_tag(name)
     tag = normalise_tag(name)
     if re.fullmatch(r"[0-9a-f]{64}", tag.rpartition(":")[0]):
         raise UsageError(f"{name!r} looks like an image ID and cannot be a name")
